@@ -1,0 +1,1 @@
+//! The use-cases of Countersign: register, log in, refresh, verify, blacklist.

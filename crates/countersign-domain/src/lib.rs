@@ -1,0 +1,1 @@
+//! The vocabulary of Countersign: users, names, validators, policy, reasons. Pure.

@@ -1,0 +1,1 @@
+//! The wire of Countersign: routes, negotiation, bodies, answers.

@@ -1,0 +1,1 @@
+//! Django password-hash strings: parse, verify, make, needs-update.

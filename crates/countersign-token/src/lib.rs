@@ -1,0 +1,1 @@
+//! JSON Web Tokens as Simple JWT makes and reads them: keys, algorithms, mint, verify.

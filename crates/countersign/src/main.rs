@@ -1,0 +1,3 @@
+//! The Countersign program.
+
+fn main() {}
