@@ -1,1 +1,20 @@
 //! The vocabulary of Countersign: users, names, validators, policy, reasons. Pure.
+//!
+//! Everything here is deterministic: no I/O, no clock, no randomness, and no other crate of this workspace.
+//! Refusals are [`FieldError`] values; the words that a client reads are chosen by the HTTP crate.
+
+mod email;
+mod field;
+mod password;
+mod password_policy;
+mod text;
+mod user;
+mod username;
+
+pub use email::Email;
+pub use field::{Attribute, FieldError, parse_text};
+pub use password::Password;
+pub use password_policy::{PasswordPolicy, PasswordValidator, UserAttributes};
+pub use text::{RawText, is_digit, is_word, lower, nfkc, strip};
+pub use user::{NewUser, PasswordHash, User, UserId};
+pub use username::{Username, UsernameCheck};
