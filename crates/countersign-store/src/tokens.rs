@@ -1,0 +1,194 @@
+//! `token_blacklist_outstandingtoken` and `token_blacklist_blacklistedtoken`, as Simple JWT keeps them.
+
+use countersign_domain::UserId;
+use jiff::Timestamp;
+use rusqlite::{Connection, Row};
+
+use crate::sqlite::{all, execute, first};
+use crate::timestamp::{from_text, to_text};
+use crate::{Store, StoreError};
+
+/// A refresh or sliding token to record.
+#[derive(Debug, Clone)]
+pub struct NewToken {
+    /// Its `jti` claim.
+    pub jti: String,
+    /// The column `token`: its text, as far as it is to be kept.
+    pub text: String,
+    /// Whose it is; `None` when no such user exists.
+    pub user: Option<UserId>,
+    /// When it was made, or first seen.
+    pub created_at: Timestamp,
+    /// Its `exp` claim.
+    pub expires_at: Timestamp,
+}
+
+/// A recorded token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutstandingToken {
+    /// Its `jti` claim.
+    pub jti: String,
+    /// The column `token`.
+    pub text: String,
+    /// Whose it is; `None` when that user is deleted or was never known.
+    pub user: Option<UserId>,
+    /// When it was made, or first seen.
+    pub created_at: Option<Timestamp>,
+    /// Its `exp` claim.
+    pub expires_at: Timestamp,
+    /// Whether it has a row in `token_blacklist_blacklistedtoken`.
+    pub is_blacklisted: bool,
+}
+
+/// Which recorded tokens are meant.
+#[derive(Debug, Clone)]
+pub enum TokensOf {
+    /// All of one user.
+    User(UserId),
+    /// The one with this `jti`.
+    Jti(String),
+}
+
+/// What a call to blacklist a token found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blacklisting {
+    /// It was good until now.
+    Done,
+    /// It had been blacklisted before.
+    Already,
+}
+
+impl Store {
+    /// Records a token that was just issued. A second one with the same `jti` leaves the first as it is.
+    pub async fn record_token(&self, token: NewToken) -> Result<(), StoreError> {
+        self.sqlite.write(move |connection| Ok(insert(connection, &token)?)).await
+    }
+
+    /// Whether the token with this `jti` is blacklisted.
+    pub fn is_blacklisted(&self, jti: &str) -> Result<bool, StoreError> {
+        self.sqlite.read(|connection| has_blacklist_row(connection, jti))
+    }
+
+    /// Blacklists a token, recording it first if that was not done when it was issued.
+    pub async fn blacklist_token(&self, token: NewToken, at: Timestamp) -> Result<Blacklisting, StoreError> {
+        self.sqlite.write(move |connection| Ok(blacklist(connection, &token, at)?)).await
+    }
+
+    /// Blacklists `old` and records its successor, both or neither; nothing is recorded if `old` was blacklisted.
+    pub async fn replace_token(
+        &self,
+        old: NewToken,
+        successor: NewToken,
+        at: Timestamp,
+    ) -> Result<Blacklisting, StoreError> {
+        self.sqlite
+            .write(move |connection| {
+                let found = blacklist(connection, &old, at)?;
+                if found == Blacklisting::Done {
+                    insert(connection, &successor)?;
+                }
+                Ok(found)
+            })
+            .await
+    }
+
+    /// Blacklists every recorded token of a user that is still good at `at`; returns their number.
+    pub async fn blacklist_tokens_of(&self, user: UserId, at: Timestamp) -> Result<usize, StoreError> {
+        let statement = "INSERT INTO token_blacklist_blacklistedtoken (token_id, blacklisted_at)
+             SELECT id, $2 FROM token_blacklist_outstandingtoken
+              WHERE user_id = $1 AND expires_at > $2
+             ON CONFLICT (token_id) DO NOTHING";
+        self.sqlite
+            .write(move |connection| Ok(execute(connection, statement, &[&user.get(), &to_text(at)])?))
+            .await
+    }
+
+    /// The recorded tokens of a user, or the one with a `jti`; oldest first.
+    pub fn outstanding_tokens(&self, of: &TokensOf) -> Result<Vec<OutstandingToken>, StoreError> {
+        let (user, jti) = match of {
+            TokensOf::User(user) => (Some(user.get()), None),
+            TokensOf::Jti(jti) => (None, Some(jti)),
+        };
+        self.sqlite.read(|connection| {
+            all(
+                connection,
+                "SELECT o.jti, o.token, o.user_id, o.created_at, o.expires_at, b.id IS NOT NULL
+                   FROM token_blacklist_outstandingtoken AS o
+                   LEFT JOIN token_blacklist_blacklistedtoken AS b ON b.token_id = o.id
+                  WHERE o.user_id = $1 OR o.jti = $2
+                  ORDER BY o.id",
+                &[&user, &jti],
+                read_token,
+            )
+        })
+    }
+
+    /// Deletes the recorded tokens that expired at or before `now`, and their blacklist rows; returns their number.
+    pub async fn flush_expired_tokens(&self, now: Timestamp) -> Result<usize, StoreError> {
+        self.sqlite
+            .write(move |connection| {
+                let now = to_text(now);
+                execute(
+                    connection,
+                    "DELETE FROM token_blacklist_blacklistedtoken
+                      WHERE token_id IN (SELECT id FROM token_blacklist_outstandingtoken WHERE expires_at <= $1)",
+                    &[&now],
+                )?;
+                Ok(execute(connection, "DELETE FROM token_blacklist_outstandingtoken WHERE expires_at <= $1", &[&now])?)
+            })
+            .await
+    }
+}
+
+fn insert(connection: &Connection, token: &NewToken) -> rusqlite::Result<()> {
+    execute(
+        connection,
+        "INSERT INTO token_blacklist_outstandingtoken (token, created_at, expires_at, user_id, jti)
+         VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (jti) DO NOTHING",
+        &[
+            &token.text,
+            &to_text(token.created_at),
+            &to_text(token.expires_at),
+            &token.user.map(UserId::get),
+            &token.jti,
+        ],
+    )
+    .map(drop)
+}
+
+fn blacklist(connection: &Connection, token: &NewToken, at: Timestamp) -> rusqlite::Result<Blacklisting> {
+    insert(connection, token)?;
+    let added = execute(
+        connection,
+        "INSERT INTO token_blacklist_blacklistedtoken (blacklisted_at, token_id)
+         SELECT $2, id FROM token_blacklist_outstandingtoken WHERE jti = $1
+         ON CONFLICT (token_id) DO NOTHING",
+        &[&token.jti, &to_text(at)],
+    )?;
+    Ok(if added == 0 { Blacklisting::Already } else { Blacklisting::Done })
+}
+
+fn has_blacklist_row(connection: &Connection, jti: &str) -> rusqlite::Result<bool> {
+    let found = first(
+        connection,
+        "SELECT 1
+           FROM token_blacklist_outstandingtoken AS o
+           JOIN token_blacklist_blacklistedtoken AS b ON b.token_id = o.id
+          WHERE o.jti = $1",
+        &[&jti],
+        |_| Ok(()),
+    )?;
+    Ok(found.is_some())
+}
+
+fn read_token(row: &Row<'_>) -> rusqlite::Result<OutstandingToken> {
+    Ok(OutstandingToken {
+        jti: row.get(0)?,
+        text: row.get(1)?,
+        user: row.get::<_, Option<i64>>(2)?.map(UserId::new),
+        created_at: row.get::<_, Option<String>>(3)?.map(|text| from_text(3, &text)).transpose()?,
+        expires_at: from_text(4, &row.get::<_, String>(4)?)?,
+        is_blacklisted: row.get(5)?,
+    })
+}

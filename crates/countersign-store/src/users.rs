@@ -1,0 +1,165 @@
+//! `auth_user`, as Django keeps it.
+
+use countersign_domain::{NewUser, PasswordHash, User, UserId};
+use jiff::Timestamp;
+use rusqlite::Row;
+
+use crate::sqlite::{all, execute, first};
+use crate::timestamp::{from_text, to_text};
+use crate::{InsertUserError, Store, StoreError};
+
+/// The columns that [`read_user`] reads, in its order.
+macro_rules! user_columns {
+    () => {
+        "id, username, email, password, is_active, is_staff, is_superuser, first_name, last_name, last_login, date_joined"
+    };
+}
+
+/// Columns of a user to set; `None` leaves one as it is.
+#[derive(Debug, Clone, Default)]
+pub struct UserChange {
+    /// The encoded hash, column `password`.
+    pub password_hash: Option<PasswordHash>,
+    /// Whether the account may be used.
+    pub is_active: Option<bool>,
+    /// Whether it may enter Django's admin.
+    pub is_staff: Option<bool>,
+    /// Whether it has every permission.
+    pub is_superuser: Option<bool>,
+    /// The e-mail address, normalised.
+    pub email: Option<String>,
+    /// The time of the last log-in.
+    pub last_login: Option<Timestamp>,
+}
+
+impl Store {
+    /// The user with exactly this username.
+    pub fn find_user_by_username(&self, username: &str) -> Result<Option<User>, StoreError> {
+        let sql = concat!("SELECT ", user_columns!(), " FROM auth_user WHERE username = $1");
+        self.sqlite.read(|connection| first(connection, sql, &[&username], read_user))
+    }
+
+    /// The user with this id.
+    pub fn find_user(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        let sql = concat!("SELECT ", user_columns!(), " FROM auth_user WHERE id = $1");
+        self.sqlite.read(|connection| first(connection, sql, &[&id.get()], read_user))
+    }
+
+    /// Whether a user has exactly this username.
+    pub fn username_exists(&self, username: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM auth_user WHERE username = $1";
+        Ok(self.sqlite.read(|connection| first(connection, sql, &[&username], |_| Ok(())))?.is_some())
+    }
+
+    /// At most `limit` users by id, those after `after` only.
+    pub fn list_users(&self, after: Option<UserId>, limit: u32) -> Result<Vec<User>, StoreError> {
+        let sql = concat!("SELECT ", user_columns!(), " FROM auth_user WHERE id > $1 ORDER BY id LIMIT $2");
+        let after = after.map_or(i64::MIN, UserId::get);
+        self.sqlite.read(|connection| all(connection, sql, &[&after, &limit], read_user))
+    }
+
+    /// Adds a user and returns the id it got.
+    pub async fn insert_user(&self, user: NewUser) -> Result<UserId, InsertUserError> {
+        self.sqlite
+            .write(move |connection| {
+                let id = first(
+                    connection,
+                    "INSERT INTO auth_user (username, email, password, is_active, is_staff, is_superuser,
+                                            first_name, last_name, last_login, date_joined)
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                     RETURNING id",
+                    &[
+                        &user.username,
+                        &user.email,
+                        &user.password_hash.as_str(),
+                        &user.is_active,
+                        &user.is_staff,
+                        &user.is_superuser,
+                        &user.first_name,
+                        &user.last_name,
+                        &user.last_login.map(to_text),
+                        &to_text(user.date_joined),
+                    ],
+                    |row| row.get(0),
+                )?;
+                id.map(UserId::new).ok_or_else(|| rusqlite::Error::QueryReturnedNoRows.into())
+            })
+            .await
+    }
+
+    /// Sets columns of a user; false if there is none with this id.
+    pub async fn update_user(&self, id: UserId, change: UserChange) -> Result<bool, StoreError> {
+        self.sqlite
+            .write(move |connection| {
+                let changed = execute(
+                    connection,
+                    "UPDATE auth_user
+                        SET password = COALESCE($2, password), is_active = COALESCE($3, is_active),
+                            is_staff = COALESCE($4, is_staff), is_superuser = COALESCE($5, is_superuser),
+                            email = COALESCE($6, email), last_login = COALESCE($7, last_login)
+                      WHERE id = $1",
+                    &[
+                        &id.get(),
+                        &change.password_hash.as_ref().map(PasswordHash::as_str),
+                        &change.is_active,
+                        &change.is_staff,
+                        &change.is_superuser,
+                        &change.email,
+                        &change.last_login.map(to_text),
+                    ],
+                )?;
+                Ok(changed == 1)
+            })
+            .await
+    }
+
+    /// Replaces the hash `from` by `to`, another hash of the same password; false, and nothing is changed, if the
+    /// password was changed meanwhile.
+    pub async fn upgrade_password_hash(
+        &self,
+        id: UserId,
+        from: PasswordHash,
+        to: PasswordHash,
+    ) -> Result<bool, StoreError> {
+        let sql = "UPDATE auth_user SET password = $3 WHERE id = $1 AND password = $2";
+        self.sqlite
+            .write(move |connection| {
+                Ok(execute(connection, sql, &[&id.get(), &from.as_str(), &to.as_str()])? == 1)
+            })
+            .await
+    }
+
+    /// Deletes a user with its memberships. Its recorded tokens stay, without a user, as Django's ORM leaves them.
+    /// False if there is none with this id.
+    pub async fn delete_user(&self, id: UserId) -> Result<bool, StoreError> {
+        let before = [
+            "DELETE FROM auth_user_groups WHERE user_id = $1",
+            "DELETE FROM auth_user_user_permissions WHERE user_id = $1",
+            "UPDATE token_blacklist_outstandingtoken SET user_id = NULL WHERE user_id = $1",
+        ];
+        self.sqlite
+            .write(move |connection| {
+                for sql in before {
+                    execute(connection, sql, &[&id.get()])?;
+                }
+                Ok(execute(connection, "DELETE FROM auth_user WHERE id = $1", &[&id.get()])? == 1)
+            })
+            .await
+    }
+}
+
+fn read_user(row: &Row<'_>) -> rusqlite::Result<User> {
+    Ok(User {
+        id: UserId::new(row.get(0)?),
+        username: row.get(1)?,
+        email: row.get(2)?,
+        password_hash: PasswordHash::new(row.get(3)?),
+        is_active: row.get(4)?,
+        is_staff: row.get(5)?,
+        is_superuser: row.get(6)?,
+        first_name: row.get(7)?,
+        last_name: row.get(8)?,
+        last_login: row.get::<_, Option<String>>(9)?.map(|text| from_text(9, &text)).transpose()?,
+        date_joined: from_text(10, &row.get::<_, String>(10)?)?,
+    })
+}
