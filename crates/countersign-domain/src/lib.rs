@@ -11,6 +11,10 @@ mod text;
 mod user;
 mod username;
 
+#[cfg(test)]
+#[path = "../tests/it/vectors.rs"]
+mod vectors;
+
 pub use email::Email;
 pub use field::{Attribute, FieldError, parse_text};
 pub use password::Password;

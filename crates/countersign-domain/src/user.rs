@@ -32,7 +32,8 @@ impl fmt::Display for UserId {
     }
 }
 
-/// A stored password string in one of Django's formats, or an unusable one (`!…`). Wiped on drop, never printed.
+/// A stored password string in one of Django's formats, or an unusable one (`!…`). Wiped on drop, never
+/// printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(Zeroizing<String>);
 
@@ -56,7 +57,8 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
-/// A row of `auth_user`. The names are plain strings, because a database may hold what registration would refuse.
+/// A row of `auth_user`. The names are plain strings, because a database may hold what registration would
+/// refuse.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
     /// Primary key.
@@ -109,7 +111,8 @@ pub struct NewUser {
 }
 
 impl NewUser {
-    /// An ordinary user as registration makes one: active, neither staff nor superuser, without names or a login.
+    /// An ordinary user as registration makes one: active, neither staff nor superuser, without names or a
+    /// login.
     #[must_use]
     pub fn registered(
         username: &Username,
