@@ -1,1 +1,3 @@
 //! The wire of Countersign: routes, negotiation, bodies, answers.
+
+pub mod request;
