@@ -4,11 +4,13 @@
 //! overflow to infinity, strings with lone surrogates, `NaN`, duplicate keys, the words and positions of the
 //! error messages, and the way floats are printed.
 
+mod encoding;
 mod number;
 mod object;
 mod parse;
 mod write;
 
+pub use encoding::parse_bytes;
 pub use number::Int;
 pub use object::{Object, Text};
 pub use parse::{MAX_DEPTH, ParseError, parse, parse_constants};

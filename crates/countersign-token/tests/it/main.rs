@@ -1,6 +1,14 @@
 //! Everything the crate promises, replayed against the reference's recorded answers.
 
 #[cfg(test)]
+mod claims;
+#[cfg(test)]
 mod json;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
+mod mint;
+#[cfg(test)]
 mod vectors;
+#[cfg(test)]
+mod verify;

@@ -1,0 +1,154 @@
+//! Making tokens: claims in Simple JWT's order, and their compact form.
+
+use crate::compact;
+use crate::json::{Object, Value, to_compact};
+use crate::{Claims, Keys, Kind, Refusal, Settings, SigningKey, Verifier};
+use jiff::{SignedDuration, Timestamp};
+
+/// Makes and verifies tokens; immutable, to be shared by all threads.
+///
+/// Times are whole seconds (rounded down). A `jti` is 32 lower-case hexadecimal digits, fresh and random for each
+/// token; the caller makes it.
+#[derive(Debug)]
+pub struct Tokens {
+    verifier: Verifier,
+    signing: SigningKey,
+}
+
+impl Tokens {
+    /// With these settings and keys.
+    #[must_use]
+    pub fn new(settings: Settings, keys: Keys) -> Self {
+        Self { verifier: Verifier::new(settings, keys.verifying), signing: keys.signing }
+    }
+
+    /// The settings they are made with.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        self.verifier.settings()
+    }
+
+    /// A refresh token for a user. `hash_password` is the digest of the password's hash, when tokens are to end
+    /// with the password (`CHECK_REVOKE_TOKEN`).
+    #[must_use]
+    pub fn refresh_for(
+        &self,
+        user_id: &str,
+        hash_password: Option<&str>,
+        jti: &str,
+        now: Timestamp,
+    ) -> Claims {
+        let claims = self.fresh(Kind::Refresh, self.settings().refresh_lifetime, jti, now);
+        self.with_user(claims, user_id, hash_password)
+    }
+
+    /// The access token that a refresh token gives: its own type, times and id, then every other claim of the
+    /// refresh token in its order.
+    #[must_use]
+    pub fn access_from(&self, refresh: &Claims, jti: &str, now: Timestamp) -> Claims {
+        let settings = self.settings();
+        let mut access = self.fresh(Kind::Access, settings.access_lifetime, jti, now);
+        // `jti` is never copied, even where the id claim has another name.
+        let own = ["exp", "iat", "jti", &settings.token_type_claim, &settings.jti_claim];
+        for (name, value) in refresh.0.iter() {
+            if !name.as_str().is_some_and(|name| own.contains(&name)) {
+                access.0.insert(name.clone(), value.clone());
+            }
+        }
+        access
+    }
+
+    /// The successor of a refresh token (`ROTATE_REFRESH_TOKENS`): a new id and new times in the old places.
+    #[must_use]
+    pub fn rotated(&self, refresh: &Claims, jti: &str, now: Timestamp) -> Claims {
+        let mut successor = refresh.clone();
+        successor.set(&self.settings().jti_claim, jti);
+        successor.set("exp", end_of(self.settings().refresh_lifetime, now));
+        successor.set("iat", now.as_second());
+        successor
+    }
+
+    /// A sliding token for a user; `hash_password` as in [`refresh_for`](Self::refresh_for).
+    #[must_use]
+    pub fn sliding_for(
+        &self,
+        user_id: &str,
+        hash_password: Option<&str>,
+        jti: &str,
+        now: Timestamp,
+    ) -> Claims {
+        let settings = self.settings();
+        let mut claims = self.fresh(Kind::Sliding, settings.sliding_lifetime, jti, now);
+        claims.set(&settings.sliding_refresh_exp_claim, end_of(settings.sliding_refresh_lifetime, now));
+        self.with_user(claims, user_id, hash_password)
+    }
+
+    /// A checked sliding token with new times, while its refresh period (`refresh_exp`) lasts; its id stays.
+    pub fn sliding_refreshed(&self, sliding: &Claims, now: Timestamp) -> Result<Claims, Refusal> {
+        self.verifier.check_time_claim(sliding, &self.settings().sliding_refresh_exp_claim, now)?;
+        let mut refreshed = sliding.clone();
+        refreshed.set("exp", end_of(self.settings().sliding_lifetime, now));
+        refreshed.set("iat", now.as_second());
+        Ok(refreshed)
+    }
+
+    /// The token: header, claims (with `aud` and `iss` as configured) and signature. ES* and PS* signatures differ
+    /// each time.
+    ///
+    /// # Panics
+    /// When the crypto library runs out of memory or randomness.
+    #[must_use]
+    pub fn encode(&self, claims: &Claims) -> String {
+        let mut token =
+            format!("{}.{}", self.verifier.own_header, compact::encode(self.payload(claims).as_bytes()));
+        let signature =
+            self.signing.try_sign(token.as_bytes()).expect("the key has signed when it was read, so it can");
+        token.push('.');
+        token.push_str(&compact::encode(&signature));
+        token
+    }
+
+    /// See [`Verifier::decode`].
+    pub fn decode(&self, token: &str, now: Timestamp) -> Result<Claims, Refusal> {
+        self.verifier.decode(token, now)
+    }
+
+    /// See [`Verifier::check`].
+    pub fn check(&self, claims: &Claims, kind: Kind, now: Timestamp) -> Result<(), Refusal> {
+        self.verifier.check(claims, kind, now)
+    }
+
+    fn fresh(&self, kind: Kind, lifetime: SignedDuration, jti: &str, now: Timestamp) -> Claims {
+        let mut claims = Claims::default();
+        claims.set(&self.settings().token_type_claim, kind.name());
+        claims.set("exp", end_of(lifetime, now));
+        claims.set("iat", now.as_second());
+        claims.set(&self.settings().jti_claim, jti);
+        claims
+    }
+
+    fn with_user(&self, mut claims: Claims, user_id: &str, hash_password: Option<&str>) -> Claims {
+        claims.set(&self.settings().user_id_claim, user_id);
+        if let Some(digest) = hash_password {
+            claims.set(&self.settings().revoke_token_claim, digest);
+        }
+        claims
+    }
+
+    fn payload(&self, claims: &Claims) -> String {
+        let Settings { audience, issuer, .. } = self.settings();
+        let mut object: Object = claims.0.clone();
+        if let Some(audience) = audience {
+            object.insert("aud", audience.to_claim());
+        }
+        if let Some(issuer) = issuer {
+            object.insert("iss", issuer.as_str());
+        }
+        to_compact(&Value::Object(object))
+    }
+}
+
+/// The whole second in which a lifetime that starts now ends.
+fn end_of(lifetime: SignedDuration, now: Timestamp) -> i64 {
+    now.as_duration().saturating_add(lifetime).as_secs()
+}

@@ -1,0 +1,127 @@
+//! Verifying a token: form, signature and times first, then what its class demands.
+
+use crate::claims::{since_epoch, whole_seconds};
+use crate::compact::{self, Compact};
+use crate::json::Value;
+use crate::{Audience, Claims, Kind, Refusal, Settings, VerifyingKey};
+use jiff::{SignedDuration, Timestamp};
+
+/// Verifies tokens; immutable, to be shared by all threads.
+#[derive(Debug)]
+pub struct Verifier {
+    settings: Settings,
+    key: VerifyingKey,
+    /// The header of the tokens made beside it, so that it need not be parsed.
+    pub(crate) own_header: String,
+}
+
+impl Verifier {
+    /// A verifier with these settings and this key.
+    #[must_use]
+    pub fn new(settings: Settings, key: VerifyingKey) -> Self {
+        let own_header = compact::own_header(key.algorithm());
+        Self { settings, key, own_header }
+    }
+
+    /// The settings it was made with.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The claims of a token whose form, header, signature, times, audience and issuer are right.
+    ///
+    /// The only refusals are [`Refusal::Expired`] (checked after `iat` and `nbf`, before `iss` and `aud`) and
+    /// [`Refusal::Invalid`].
+    pub fn decode(&self, token: &str, now: Timestamp) -> Result<Claims, Refusal> {
+        let claims = self.authentic(token).ok_or(Refusal::Invalid)?;
+        self.check_registered(&claims, now.as_duration())?;
+        Ok(claims)
+    }
+
+    /// What a token class demands of decoded claims: `exp` (with its fraction), an id, and the type.
+    ///
+    /// The caller looks up the blacklist before this, for kinds that [can be blacklisted](Kind::can_be_blacklisted).
+    pub fn check(&self, claims: &Claims, kind: Kind, now: Timestamp) -> Result<(), Refusal> {
+        self.check_time_claim(claims, "exp", now)?;
+        match claims.get(&self.settings.jti_claim) {
+            None => return Err(Refusal::NoId),
+            // No database holds such an id, so it cannot have been looked up.
+            Some(id) if kind.can_be_blacklisted() && id.as_str().is_none() => return Err(Refusal::Invalid),
+            Some(_) => {}
+        }
+        match claims.get(&self.settings.token_type_claim) {
+            _ if kind == Kind::Untyped => Ok(()),
+            None => Err(Refusal::NoType),
+            Some(found) if found.as_str() == Some(kind.name()) => Ok(()),
+            Some(_) => Err(Refusal::WrongType),
+        }
+    }
+
+    /// Refuses unless the time claim is there and in the future.
+    pub(crate) fn check_time_claim(
+        &self,
+        claims: &Claims,
+        name: &str,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let value = claims.get(name).ok_or_else(|| Refusal::NoTimeClaim(name.to_owned()))?;
+        // Text and times beyond the year 9999 crash the reference.
+        let moment = since_epoch(value).ok_or(Refusal::Invalid)?;
+        if moment <= now.as_duration().saturating_sub(self.settings.leeway) {
+            return Err(Refusal::TimeClaimExpired(name.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// The claims when form, header and signature are right.
+    fn authentic(&self, token: &str) -> Option<Claims> {
+        let compact = Compact::split(token)?;
+        let header_fits = compact.header == self.own_header
+            || compact::header_fits(&compact::decode_object(compact.header)?, self.key.algorithm());
+        let signature = compact::decode(compact.signature)?;
+        if !header_fits || !self.key.verifies(compact.signed.as_bytes(), &signature) {
+            return None;
+        }
+        compact::decode_object(compact.payload).map(Claims)
+    }
+
+    /// The registered claims of RFC 7519 section 4.1, in the order that decides between the two refusals.
+    fn check_registered(&self, claims: &Claims, now: SignedDuration) -> Result<(), Refusal> {
+        let leeway = self.settings.leeway;
+        for name in ["iat", "nbf"] {
+            if let Some(value) = claims.get(name) {
+                let start = whole_seconds(value).ok_or(Refusal::Invalid)?;
+                if start > now.saturating_add(leeway) {
+                    return Err(Refusal::Invalid);
+                }
+            }
+        }
+        if let Some(value) = claims.get("exp") {
+            let end = whole_seconds(value).ok_or(Refusal::Invalid)?;
+            if end <= now.saturating_sub(leeway) {
+                return Err(Refusal::Expired);
+            }
+        }
+        let issuer = self.settings.issuer.as_deref();
+        let issuer_fits = issuer.is_none() || claims.get("iss").and_then(Value::as_str) == issuer;
+        let audience_fits =
+            self.settings.audience.as_ref().is_none_or(|wanted| audience_fits(claims.get("aud"), wanted));
+        let are_strings =
+            ["sub", "jti"].into_iter().all(|name| claims.get(name).is_none_or(Value::is_string));
+        if issuer_fits && audience_fits && are_strings { Ok(()) } else { Err(Refusal::Invalid) }
+    }
+}
+
+/// Whether `aud` is a string or a list of nothing but strings, and names a wanted audience.
+fn audience_fits(claim: Option<&Value>, wanted: &Audience) -> bool {
+    match claim {
+        // An empty `aud` is a missing one, even where the wanted audience is the empty string.
+        Some(Value::String(one)) => !one.is_empty() && wanted.contains(one),
+        Some(Value::Array(list)) => {
+            list.iter().all(Value::is_string)
+                && list.iter().filter_map(Value::as_str).any(|one| wanted.contains(one))
+        }
+        _ => false,
+    }
+}
