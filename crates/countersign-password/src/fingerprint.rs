@@ -2,11 +2,13 @@
 
 use md5::{Digest, Md5};
 
+use crate::method::hex;
+
 /// The upper-case hexadecimal MD5 of the *encoded* hash. It changes with every new password and with every re-hash; it
 /// tells a token from before a change from one after, and hides nothing (the hash it is made of does).
 #[must_use]
 pub fn fingerprint(encoded: &str) -> String {
-    Md5::digest(encoded.as_bytes()).iter().map(|byte| format!("{byte:02X}")).collect()
+    hex(&Md5::digest(encoded.as_bytes())).to_uppercase()
 }
 
 #[cfg(test)]

@@ -183,7 +183,7 @@ fn scrypt_work_kib(n: u32, r: u32, p: u32) -> u64 {
     (u64::from(n) * u64::from(r)).saturating_mul(u64::from(p)) / 8
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     let digit = |value: u8| char::from_digit(u32::from(value), 16).expect("a nibble is below 16");
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
