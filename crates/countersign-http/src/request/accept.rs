@@ -27,6 +27,15 @@ impl Renderer {
         }
     }
 
+    /// The media type, as `OPTIONS` lists it.
+    #[must_use]
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Api => "text/html",
+        }
+    }
+
     fn format(self) -> &'static str {
         match self {
             Self::Json => "json",
@@ -44,6 +53,14 @@ pub struct Negotiated {
     pub indent: Option<u8>,
     /// The media type as the client wrote it, or the renderer's own with the parameters of a wildcard.
     pub media_type: String,
+}
+
+impl Negotiated {
+    /// How a refusal is rendered when nothing was agreed.
+    #[must_use]
+    pub fn compact_json() -> Self {
+        Self { renderer: Renderer::Json, indent: None, media_type: Renderer::Json.media_type().to_owned() }
+    }
 }
 
 /// Why nothing was agreed. The text is the exact `detail`; the answer is compact JSON.
@@ -142,7 +159,7 @@ impl<'a> MediaRange<'a> {
         let media_type = if is_wildcard {
             let (main_type, sub_type) = renderer.main_and_sub_type();
             let parameters: String =
-                self.parameters.iter().map(|(name, value)| format!(";{name}={value}")).collect();
+                self.parameters.iter().flat_map(|(name, value)| [";", name, "=", value]).collect();
             format!("{main_type}/{sub_type}{parameters}")
         } else {
             self.token.to_owned()

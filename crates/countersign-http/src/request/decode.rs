@@ -41,14 +41,15 @@ pub enum DecodeError {
 /// Decodes as Python's stream readers do: a character cut off by the end is dropped, except in multi-byte charsets.
 pub(super) fn stream(codec: Codec, bytes: &[u8]) -> Result<String, DecodeError> {
     let (layout, bytes, start) = Layout::of(codec, bytes);
-    match codec {
-        Codec::Utf16(None) if start == 0 && bytes.len() >= 2 => return Err(DecodeError::NoByteOrderMark(16)),
-        Codec::Utf32(None) if start == 0 && bytes.len() >= 4 => return Err(DecodeError::NoByteOrderMark(32)),
-        _ => {}
-    }
     let mut out = String::with_capacity(bytes.len());
-    match layout.decode(bytes, start, &mut out) {
-        Some(fault) if !fault.cut_off => Err(fault.into_error(layout.codec_name(), bytes)),
+    let text_end = match layout.decode(bytes, start, &mut out) {
+        Some(fault) if fault.cut_off => fault.start,
+        Some(fault) => return Err(fault.into_error(layout.codec_name(), bytes)),
+        None => bytes.len(),
+    };
+    match codec {
+        Codec::Utf16(None) if start == 0 && text_end >= 2 => Err(DecodeError::NoByteOrderMark(16)),
+        Codec::Utf32(None) if start == 0 && text_end >= 4 => Err(DecodeError::NoByteOrderMark(32)),
         _ => Ok(out),
     }
 }
@@ -179,17 +180,24 @@ impl Layout {
 fn utf8(rest: &[u8], start: usize, out: &mut String) -> Option<Fault> {
     let chunk = rest.utf8_chunks().next()?;
     out.push_str(chunk.valid());
+    let faulty = rest.get(chunk.valid().len()..).unwrap_or_default();
+    let &first = faulty.first()?;
     let at = start + chunk.valid().len();
-    let (&first, _) = chunk.invalid().split_first()?;
-    // An error of no known length is a character that the end of the input cuts off.
-    let cut_off = std::str::from_utf8(chunk.invalid()).is_err_and(|error| error.error_len().is_none())
-        && at + chunk.invalid().len() == start + rest.len();
-    let reason = match first {
-        0x80..=0xc1 | 0xf5.. => "invalid start byte",
-        _ => "invalid continuation byte",
-    };
     let end = at + chunk.invalid().len();
-    Some(if cut_off { Fault::cut_off(at, end) } else { Fault::new(at, end, reason) })
+    Some(match first {
+        _ if is_cut_off(faulty) => Fault::cut_off(at, end),
+        0x80..=0xc1 | 0xf5.. => Fault::new(at, end, "invalid start byte"),
+        _ => Fault::new(at, end, "invalid continuation byte"),
+    })
+}
+
+/// Whether these last bytes of the input begin a character. Python takes half a surrogate for such a beginning.
+fn is_cut_off(tail: &[u8]) -> bool {
+    match tail {
+        [0xed, 0xa0..=0xbf] => true,
+        [_] | [_, _] | [_, _, _] => std::str::from_utf8(tail).is_err_and(|error| error.error_len().is_none()),
+        _ => false,
+    }
 }
 
 fn utf16(rest: &[u8], start: usize, order: ByteOrder, out: &mut String) -> Option<Fault> {
@@ -262,12 +270,13 @@ fn table_entry(table: &str, row: u8) -> Option<char> {
 fn multi_byte(bytes: &[u8], encoding: &'static Encoding, out: &mut String) -> Option<Fault> {
     let mut decoder = encoding.new_decoder_without_bom_handling();
     out.reserve(decoder.max_utf8_buffer_length_without_replacement(bytes.len()).unwrap_or_default());
-    let (result, read) = decoder.decode_to_string_without_replacement(bytes, out, true);
+    let (result, read) = decoder.decode_to_string_without_replacement(bytes, out, false);
+    if let DecoderResult::Malformed(length, after) = result {
+        let start = read.saturating_sub(usize::from(length) + usize::from(after));
+        return Some(Fault::new(start, start + 1, "illegal multibyte sequence"));
+    }
+    let (result, _) = decoder.decode_to_string_without_replacement(&[], out, true);
     let DecoderResult::Malformed(length, after) = result else { return None };
-    let start = read.saturating_sub(usize::from(length) + usize::from(after));
-    Some(if read == bytes.len() && after == 0 {
-        Fault::new(start, bytes.len(), "incomplete multibyte sequence")
-    } else {
-        Fault::new(start, start + 1, "illegal multibyte sequence")
-    })
+    let start = bytes.len().saturating_sub(usize::from(length) + usize::from(after));
+    Some(Fault::new(start, bytes.len(), "incomplete multibyte sequence"))
 }
