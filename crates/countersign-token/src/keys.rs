@@ -190,7 +190,7 @@ fn hmac_key(algorithm: Algorithm, hmac: hmac::Algorithm, secret: &[u8]) -> Resul
     if secret.is_empty() {
         return Err(KeyError::EmptySecret);
     }
-    if first_key(secret).is_ok() {
+    if !matches!(first_key(secret), Err(KeyError::NotPem)) {
         return Err(KeyError::PemAsSecret(algorithm.name()));
     }
     Ok(Box::new(hmac::Key::new(hmac, secret)))

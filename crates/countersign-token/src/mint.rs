@@ -1,7 +1,7 @@
 //! Making tokens: claims in Simple JWT's order, and their compact form.
 
 use crate::compact;
-use crate::json::{Object, Value, to_compact};
+use crate::json::object_to_compact;
 use crate::{Claims, Keys, Kind, Refusal, Settings, SigningKey, Verifier};
 use jiff::{SignedDuration, Timestamp};
 
@@ -137,14 +137,17 @@ impl Tokens {
 
     fn payload(&self, claims: &Claims) -> String {
         let Settings { audience, issuer, .. } = self.settings();
-        let mut object: Object = claims.0.clone();
+        if audience.is_none() && issuer.is_none() {
+            return object_to_compact(&claims.0);
+        }
+        let mut object = claims.0.clone();
         if let Some(audience) = audience {
             object.insert("aud", audience.to_claim());
         }
         if let Some(issuer) = issuer {
             object.insert("iss", issuer.as_str());
         }
-        to_compact(&Value::Object(object))
+        object_to_compact(&object)
     }
 }
 

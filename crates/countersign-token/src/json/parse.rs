@@ -97,22 +97,22 @@ impl Parser<'_> {
 
     fn array(&mut self) -> Result<Value, ParseError> {
         let mut items = Vec::new();
-        if self.take("]") {
+        if self.take_byte(b']') {
             return Ok(Value::Array(items));
         }
         loop {
             items.push(self.value()?);
             self.skip_space();
-            if self.take("]") {
+            if self.take_byte(b']') {
                 return Ok(Value::Array(items));
             }
-            self.expect(",", "Expecting ',' delimiter")?;
+            self.expect(b',', "Expecting ',' delimiter")?;
         }
     }
 
     fn object(&mut self) -> Result<Value, ParseError> {
         let mut object = Object::new();
-        if self.take("}") {
+        if self.take_byte(b'}') {
             return Ok(Value::Object(object));
         }
         loop {
@@ -121,19 +121,19 @@ impl Parser<'_> {
             }
             let key = self.string()?;
             self.skip_space();
-            self.expect(":", "Expecting ':' delimiter")?;
+            self.expect(b':', "Expecting ':' delimiter")?;
             object.insert(key, self.value()?);
             self.skip_space();
-            if self.take("}") {
+            if self.take_byte(b'}') {
                 return Ok(Value::Object(object));
             }
-            self.expect(",", "Expecting ',' delimiter")?;
+            self.expect(b',', "Expecting ',' delimiter")?;
         }
     }
 
     /// Takes a delimiter and the white space after it.
-    fn expect(&mut self, delimiter: &str, problem: &'static str) -> Result<(), ParseError> {
-        if !self.take(delimiter) {
+    fn expect(&mut self, delimiter: u8, problem: &'static str) -> Result<(), ParseError> {
+        if !self.take_byte(delimiter) {
             return Err(self.error(problem, self.at));
         }
         self.skip_space();
@@ -142,14 +142,14 @@ impl Parser<'_> {
 
     fn number(&mut self) -> Result<Value, ParseError> {
         let start = self.at;
-        self.take("-");
+        self.take_byte(b'-');
         let first_digit = self.at;
-        if !self.take("0") && self.skip_digits() == 0 {
+        if !self.take_byte(b'0') && self.skip_digits() == 0 {
             return Err(self.error("Expecting value", start));
         }
         let digits = self.at - first_digit;
-        let fraction = self.optional_digits(&["."]);
-        let exponent = self.optional_digits(&["e+", "e-", "E+", "E-", "e", "E"]);
+        let fraction = self.optional_digits(b".", false);
+        let exponent = self.optional_digits(b"eE", true);
         let text = self.slice(start, self.at);
         if fraction || exponent {
             // Overflow reads as infinity, underflow as zero, as in Python.
@@ -161,11 +161,15 @@ impl Parser<'_> {
         }
     }
 
-    /// Takes the first of these prefixes that is there when digits follow it; else nothing.
-    fn optional_digits(&mut self, prefixes: &[&str]) -> bool {
+    /// Takes one of these marks, a sign where one may stand, and digits; nothing when there are no digits.
+    fn optional_digits(&mut self, marks: &[u8], may_have_sign: bool) -> bool {
         let start = self.at;
-        if prefixes.iter().any(|prefix| self.take(prefix)) && self.skip_digits() > 0 {
-            return true;
+        if self.peek().is_some_and(|byte| marks.contains(&byte)) {
+            self.at += 1;
+            let _ = may_have_sign && (self.take_byte(b'+') || self.take_byte(b'-'));
+            if self.skip_digits() > 0 {
+                return true;
+            }
         }
         self.at = start;
         false
@@ -183,11 +187,11 @@ impl Parser<'_> {
         self.at += 1;
         let start = self.at;
         self.skip_plain(quote)?;
-        if self.take("\"") {
+        if self.take_byte(b'"') {
             return Ok(Text::String(self.slice(start, self.at - 1).to_owned()));
         }
         let mut units: Vec<u16> = self.slice(start, self.at).encode_utf16().collect();
-        while !self.take("\"") {
+        while !self.take_byte(b'"') {
             units.push(self.escape(quote)?);
             let plain = self.at;
             self.skip_plain(quote)?;
@@ -200,14 +204,11 @@ impl Parser<'_> {
     /// Moves on to the next quote or backslash.
     fn skip_plain(&mut self, quote: usize) -> Result<(), ParseError> {
         let stop = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
-        let Some(plain) = self.rest().iter().position(stop) else {
-            return Err(self.error("Unterminated string starting at", quote));
-        };
-        self.at += plain;
-        if matches!(self.peek(), Some(b'"' | b'\\')) {
-            Ok(())
-        } else {
-            Err(self.error("Invalid control character at", self.at))
+        self.at += self.rest().iter().position(stop).unwrap_or(self.rest().len());
+        match self.peek() {
+            Some(b'"' | b'\\') => Ok(()),
+            Some(_) => Err(self.error("Invalid control character at", self.at)),
+            None => Err(self.error("Unterminated string starting at", quote)),
         }
     }
 
@@ -247,8 +248,9 @@ impl Parser<'_> {
     }
 
     fn skip_space(&mut self) {
-        let space = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
-        self.at += self.rest().iter().take_while(space).count();
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
     }
 
     fn take(&mut self, token: &str) -> bool {
@@ -256,6 +258,12 @@ impl Parser<'_> {
         if found {
             self.at += token.len();
         }
+        found
+    }
+
+    fn take_byte(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
         found
     }
 

@@ -1,7 +1,7 @@
 //! JSON as Python's `json.dumps` writes it for tokens, and as Django REST Framework writes it for responses.
 
 use super::number::float_text;
-use super::{Text, Value};
+use super::{Object, Text, Value};
 use std::fmt::Write;
 
 /// `json.dumps(value, separators=(",", ":"))`: no white space, ASCII only (other characters as `\u` escapes,
@@ -10,6 +10,13 @@ use std::fmt::Write;
 pub fn to_compact(value: &Value) -> String {
     let mut writer = Writer { out: String::with_capacity(256), ascii: true, indent: None };
     writer.value(value, 0);
+    writer.out
+}
+
+/// [`to_compact`] of an object.
+pub(crate) fn object_to_compact(object: &Object) -> String {
+    let mut writer = Writer { out: String::with_capacity(256), ascii: true, indent: None };
+    writer.object(object, 0);
     writer.out
 }
 
@@ -43,17 +50,19 @@ impl Writer {
             Value::Array(items) => {
                 self.sequence('[', ']', level, items, |writer, item| writer.value(item, level + 1));
             }
-            Value::Object(object) => {
-                self.sequence('{', '}', level, object.iter(), |writer, (key, value)| {
-                    match key {
-                        Text::String(text) => writer.string(text),
-                        Text::Surrogates(units) => writer.surrogates(units),
-                    }
-                    writer.out.push_str(if writer.indent.is_some() { ": " } else { ":" });
-                    writer.value(value, level + 1);
-                });
-            }
+            Value::Object(object) => self.object(object, level),
         }
+    }
+
+    fn object(&mut self, object: &Object, level: usize) {
+        self.sequence('{', '}', level, object.iter(), |writer, (key, value)| {
+            match key {
+                Text::String(text) => writer.string(text),
+                Text::Surrogates(units) => writer.surrogates(units),
+            }
+            writer.out.push_str(if writer.indent.is_some() { ": " } else { ":" });
+            writer.value(value, level + 1);
+        });
     }
 
     fn sequence<T>(
