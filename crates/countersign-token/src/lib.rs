@@ -23,8 +23,8 @@
 //! ```
 //!
 //! The crate does no I/O, reads no clock and makes no random numbers: the time and each new token's `jti` are
-//! arguments (signatures that are randomised draw on the crypto library's own source). Whether a token was blacklisted is for the caller to look up between [`Verifier::decode`] and
-//! [`Verifier::check`].
+//! arguments (signatures that are randomised draw on the crypto library's own source). Whether a
+//! token was blacklisted is for the caller to look up between [`Verifier::decode`] and [`Verifier::check`].
 //!
 //! Behaviour is that of Simple JWT 5.5.1 with `PyJWT` 2.15.1. Where those crash on a correctly signed but absurd
 //! token (an `exp` beyond the year 9999, a refresh token without `jti`) this crate refuses it. Two things they do
