@@ -1,0 +1,124 @@
+//! Replays the recorded exchanges with the reference, `conformance/golden`, over a real socket.
+//!
+//! For use by hand: `CONFORMANCE_ONLY=TEXT` replays the scenarios whose name contains it, `CONFORMANCE_GOLDEN=DIR`
+//! those of another directory, and `CONFORMANCE_START` with `CONFORMANCE_HOOK` puts another server to the test.
+
+mod clock;
+mod differences;
+mod hooks;
+mod http_client;
+mod matcher;
+mod minting;
+mod replay;
+mod scenario;
+mod server;
+mod signing;
+mod token_matcher;
+mod variables;
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
+use differences::{Difference, Differences};
+use scenario::{Group, Scenario};
+use server::{Server, StartError, Subject};
+
+/// Groups replayed at once. More would only let the hashing of one make another wait.
+const THREADS: usize = 4;
+
+/// A scenario's name and what was wrong.
+type Outcome = (String, Result<(), String>);
+
+#[test]
+fn every_recorded_scenario_is_answered_as_recorded() {
+    let recorded = scenario::load(&signing::conformance_directory().join("golden")).unwrap();
+    let subject = subject();
+    let differences = match subject {
+        Subject::Program => {
+            let path = signing::conformance_directory().join("differences.md");
+            differences::parse(&std::fs::read_to_string(path).unwrap(), &recorded).unwrap()
+        }
+        Subject::Other { .. } => Differences::new(),
+    };
+    let scenarios = match std::env::var("CONFORMANCE_GOLDEN") {
+        Ok(directory) => scenario::load(directory.as_ref()).unwrap(),
+        Err(_) => recorded,
+    };
+    let only = std::env::var("CONFORMANCE_ONLY").unwrap_or_default();
+    let chosen: Vec<Scenario> =
+        scenarios.into_iter().filter(|scenario| scenario.name.contains(&only)).collect();
+    let count = chosen.len();
+
+    let outcomes = replay_all(scenario::group(chosen), &differences, &subject);
+
+    let failures: Vec<String> = outcomes
+        .iter()
+        .filter_map(|(name, result)| result.as_ref().err().map(|reason| format!("{name}: {reason}")))
+        .collect();
+    let failed = failures.len();
+    assert!(failures.is_empty(), "{}\n{failed} of {count} scenarios failed", failures.join("\n"));
+    assert_eq!(outcomes.len(), count, "every scenario has to be replayed");
+    assert!(count > 0, "no scenario is named so");
+    println!("{count} scenarios replayed");
+}
+
+fn subject() -> Subject {
+    match (std::env::var("CONFORMANCE_START"), std::env::var("CONFORMANCE_HOOK")) {
+        (Ok(start), Ok(hook)) => Subject::Other { start, hook },
+        _ => Subject::Program,
+    }
+}
+
+fn replay_all(groups: Vec<Group>, differences: &Differences, subject: &Subject) -> Vec<Outcome> {
+    let waiting = Mutex::new(VecDeque::from(groups));
+    let outcomes = Mutex::new(Vec::new());
+    let turn = Mutex::new(());
+    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                while let Some(group) = next() {
+                    let found = replay_group(&group, differences, subject, &turn);
+                    outcomes.lock().unwrap_or_else(PoisonError::into_inner).extend(found);
+                }
+            });
+        }
+    });
+    let mut outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
+    outcomes.sort_by(|one, other| one.0.cmp(&other.0));
+    outcomes
+}
+
+fn replay_group(
+    group: &Group,
+    differences: &Differences,
+    subject: &Subject,
+    turn: &Mutex<()>,
+) -> Vec<Outcome> {
+    let mut server = Server::start(group, subject, turn);
+    let mut outcomes: Vec<Outcome> = Vec::new();
+    for scenario in &group.scenarios {
+        let difference = differences.get(&scenario.name);
+        let result = match (&server, difference) {
+            (Err(StartError::Exited(log)), Some(Difference::RefusesToStart(text))) if log.contains(text) => {
+                Ok(())
+            }
+            (Err(StartError::Exited(log)), _) => Err(format!("the server does not start: {log}")),
+            (Err(StartError::Failed(reason)), _) => Err(reason.clone()),
+            (Ok(_), Some(Difference::RefusesToStart(_))) => {
+                Err("the server starts, which differences.md denies".to_owned())
+            }
+            (Ok(server), difference) => replay::replay(scenario, server, difference),
+        };
+        let note = if scenario.note.is_empty() { String::new() } else { format!(" ({})", scenario.note) };
+        outcomes.push((scenario.name.clone(), result.map_err(|reason| reason + &note)));
+    }
+    // What ails the process itself is told of the last scenario of the group, which may not be the cause.
+    if let (Ok(server), Some((_, result))) = (&mut server, outcomes.last_mut())
+        && let Some(complaint) = server.complaint()
+        && result.is_ok()
+    {
+        *result = Err(complaint);
+    }
+    outcomes
+}

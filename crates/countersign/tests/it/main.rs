@@ -1,0 +1,3 @@
+//! The program as its clients and operators see it: a process, a socket, a database file.
+
+mod conformance;
