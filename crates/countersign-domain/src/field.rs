@@ -6,7 +6,6 @@ use crate::text::{RawText, strip};
 
 /// One reason to refuse one field. Several can hold at once; they are reported in the order found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum FieldError {
     /// The field is missing.
     Required,

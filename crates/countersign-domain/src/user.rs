@@ -133,4 +133,22 @@ impl NewUser {
             date_joined: now,
         }
     }
+
+    /// The row that the database made of it.
+    #[must_use]
+    pub fn with_id(self, id: UserId) -> User {
+        User {
+            id,
+            username: self.username,
+            email: self.email,
+            password_hash: self.password_hash,
+            is_active: self.is_active,
+            is_staff: self.is_staff,
+            is_superuser: self.is_superuser,
+            first_name: self.first_name,
+            last_name: self.last_name,
+            last_login: self.last_login,
+            date_joined: self.date_joined,
+        }
+    }
 }

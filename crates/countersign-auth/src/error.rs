@@ -1,0 +1,58 @@
+//! Every reason for which a use-case refuses.
+
+use countersign_domain::{FieldError, RawText};
+use countersign_store::StoreError;
+use countersign_token::{Kind, Refusal};
+
+/// One field of a request as the body had it: its text, or why there is none.
+pub type Submitted = Result<RawText, FieldError>;
+
+/// The fields that were refused, in the order of the form, each with all its reasons.
+pub type FieldErrors = Vec<(&'static str, Vec<FieldError>)>;
+
+/// The refusal of a form in which at least one of these fields is wrong.
+pub(crate) fn refused_fields<const N: usize>(errors: [(&'static str, Option<Vec<FieldError>>); N]) -> Error {
+    let refused = errors.into_iter().filter_map(|(name, errors)| errors.map(|errors| (name, errors)));
+    Error::Fields(refused.collect())
+}
+
+/// Why a use-case refused, or could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Fields of the request are missing or wrong.
+    #[error("fields were refused: {0:?}")]
+    Fields(FieldErrors),
+    /// Login: no such user, wrong password, or inactive. Which of them is not told.
+    #[error("no active account with these credentials")]
+    NoActiveAccount,
+    /// Refresh: the token's user is inactive or does not exist.
+    #[error("no active account for this token")]
+    NoActiveAccountForToken,
+    /// A token in a body is not good.
+    #[error("{0}")]
+    Token(#[from] Refusal),
+    /// Verify: the token is good but blacklisted.
+    #[error("the token to verify is blacklisted")]
+    VerifiedTokenBlacklisted,
+    /// A bearer token is not good as any of the accepted kinds.
+    #[error("the bearer token was refused: {0:?}")]
+    BearerToken(Vec<(Kind, Refusal)>),
+    /// A bearer token names no user.
+    #[error("the bearer token names no user")]
+    NoUserIdentification,
+    /// A bearer token names a user that does not exist.
+    #[error("the bearer token's user does not exist")]
+    UserNotFound,
+    /// A bearer token names an inactive user.
+    #[error("the bearer token's user is inactive")]
+    UserInactive,
+    /// `CHECK_REVOKE_TOKEN`: the password is not the one the token was issued under.
+    #[error("the password has changed since the bearer token was issued")]
+    PasswordChanged,
+    /// Too many passwords are waiting to be hashed.
+    #[error("too many passwords wait to be hashed")]
+    Overloaded,
+    /// The database could not be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

@@ -1,0 +1,110 @@
+//! The hashing workers: password work runs on threads of its own, as many as cores, behind a bounded queue, so that a
+//! storm of logins leaves the rest of the service alone and memory stays at workers × the cost of one hash.
+
+use std::num::NonZero;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use countersign_domain::{Password, PasswordHash};
+use countersign_password::{Hashers, Salt, Verdict, Workspace};
+use tokio::sync::oneshot;
+
+use crate::Error;
+
+/// Passwords that may wait. At the default cost, about 15 ms of one core each, the last of them waits about 4 s on two
+/// cores; beyond it clients are asked to come back.
+const QUEUE_LENGTH: usize = 512;
+
+/// Threads that hash passwords. Dropping it ends them after what they are at.
+pub struct HashingPool {
+    queue: Option<SyncSender<Job>>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+type Job = Box<dyn FnOnce(&Hashers, &mut Workspace) + Send>;
+
+impl HashingPool {
+    /// Starts one worker per core.
+    #[must_use]
+    pub fn start(hashers: Hashers) -> Self {
+        let (queue, jobs) = sync_channel(QUEUE_LENGTH);
+        let shared = (Arc::new(hashers), Arc::new(Mutex::new(jobs)));
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let spawn = |number| {
+            let (hashers, jobs) = shared.clone();
+            let thread = std::thread::Builder::new().name(format!("hashing-{number}"));
+            thread.spawn(move || work(&hashers, &jobs)).ok()
+        };
+        Self { queue: Some(queue), workers: (0..cores).filter_map(spawn).collect() }
+    }
+
+    /// A new hash of `password`.
+    pub async fn make(&self, password: Password) -> Result<PasswordHash, Error> {
+        self.run(move |hashers, workspace| {
+            PasswordHash::new(hashers.make(password.expose(), &new_salt(), workspace))
+        })
+        .await
+    }
+
+    /// Whether `password` is the one `stored` was made of, and the upgrade to store if it is and `stored` is out of date.
+    pub async fn verify(
+        &self,
+        password: Password,
+        stored: PasswordHash,
+    ) -> Result<(Verdict, Option<PasswordHash>), Error> {
+        self.run(move |hashers, workspace| {
+            let verdict = hashers.verify(password.expose(), stored.as_str(), workspace);
+            let upgrade = (verdict.is_correct() && verdict.must_update)
+                .then(|| PasswordHash::new(hashers.make(password.expose(), &new_salt(), workspace)));
+            (verdict, upgrade)
+        })
+        .await
+    }
+
+    /// The work of a verification, for a user who does not exist.
+    pub async fn burn(&self, password: Password) -> Result<(), Error> {
+        self.run(move |hashers, workspace| hashers.burn(password.expose(), workspace)).await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Hashers, &mut Workspace) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |hashers, workspace| {
+            // A client that hung up meanwhile frees its place.
+            if !answer.is_closed() {
+                drop(answer.send(work(hashers, workspace)));
+            }
+        });
+        let queue = self.queue.as_ref().ok_or(Error::Overloaded)?;
+        queue.try_send(job).map_err(|_| Error::Overloaded)?;
+        answered.await.map_err(|_| Error::Overloaded)
+    }
+}
+
+impl Drop for HashingPool {
+    fn drop(&mut self) {
+        self.queue = None;
+        for worker in self.workers.drain(..) {
+            // A worker that panicked has nothing left to do.
+            drop(worker.join());
+        }
+    }
+}
+
+fn work(hashers: &Hashers, jobs: &Mutex<Receiver<Job>>) {
+    let mut workspace = Workspace::default();
+    loop {
+        let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(job) = next else { return };
+        job(hashers, &mut workspace);
+    }
+}
+
+fn new_salt() -> Salt {
+    let mut random = [0; 32];
+    getrandom::fill(&mut random).expect("the operating system has randomness");
+    Salt::from_random(random)
+}

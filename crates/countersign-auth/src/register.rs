@@ -1,0 +1,83 @@
+//! Making an account.
+
+use countersign_domain::{Email, FieldError, NewUser, Password, User, UserAttributes, Username};
+use countersign_store::InsertUserError;
+
+use crate::error::{Submitted, refused_fields};
+use crate::{Auth, Error};
+
+impl Auth {
+    /// Checks all fields together, then the password against the policy, and makes an ordinary, active user.
+    ///
+    /// A missing `email` is [`FieldError::Required`] in [`Submitted`], and means none. Refuses with [`Error::Fields`].
+    pub async fn register(
+        &self,
+        username: Submitted,
+        email: Submitted,
+        password: Submitted,
+    ) -> Result<User, Error> {
+        let username = self.check_username(username)?;
+        let email = match email {
+            Ok(raw) => Email::parse(&raw),
+            Err(FieldError::Required) => Ok(Email::default()),
+            Err(FieldError::NotAString) => Err(vec![FieldError::InvalidEmail]),
+            Err(error) => Err(vec![error]),
+        };
+        let password = password.map_err(|error| vec![error]).and_then(|raw| Password::parse_new(&raw));
+        let (username, email, password) = all_or_errors(username, email, password)?;
+        self.check_policy(&username, &email, &password)?;
+        let hash = self.hashing.make(password).await?;
+        let user = NewUser::registered(&username, &email, hash, self.clock.now());
+        match self.store.insert_user(user.clone()).await {
+            Ok(id) => Ok(user.with_id(id)),
+            Err(InsertUserError::UsernameTaken) => {
+                Err(Error::Fields(vec![("username", vec![FieldError::UsernameTaken])]))
+            }
+            Err(InsertUserError::Store(error)) => Err(error.into()),
+        }
+    }
+
+    /// The name, or all that is wrong with it; whether it is taken is asked even when other checks failed.
+    pub(crate) fn check_username(
+        &self,
+        submitted: Submitted,
+    ) -> Result<Result<Username, Vec<FieldError>>, Error> {
+        let check = match submitted.and_then(|raw| Username::check(&raw)) {
+            Ok(check) => check,
+            Err(error) => return Ok(Err(vec![error])),
+        };
+        let taken = match check.to_look_up() {
+            Some(name) => self.store.username_exists(name)?,
+            None => false,
+        };
+        Ok(check.finish(taken))
+    }
+
+    fn check_policy(&self, username: &Username, email: &Email, password: &Password) -> Result<(), Error> {
+        let attributes = UserAttributes {
+            username: username.as_sent(),
+            first_name: "",
+            last_name: "",
+            email: email.as_sent(),
+        };
+        match self.policy.check(password, &attributes) {
+            errors if errors.is_empty() => Ok(()),
+            errors => Err(Error::Fields(vec![("password", errors)])),
+        }
+    }
+}
+
+fn all_or_errors(
+    username: Result<Username, Vec<FieldError>>,
+    email: Result<Email, Vec<FieldError>>,
+    password: Result<Password, Vec<FieldError>>,
+) -> Result<(Username, Email, Password), Error> {
+    match (username, email, password) {
+        (Ok(username), Ok(email), Ok(password)) => Ok((username, email, password)),
+        (username, email, password) => Err(refused_fields([
+            ("username", username.err()),
+            ("email", email.err()),
+            ("password", password.err()),
+        ])),
+    }
+}
