@@ -1,3 +1,29 @@
 //! The wire of Countersign: routes, negotiation, bodies, answers.
+//!
+//! [`Service`] answers one request, in the order of checks of Django and Django REST Framework; [`serve`] answers those
+//! that arrive at a socket. `routes` has every path on one page, each endpoint has a file of its own, `request` reads
+//! what clients send, and `error` is the only place that knows statuses, codes and sentences.
 
+mod api_page;
+mod bearer;
+mod blacklist;
+mod body;
+mod endpoint;
+mod error;
+mod login;
+mod me;
+mod refresh;
+mod register;
 pub mod request;
+mod response;
+mod routes;
+mod serve;
+mod service;
+mod verify;
+
+pub use error::sentence;
+pub use http::HeaderName;
+pub use request::accept::Renderer;
+pub use request::host::AllowedHosts;
+pub use serve::serve;
+pub use service::{Service, Settings};

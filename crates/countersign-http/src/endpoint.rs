@@ -1,0 +1,164 @@
+//! What an endpoint declares about itself: its methods, who may call it, its fields, and its handler.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use countersign_auth::{Auth, Submitted};
+use countersign_domain::User;
+use countersign_token::json::{Object, Value};
+use http::{Method, StatusCode};
+
+use crate::body::Data;
+use crate::error::Error;
+
+/// One endpoint. The names and descriptions are those that `OPTIONS` answers with.
+pub(crate) struct Endpoint {
+    pub(crate) name: &'static str,
+    pub(crate) description: &'static str,
+    pub(crate) method: EndpointMethod,
+    pub(crate) authentication: Authentication,
+    /// The form, in the order in which errors are reported.
+    pub(crate) fields: &'static [Field],
+    pub(crate) handle:
+        for<'a> fn(Call<'a>) -> Pin<Box<dyn Future<Output = Result<Answer, Error>> + Send + 'a>>,
+}
+
+/// The method an endpoint answers to, beside `OPTIONS`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EndpointMethod {
+    /// `GET` and `HEAD`.
+    Get,
+    /// `POST`.
+    Post,
+}
+
+impl EndpointMethod {
+    /// The header `Allow`.
+    pub(crate) fn allow(self) -> &'static str {
+        match self {
+            Self::Get => "GET, HEAD, OPTIONS",
+            Self::Post => "POST, OPTIONS",
+        }
+    }
+
+    /// Whether `method` calls the handler.
+    pub(crate) fn is(self, method: &Method) -> bool {
+        match self {
+            Self::Get => method == Method::GET || method == Method::HEAD,
+            Self::Post => method == Method::POST,
+        }
+    }
+}
+
+/// What an endpoint does with a bearer token.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Authentication {
+    /// Does not look at it.
+    Ignored,
+    /// Refuses a bad one.
+    Optional,
+    /// Refuses a bad or missing one.
+    Required,
+}
+
+/// One field of a form, as `OPTIONS` describes it.
+pub(crate) struct Field {
+    pub(crate) name: &'static str,
+    pub(crate) kind: &'static str,
+    pub(crate) required: bool,
+    pub(crate) read_only: bool,
+    pub(crate) label: &'static str,
+    pub(crate) help_text: Option<&'static str>,
+    pub(crate) max_length: Option<i64>,
+}
+
+impl Field {
+    /// A required text field without further limits.
+    pub(crate) const fn text(name: &'static str, label: &'static str) -> Self {
+        Self {
+            name,
+            kind: "string",
+            required: true,
+            read_only: false,
+            label,
+            help_text: None,
+            max_length: None,
+        }
+    }
+}
+
+/// What a handler is called with.
+pub(crate) struct Call<'a> {
+    pub(crate) auth: &'a Auth,
+    /// Who sent the bearer token, where the endpoint looks at it and there is one.
+    pub(crate) user: Option<User>,
+    data: Data,
+}
+
+impl<'a> Call<'a> {
+    pub(crate) fn new(auth: &'a Auth, user: Option<User>, data: Data) -> Self {
+        Self { auth, user, data }
+    }
+
+    /// The field `name` of the body.
+    pub(crate) fn field(&self, name: &str) -> Submitted {
+        self.data.field(name)
+    }
+}
+
+/// What a handler answers with.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    pub(crate) fn ok(body: Value) -> Self {
+        Self { status: StatusCode::OK, body }
+    }
+}
+
+/// The metadata that `OPTIONS` answers with.
+pub(crate) fn metadata(endpoint: &Endpoint, renders: &[&str]) -> Value {
+    let parses = ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"];
+    let mut body = object([
+        ("name", endpoint.name.into()),
+        ("description", endpoint.description.into()),
+        ("renders", strings(renders)),
+        ("parses", strings(&parses)),
+    ]);
+    if endpoint.method == EndpointMethod::Post {
+        let fields = endpoint.fields.iter().map(|field| (field.name, field_metadata(field)));
+        body.insert("actions", object([("POST", object(fields).into())]));
+    }
+    body.into()
+}
+
+fn field_metadata(field: &Field) -> Value {
+    let mut body = object([
+        ("type", field.kind.into()),
+        ("required", field.required.into()),
+        ("read_only", field.read_only.into()),
+        ("label", field.label.into()),
+    ]);
+    if let Some(help_text) = field.help_text {
+        body.insert("help_text", help_text);
+    }
+    if let Some(max_length) = field.max_length {
+        body.insert("max_length", max_length);
+    }
+    body.into()
+}
+
+/// An object with these members, in this order.
+pub(crate) fn object<'a>(members: impl IntoIterator<Item = (&'a str, Value)>) -> Object {
+    let mut object = Object::default();
+    for (name, value) in members {
+        object.insert(name, value);
+    }
+    object
+}
+
+fn strings(texts: &[&str]) -> Value {
+    Value::Array(texts.iter().map(|&text| text.into()).collect())
+}

@@ -1,0 +1,39 @@
+//! `POST /user/api/login/` and `/user/api/login/sliding/`: tokens for a name and a password.
+
+use countersign_auth::LoginOutcome;
+
+use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, Field, object};
+use crate::error::Error;
+
+const CREDENTIALS: &[Field] = &[Field::text("username", "Username"), Field::text("password", "Password")];
+
+pub(crate) const ENDPOINT: Endpoint = Endpoint {
+    name: "Login",
+    description: "",
+    method: EndpointMethod::Post,
+    authentication: Authentication::Ignored,
+    fields: CREDENTIALS,
+    handle: |call| Box::pin(log_in(call)),
+};
+
+pub(crate) const SLIDING_ENDPOINT: Endpoint = Endpoint {
+    name: "Token Obtain Sliding",
+    description: "Takes a set of user credentials and returns a sliding JSON web token to\n\
+                  prove the authentication of those credentials.",
+    method: EndpointMethod::Post,
+    authentication: Authentication::Ignored,
+    fields: CREDENTIALS,
+    handle: |call| Box::pin(log_in_sliding(call)),
+};
+
+async fn log_in(call: Call<'_>) -> Result<Answer, Error> {
+    let LoginOutcome::Done(pair) = call.auth.log_in(call.field("username"), call.field("password")).await?;
+    let body = object([("refresh", pair.refresh.into()), ("access", pair.access.into())]);
+    Ok(Answer::ok(body.into()))
+}
+
+async fn log_in_sliding(call: Call<'_>) -> Result<Answer, Error> {
+    let outcome = call.auth.log_in_sliding(call.field("username"), call.field("password")).await?;
+    let LoginOutcome::Done(token) = outcome;
+    Ok(Answer::ok(object([("token", token.into())]).into()))
+}

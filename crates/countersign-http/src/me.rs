@@ -1,0 +1,19 @@
+//! `GET /user/api/me/`: the user whose bearer token this is.
+
+use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod};
+use crate::error::Error;
+use crate::register::user_body;
+
+pub(crate) const ENDPOINT: Endpoint = Endpoint {
+    name: "Me",
+    description: "",
+    method: EndpointMethod::Get,
+    authentication: Authentication::Required,
+    fields: &[],
+    handle: |call| Box::pin(me(call)),
+};
+
+async fn me(call: Call<'_>) -> Result<Answer, Error> {
+    let user = call.user.as_ref().ok_or(Error::NotAuthenticated)?;
+    Ok(Answer::ok(user_body(user)))
+}

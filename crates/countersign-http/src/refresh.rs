@@ -1,0 +1,41 @@
+//! `POST /user/api/token/refresh/` and `/user/api/token/refresh/sliding/`: a new token for one that is still good.
+
+use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, Field, object};
+use crate::error::Error;
+
+pub(crate) const ENDPOINT: Endpoint = Endpoint {
+    name: "Token Refresh",
+    description: "Takes a refresh type JSON web token and returns an access type JSON web\n\
+                  token if the refresh token is valid.",
+    method: EndpointMethod::Post,
+    authentication: Authentication::Ignored,
+    fields: &[
+        Field::text("refresh", "Refresh"),
+        Field { required: false, read_only: true, ..Field::text("access", "Access") },
+    ],
+    handle: |call| Box::pin(refresh(call)),
+};
+
+pub(crate) const SLIDING_ENDPOINT: Endpoint = Endpoint {
+    name: "Token Refresh Sliding",
+    description: "Takes a sliding JSON web token and returns a new, refreshed version if the\n\
+                  token's refresh period has not expired.",
+    method: EndpointMethod::Post,
+    authentication: Authentication::Ignored,
+    fields: &[Field::text("token", "Token")],
+    handle: |call| Box::pin(refresh_sliding(call)),
+};
+
+async fn refresh(call: Call<'_>) -> Result<Answer, Error> {
+    let refreshed = call.auth.refresh(call.field("refresh")).await?;
+    let mut body = object([("access", refreshed.access.into())]);
+    if let Some(successor) = refreshed.refresh {
+        body.insert("refresh", successor);
+    }
+    Ok(Answer::ok(body.into()))
+}
+
+async fn refresh_sliding(call: Call<'_>) -> Result<Answer, Error> {
+    let token = call.auth.refresh_sliding(call.field("token"))?;
+    Ok(Answer::ok(object([("token", token.into())]).into()))
+}

@@ -1,0 +1,47 @@
+//! `POST /user/api/register/`: an account for a name, an optional e-mail address and a password.
+
+use countersign_domain::User;
+use countersign_token::json::Value;
+use http::StatusCode;
+
+use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, Field, object};
+use crate::error::Error;
+
+pub(crate) const ENDPOINT: Endpoint = Endpoint {
+    name: "Register",
+    description: "",
+    method: EndpointMethod::Post,
+    authentication: Authentication::Optional,
+    fields: &[
+        Field { kind: "integer", required: false, read_only: true, ..Field::text("id", "ID") },
+        Field {
+            help_text: Some("Required. 150 characters or fewer. Letters, digits and @/./+/-/_ only."),
+            max_length: Some(150),
+            ..Field::text("username", "Username")
+        },
+        Field {
+            kind: "email",
+            required: false,
+            max_length: Some(254),
+            ..Field::text("email", "Email address")
+        },
+        Field { max_length: Some(128), ..Field::text("password", "Password") },
+    ],
+    handle: |call| Box::pin(register(call)),
+};
+
+async fn register(call: Call<'_>) -> Result<Answer, Error> {
+    let user =
+        call.auth.register(call.field("username"), call.field("email"), call.field("password")).await?;
+    Ok(Answer { status: StatusCode::CREATED, body: user_body(&user) })
+}
+
+/// A user as its owner sees it.
+pub(crate) fn user_body(user: &User) -> Value {
+    object([
+        ("id", user.id.get().into()),
+        ("username", user.username.as_str().into()),
+        ("email", user.email.as_str().into()),
+    ])
+    .into()
+}

@@ -1,0 +1,103 @@
+//! Answers as bytes: headers that are always there, JSON, and the HTML pages.
+
+use bytes::Bytes;
+use countersign_token::json::to_response;
+use http::header::{
+    ALLOW, CONTENT_TYPE, LOCATION, REFERRER_POLICY, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use http::response::Builder;
+use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http_body_util::Full;
+
+use crate::api_page::api_page;
+use crate::endpoint::{Answer, Endpoint};
+use crate::error::RETRY_AFTER_SECS;
+use crate::request::accept::{Negotiated, Renderer};
+use crate::request::percent::encode_query;
+use crate::service::Settings;
+
+const CROSS_ORIGIN_OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+
+/// An endpoint's answer in the form that was negotiated.
+pub(crate) fn render(
+    endpoint: &Endpoint,
+    negotiated: &Negotiated,
+    settings: &Settings,
+    answer: &Answer,
+) -> Response<Full<Bytes>> {
+    let mut head = framed(answer.status).header(ALLOW, endpoint.method.allow());
+    if answer.status == StatusCode::UNAUTHORIZED {
+        let scheme = settings.auth_header_types.first().map_or("Bearer", String::as_str);
+        head = head.header(WWW_AUTHENTICATE, format!("{scheme} realm=\"api\""));
+    }
+    if answer.status == StatusCode::SERVICE_UNAVAILABLE {
+        head = head.header(RETRY_AFTER, RETRY_AFTER_SECS);
+    }
+    match negotiated.renderer {
+        Renderer::Json => {
+            if settings.renderers.len() > 1 {
+                head = head.header(VARY, "Accept");
+            }
+            finish(
+                head.header(CONTENT_TYPE, "application/json"),
+                to_response(&answer.body, negotiated.indent),
+            )
+        }
+        Renderer::Api => {
+            let page = api_page(endpoint, answer);
+            finish(head.header(VARY, "Accept, Cookie").header(CONTENT_TYPE, HTML), page)
+        }
+    }
+}
+
+/// Django's page for a status.
+pub(crate) fn page(status: StatusCode) -> Response<Full<Bytes>> {
+    let (title, text) = match status {
+        StatusCode::NOT_FOUND => ("Not Found", "The requested resource was not found on this server."),
+        StatusCode::BAD_REQUEST => ("Bad Request (400)", ""),
+        _ => (status.canonical_reason().unwrap_or("Error"), ""),
+    };
+    finish(framed(status).header(CONTENT_TYPE, HTML), html_page(title, text))
+}
+
+/// Django's answer for a host that is not allowed.
+pub(crate) fn bad_host() -> Response<Full<Bytes>> {
+    let mut response = page(StatusCode::BAD_REQUEST);
+    response.headers_mut().remove(X_FRAME_OPTIONS); // refused before Django's middleware for that header
+    response
+}
+
+/// `APPEND_SLASH`: the same path with a slash, and the query.
+pub(crate) fn redirect(path: &str, query: Option<&str>) -> Response<Full<Bytes>> {
+    let location = match query {
+        Some(query) if !query.is_empty() => format!("{path}?{}", encode_query(query.as_bytes())),
+        _ => path.to_owned(),
+    };
+    let head = plain(StatusCode::MOVED_PERMANENTLY).header(LOCATION, location).header(CONTENT_TYPE, HTML);
+    finish(head, String::new())
+}
+
+fn plain(status: StatusCode) -> Builder {
+    Response::builder()
+        .status(status)
+        .header(X_CONTENT_TYPE_OPTIONS, "nosniff")
+        .header(REFERRER_POLICY, "same-origin")
+        .header(CROSS_ORIGIN_OPENER_POLICY, "same-origin")
+}
+
+fn framed(status: StatusCode) -> Builder {
+    plain(status).header(X_FRAME_OPTIONS, "DENY")
+}
+
+fn finish(head: Builder, body: String) -> Response<Full<Bytes>> {
+    head.body(Full::from(body)).expect("every header value above is visible ASCII")
+}
+
+fn html_page(title: &str, text: &str) -> String {
+    format!(
+        "\n<!doctype html>\n<html lang=\"en\">\n<head>\n  <title>{title}</title>\n</head>\n<body>\n  \
+         <h1>{title}</h1><p>{text}</p>\n</body>\n</html>\n"
+    )
+}

@@ -1,0 +1,87 @@
+//! The server: accepts connections, speaks HTTP/1.1 on them, and ends without cutting off a request.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+
+use crate::Service;
+
+/// A client that has not sent its request's head by then is let go.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// The largest head of a request, in bytes.
+const MAX_HEAD: usize = 64 * 1024;
+/// Connections held at once; further ones wait to be accepted.
+const MAX_CONNECTIONS: usize = 10_000;
+/// How long to wait before accepting again after that failed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long requests in flight may take to finish after `stop`.
+const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Serves until `stop` is ready, then finishes the requests in flight.
+pub async fn serve(listener: TcpListener, service: Arc<Service>, stop: impl Future<Output = ()>) {
+    let graceful = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut connections = JoinSet::new();
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        let (stream, place) = tokio::select! {
+            accepted = accept(&listener, &places) => accepted,
+            () = &mut stop => break,
+        };
+        let connection = graceful.watch(connection(stream, Arc::clone(&service)));
+        connections.spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "connection ended");
+            }
+            drop(place);
+        });
+        while connections.try_join_next().is_some() {}
+    }
+    drop(listener);
+    if tokio::time::timeout(DRAIN_DEADLINE, graceful.shutdown()).await.is_err() {
+        tracing::warn!("requests were cut off after {} s", DRAIN_DEADLINE.as_secs());
+    }
+}
+
+/// The next connection, once there is a place for it.
+async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, OwnedSemaphorePermit) {
+    let place = Arc::clone(places).acquire_owned().await.expect("the semaphore is never closed");
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return (stream, place),
+            Err(error) => {
+                // Out of file descriptors, or a client that went away before it was accepted.
+                tracing::warn!(%error, "a connection was not accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// One connection, to be driven by whoever awaits it.
+fn connection(
+    stream: TcpStream,
+    service: Arc<Service>,
+) -> impl GracefulConnection<Error = hyper::Error> + Send {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY was refused");
+    }
+    let answer = service_fn(move |request| {
+        let service = Arc::clone(&service);
+        async move { Ok::<_, Infallible>(service.answer(request).await) }
+    });
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(MAX_HEAD)
+        .serve_connection(TokioIo::new(stream), answer)
+}

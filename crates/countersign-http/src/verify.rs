@@ -1,0 +1,19 @@
+//! `POST /user/api/token/verify/`: whether a token of any kind is good.
+
+use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, Field, object};
+use crate::error::Error;
+
+pub(crate) const ENDPOINT: Endpoint = Endpoint {
+    name: "Token Verify",
+    description: "Takes a token and indicates if it is valid.  This view provides no\n\
+                  information about a token's fitness for a particular use.",
+    method: EndpointMethod::Post,
+    authentication: Authentication::Ignored,
+    fields: &[Field::text("token", "Token")],
+    handle: |call| Box::pin(verify(call)),
+};
+
+async fn verify(call: Call<'_>) -> Result<Answer, Error> {
+    call.auth.verify(call.field("token"))?;
+    Ok(Answer::ok(object([]).into()))
+}
