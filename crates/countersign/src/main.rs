@@ -1,3 +1,30 @@
-//! The Countersign program.
+//! The Countersign program: reads its settings, puts the floors together, and runs one subcommand.
 
-fn main() {}
+mod account;
+mod changepassword;
+mod check;
+mod cli;
+mod config;
+mod createsuperuser;
+mod dotenv;
+mod durations;
+mod flushexpiredtokens;
+mod migrate;
+mod program;
+mod secret_key;
+mod serve;
+mod settings;
+mod sources;
+mod user;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match cli::run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("countersign: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

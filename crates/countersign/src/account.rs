@@ -1,0 +1,56 @@
+//! What the account subcommands share: reading a password, and printing a user.
+
+use std::io::IsTerminal;
+
+use countersign_domain::User;
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use crate::cli::PasswordArgs;
+use crate::program::Failure;
+
+/// Reads a new password: twice from the terminal without echo, or one line of standard input.
+pub fn read_new_password(args: &PasswordArgs) -> Result<Zeroizing<String>, Failure> {
+    let failed = |error: std::io::Error| Failure::Other(format!("the password cannot be read: {error}"));
+    if args.password_stdin {
+        let mut line = Zeroizing::new(String::new());
+        std::io::stdin().read_line(&mut line).map_err(failed)?;
+        return Ok(Zeroizing::new(line.trim_end_matches(['\r', '\n']).to_owned()));
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::Other(
+            "there is no terminal to ask for the password; use --password-stdin".to_owned(),
+        ));
+    }
+    let first = Zeroizing::new(rpassword::prompt_password("Password: ").map_err(failed)?);
+    let second = Zeroizing::new(rpassword::prompt_password("Password (again): ").map_err(failed)?);
+    if *first != *second {
+        return Err(Failure::Other("the two passwords differ".to_owned()));
+    }
+    Ok(first)
+}
+
+/// A user as programs read it.
+pub fn user_json(user: &User) -> Value {
+    json!({
+        "id": user.id.get(),
+        "username": user.username,
+        "email": user.email,
+        "first_name": user.first_name,
+        "last_name": user.last_name,
+        "is_active": user.is_active,
+        "is_staff": user.is_staff,
+        "is_superuser": user.is_superuser,
+        "last_login": user.last_login.map(|time| time.to_string()),
+        "date_joined": user.date_joined.to_string(),
+    })
+}
+
+/// A user on one line.
+pub fn user_line(user: &User) -> String {
+    let marks =
+        [(!user.is_active, " inactive"), (user.is_superuser, " superuser"), (user.is_staff, " staff")];
+    let marks: String = marks.iter().filter(|(holds, _)| *holds).map(|(_, mark)| *mark).collect();
+    let email = if user.email.is_empty() { "-" } else { &user.email };
+    format!("{:>6}  {}  {email}{marks}", user.id, user.username)
+}

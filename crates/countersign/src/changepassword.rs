@@ -1,0 +1,21 @@
+//! `countersign changepassword`: a new password for an account.
+
+use serde_json::json;
+
+use crate::account::read_new_password;
+use crate::cli::ChangePasswordArgs;
+use crate::program::{Failure, block_on, configure, open, report};
+
+/// Sets the password; refresh tokens that were handed out before end.
+pub fn run(args: &ChangePasswordArgs, as_json: bool) -> Result<(), Failure> {
+    let auth = open(configure()?)?;
+    let user = auth.get_user(&args.username)?;
+    let password = read_new_password(&args.password)?;
+    block_on(async { Ok(auth.change_password(&args.username, &password).await?) })?;
+    report(
+        as_json,
+        &json!({ "id": user.id.get() }),
+        &format!("The password of {} is changed.", user.username),
+    );
+    Ok(())
+}

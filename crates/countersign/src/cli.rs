@@ -1,0 +1,132 @@
+//! The command line: which subcommand, with what.
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::program::Failure;
+use crate::{changepassword, check, createsuperuser, flushexpiredtokens, migrate, serve, settings, user};
+
+#[derive(Parser)]
+#[command(
+    name = "countersign",
+    version,
+    about = "Accounts for your API: register, log in, refresh, protect."
+)]
+#[command(after_long_help = settings::help())]
+struct Cli {
+    /// Print the result as JSON.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the API (what happens without a subcommand).
+    Serve(ServeArgs),
+    /// Bring the database up to the tables of this version.
+    Migrate,
+    /// Make an account with every permission.
+    Createsuperuser(NewUserArgs),
+    /// Set the password of an account; its refresh tokens end.
+    Changepassword(ChangePasswordArgs),
+    /// Delete the recorded tokens that have expired.
+    Flushexpiredtokens,
+    /// Check settings, keys and database, and say what is wrong.
+    Check,
+    /// Look at accounts and change them.
+    #[command(subcommand)]
+    User(UserCommand),
+}
+
+/// Where to listen.
+#[derive(Args, Default)]
+pub struct ServeArgs {
+    /// Address and port to listen on, e.g. 0.0.0.0:8000; wins over BIND and PORT.
+    #[arg(long)]
+    pub addr: Option<String>,
+}
+
+/// A new account.
+#[derive(Args)]
+pub struct NewUserArgs {
+    /// Log-in name.
+    pub username: String,
+    /// E-mail address.
+    #[arg(long, default_value = "")]
+    pub email: String,
+    #[command(flatten)]
+    pub password: PasswordArgs,
+}
+
+/// Whose password to set.
+#[derive(Args)]
+pub struct ChangePasswordArgs {
+    /// Log-in name.
+    pub username: String,
+    #[command(flatten)]
+    pub password: PasswordArgs,
+}
+
+/// How the password is given: typed twice without echo, or on standard input.
+#[derive(Args)]
+pub struct PasswordArgs {
+    /// Read the password from the first line of standard input instead of asking for it.
+    #[arg(long)]
+    pub password_stdin: bool,
+}
+
+/// What to do with accounts.
+#[derive(Subcommand)]
+pub enum UserCommand {
+    /// List accounts by id.
+    List {
+        /// Only accounts with a greater id.
+        #[arg(long)]
+        after: Option<i64>,
+        /// How many at the most.
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+    },
+    /// Show one account.
+    Show {
+        /// Log-in name.
+        username: String,
+    },
+    /// Make an ordinary account.
+    Create(NewUserArgs),
+    /// Let an account be used again.
+    Activate {
+        /// Log-in name.
+        username: String,
+    },
+    /// Keep an account from being used; its refresh tokens end.
+    Deactivate {
+        /// Log-in name.
+        username: String,
+    },
+    /// Delete an account.
+    Delete {
+        /// Log-in name.
+        username: String,
+    },
+    /// End every refresh token of an account. Access tokens run out by themselves.
+    Logout {
+        /// Log-in name.
+        username: String,
+    },
+}
+
+/// Runs what the command line asks for.
+pub fn run() -> Result<(), Failure> {
+    let cli = Cli::parse();
+    match cli.command.unwrap_or_else(|| Command::Serve(ServeArgs::default())) {
+        Command::Serve(args) => serve::run(&args),
+        Command::Migrate => migrate::run(cli.json),
+        Command::Createsuperuser(args) => createsuperuser::run(args, cli.json),
+        Command::Changepassword(args) => changepassword::run(&args, cli.json),
+        Command::Flushexpiredtokens => flushexpiredtokens::run(cli.json),
+        Command::Check => check::run(cli.json),
+        Command::User(command) => user::run(command, cli.json),
+    }
+}

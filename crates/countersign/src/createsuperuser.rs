@@ -1,0 +1,23 @@
+//! `countersign createsuperuser`: an account with every permission, for Django's admin among others.
+
+use countersign_auth::{Auth, NewAccount};
+use countersign_domain::User;
+
+use crate::account::{read_new_password, user_json, user_line};
+use crate::cli::NewUserArgs;
+use crate::program::{Failure, block_on, configure, open, report};
+
+/// Makes the account.
+pub fn run(args: NewUserArgs, as_json: bool) -> Result<(), Failure> {
+    let auth = open(configure()?)?;
+    let user = block_on(create_account(&auth, args, true))?;
+    report(as_json, &user_json(&user), &user_line(&user));
+    Ok(())
+}
+
+/// Asks for the password and makes an account, a superuser's or an ordinary one.
+pub async fn create_account(auth: &Auth, args: NewUserArgs, is_superuser: bool) -> Result<User, Failure> {
+    let password = read_new_password(&args.password)?;
+    let account = NewAccount { username: args.username, email: args.email, is_superuser };
+    Ok(auth.create_user(account, &password).await?)
+}

@@ -1,0 +1,92 @@
+//! What every subcommand starts from: settings, the open store and the use-cases; and how it ends.
+
+use std::io::IsTerminal;
+
+use countersign_auth::{Auth, Clock, Error as AuthError, UserError};
+use countersign_store::{Store, StoreError};
+use serde_json::Value;
+use tracing_subscriber::EnvFilter;
+
+use crate::config::Config;
+use crate::sources::{Raw, SettingError, Sources};
+
+/// Why a subcommand failed, in a sentence for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// A setting cannot be used.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// The database cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A use-case could not be carried out.
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+    /// Anything else.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl From<UserError> for Failure {
+    fn from(error: UserError) -> Self {
+        match error {
+            UserError::Refused { field, errors } => {
+                let sentences: Vec<_> = errors.iter().map(countersign_http::sentence).collect();
+                Self::Other(format!("{field}: {}", sentences.join(" ")))
+            }
+            UserError::Auth(error) => Self::Auth(error),
+            UserError::NotFound(_) => Self::Other(error.to_string()),
+        }
+    }
+}
+
+/// Reads and checks the settings, and begins to log.
+pub fn configure() -> Result<Config, Failure> {
+    let directory =
+        std::env::current_dir().map_err(|error| Failure::Other(format!("no working directory: {error}")))?;
+    let sources = Sources::read(&directory, |name| std::env::var(name).ok())?;
+    start_logging(&sources)?;
+    let config = Config::from_sources(&sources)?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(config)
+}
+
+/// The use-cases on the configured database.
+pub fn open(config: Config) -> Result<Auth, Failure> {
+    let store = Store::open(&config.database)?;
+    Ok(Auth::new(store, config.hashers, config.tokens, config.policy, config.rules, Clock::System))
+}
+
+/// Runs a subcommand's work to its end.
+pub fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|error| Failure::Other(format!("the runtime cannot start: {error}")))?.block_on(work)
+}
+
+/// Prints a result: `json` for programs, otherwise `sentence` for people.
+pub fn report(as_json: bool, json: &Value, sentence: &str) {
+    if as_json {
+        println!("{json}");
+    } else {
+        println!("{sentence}");
+    }
+}
+
+/// Pretty on a terminal, JSON lines otherwise; on standard error, so that results can be piped.
+fn start_logging(sources: &Sources) -> Result<(), SettingError> {
+    let directives = match sources.get("LOG") {
+        Some(Raw::Text(text)) => text.as_str(),
+        _ => "info",
+    };
+    let filter = EnvFilter::try_new(directives)
+        .map_err(|error| SettingError(format!("LOG: {error}; use error, warn, info, debug or trace")))?;
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = if std::io::stderr().is_terminal() {
+        subscriber.compact().try_init()
+    } else {
+        subscriber.json().try_init()
+    };
+    started.map_err(|error| SettingError(format!("LOG: {error}")))
+}

@@ -1,0 +1,212 @@
+//! Every setting, declared once: `config` reads them by these names, `--help` and `docs/settings.md` print them.
+
+use std::fmt::Write;
+
+/// One setting.
+pub struct Setting {
+    /// Its name in the environment, in `.env`, and (for Simple JWT's own) in `SIMPLE_JWT_JSON`.
+    pub name: &'static str,
+    /// What it is when nothing is said.
+    pub default: &'static str,
+    /// What it decides, and which values it takes.
+    pub doc: &'static str,
+    /// Whether it is one of Simple JWT's, so that `SIMPLE_JWT_JSON` may hold it.
+    pub is_simple_jwt: bool,
+    /// Whether `NAME_FILE` may name a file that holds it.
+    pub is_secret: bool,
+}
+
+const fn own(name: &'static str, default: &'static str, doc: &'static str) -> Setting {
+    Setting { name, default, doc, is_simple_jwt: false, is_secret: false }
+}
+
+const fn simple_jwt(name: &'static str, default: &'static str, doc: &'static str) -> Setting {
+    Setting { name, default, doc, is_simple_jwt: true, is_secret: false }
+}
+
+const fn secret(setting: Setting) -> Setting {
+    Setting { is_secret: true, ..setting }
+}
+
+/// All settings, in the order in which they are documented.
+pub const SETTINGS: &[Setting] = &[
+    secret(own(
+        "SECRET_KEY",
+        "made at the first start, kept beside the database",
+        "Signs tokens. With `DEBUG=False` it must have at least 32 bytes and not be a placeholder.",
+    )),
+    own(
+        "DEBUG",
+        "False",
+        "`True` accepts a weak `SECRET_KEY`, and local hosts when `ALLOWED_HOSTS` is empty.",
+    ),
+    own(
+        "ALLOWED_HOSTS",
+        "local hosts",
+        "Host names served, comma-separated: `api.example.com`, `.example.com` with all subdomains, `*` for any.",
+    ),
+    own("DATABASE_URL", "sqlite:countersign.sqlite3", "`sqlite:PATH`; the file is made if there is none."),
+    own("BIND", "127.0.0.1", "The address to listen on."),
+    own("PORT", "8000", "The port to listen on."),
+    own(
+        "LOG",
+        "info",
+        "What to log: `error`, `warn`, `info`, `debug`, `trace`, or tracing-subscriber directives.",
+    ),
+    own(
+        "RENDERERS",
+        "json,html",
+        "Forms of an answer: `json`, or `json,html` for a page where a browser asks for one.",
+    ),
+    own(
+        "AUTH_PASSWORD_VALIDATORS",
+        "Django's four",
+        "Validators a new password must pass, comma-separated, by Django's class names: \
+         `UserAttributeSimilarityValidator`, `MinimumLengthValidator` (or `MinimumLengthValidator:12`), \
+         `CommonPasswordValidator`, `NumericPasswordValidator`. Django's own JSON list works too. Empty or `[]` for none.",
+    ),
+    own(
+        "PASSWORD_HASHER",
+        "argon2id",
+        "How new passwords are hashed: `argon2id` (OWASP's parameters), `argon2` (Django's), `pbkdf2_sha256`, \
+         `pbkdf2_sha1`, `scrypt`, `bcrypt_sha256` (Django's). Hashes of another kind are upgraded at login.",
+    ),
+    own("ARGON2_MEMORY_KIB", "19456", "Memory of one `argon2id` hash, in KiB."),
+    own("ARGON2_ITERATIONS", "2", "Passes of one `argon2id` hash."),
+    own("ARGON2_PARALLELISM", "1", "Lanes of one `argon2id` hash."),
+    own(
+        "LEGACY_PASSWORD_HASHERS",
+        "",
+        "Hashes to accept (and upgrade at login) beside Django's default list, comma-separated: `md5`, `bcrypt`.",
+    ),
+    own(
+        "DJANGO_PEER",
+        "off",
+        "`on` when a Django serves the same database: recorded tokens then keep their signature, as it writes them.",
+    ),
+    own(
+        "ALLOW_WEAK_SECRET_KEY",
+        "off",
+        "`on` accepts any `SECRET_KEY` even with `DEBUG=False`. Whoever guesses the key can be any user.",
+    ),
+    own("SIMPLE_JWT_JSON", "{}", "Simple JWT's settings as one JSON object, durations in seconds."),
+    simple_jwt(
+        "ACCESS_TOKEN_LIFETIME",
+        "5m",
+        "How long an access token is good: seconds, or `90s`, `5m`, `12h`, `1d`.",
+    ),
+    simple_jwt("REFRESH_TOKEN_LIFETIME", "1d", "How long a refresh token is good."),
+    simple_jwt("SLIDING_TOKEN_LIFETIME", "5m", "How long a sliding token is good."),
+    simple_jwt("SLIDING_TOKEN_REFRESH_LIFETIME", "1d", "How long a sliding token can be refreshed."),
+    simple_jwt(
+        "ROTATE_REFRESH_TOKENS",
+        "False",
+        "`True` answers a refresh with a new refresh token as well.",
+    ),
+    simple_jwt("BLACKLIST_AFTER_ROTATION", "False", "`True` ends a refresh token when it is rotated."),
+    simple_jwt("UPDATE_LAST_LOGIN", "False", "`True` writes `last_login` at each login."),
+    simple_jwt(
+        "ALGORITHM",
+        "HS256",
+        "How tokens are signed: `HS256`, `HS384`, `HS512`; with a key pair `RS…`, `PS…`, `ES256`, `ES384`, `ES512`, \
+         `ES256K`, `EdDSA`.",
+    ),
+    secret(simple_jwt(
+        "SIGNING_KEY",
+        "SECRET_KEY",
+        "The key that signs: text for HS…, a private key in PEM otherwise.",
+    )),
+    secret(simple_jwt("VERIFYING_KEY", "", "The public key in PEM, for algorithms with a key pair.")),
+    simple_jwt("AUDIENCE", "", "The claim `aud` to write and to require; several comma-separated."),
+    simple_jwt("ISSUER", "", "The claim `iss` to write and to require."),
+    simple_jwt("LEEWAY", "0", "Seconds that clocks may differ."),
+    simple_jwt("AUTH_HEADER_TYPES", "Bearer", "Words that may stand before a token, comma-separated."),
+    simple_jwt(
+        "AUTH_HEADER_NAME",
+        "HTTP_AUTHORIZATION",
+        "The header that carries the token, in WSGI's spelling.",
+    ),
+    simple_jwt("USER_ID_CLAIM", "user_id", "The claim that names the user."),
+    simple_jwt("TOKEN_TYPE_CLAIM", "token_type", "The claim that holds the kind of token."),
+    simple_jwt("JTI_CLAIM", "jti", "The claim that identifies the token."),
+    simple_jwt(
+        "SLIDING_TOKEN_REFRESH_EXP_CLAIM",
+        "refresh_exp",
+        "The claim that ends a sliding token's refreshing.",
+    ),
+    simple_jwt(
+        "AUTH_TOKEN_CLASSES",
+        "AccessToken",
+        "Tokens that protected endpoints accept, comma-separated: `AccessToken`, `SlidingToken`, `RefreshToken`, \
+         `UntypedToken`.",
+    ),
+    simple_jwt("CHECK_REVOKE_TOKEN", "False", "`True` ends tokens when the password changes."),
+    simple_jwt(
+        "REVOKE_TOKEN_CLAIM",
+        "hash_password",
+        "The claim that holds the fingerprint of the password hash.",
+    ),
+    simple_jwt("CHECK_USER_IS_ACTIVE", "True", "`False` lets tokens of inactive users pass."),
+];
+
+/// The setting with this name.
+pub fn find(name: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.name == name)
+}
+
+/// The known name that is nearest to a mistyped one.
+pub fn nearest(name: &str) -> Option<&'static str> {
+    let distance = |setting: &Setting| strsim::damerau_levenshtein(setting.name, name);
+    SETTINGS
+        .iter()
+        .min_by_key(|setting| distance(setting))
+        .filter(|setting| distance(setting) <= 4)
+        .map(|setting| setting.name)
+}
+
+/// The settings as they end `--help`.
+pub fn help() -> String {
+    let mut text = String::from("Settings, from the environment or from .env in the working directory:\n");
+    for setting in SETTINGS {
+        let _ = write!(text, "\n  {} [{}]\n      {}\n", setting.name, setting.default, setting.doc);
+    }
+    text
+}
+
+/// The page `docs/settings.md`.
+#[cfg(test)]
+pub fn markdown() -> String {
+    let mut text = String::from(
+        "# Settings\n\nFrom the environment, or from `.env` in the working directory; the environment wins. \
+         For those marked *secret*, `NAME_FILE` may name a file that holds the value. Those marked *Simple JWT* have \
+         its meaning and may also stand in `SIMPLE_JWT_JSON`. An unknown name in `.env` stops the start.\n\n\
+         (Generated from `crates/countersign/src/settings.rs`.)\n\n| setting | default | meaning |\n|---|---|---|\n",
+    );
+    for setting in SETTINGS {
+        let marks = match (setting.is_simple_jwt, setting.is_secret) {
+            (true, true) => " *Simple JWT, secret*",
+            (true, false) => " *Simple JWT*",
+            (false, true) => " *secret*",
+            (false, false) => "",
+        };
+        let default = if setting.default.is_empty() { "none" } else { setting.default };
+        let _ = writeln!(text, "| `{}`{marks} | {default} | {} |", setting.name, setting.doc);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_settings_page_is_what_the_declarations_say() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/settings.md");
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(path, super::markdown()).expect("docs/ is writable");
+        }
+        let page = std::fs::read_to_string(path).expect("docs/settings.md is there");
+        assert!(
+            page == super::markdown(),
+            "run the tests once with UPDATE_DOCS=1 to write docs/settings.md anew"
+        );
+    }
+}

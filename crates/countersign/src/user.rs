@@ -1,0 +1,54 @@
+//! `countersign user …`: accounts, looked at and changed from the command line.
+
+use countersign_auth::Auth;
+use countersign_domain::UserId;
+use serde_json::{Value, json};
+
+use crate::account::{user_json, user_line};
+use crate::cli::UserCommand;
+use crate::createsuperuser::create_account;
+use crate::program::{Failure, block_on, configure, open, report};
+
+/// Runs one of the commands.
+pub fn run(command: UserCommand, as_json: bool) -> Result<(), Failure> {
+    let auth = open(configure()?)?;
+    let (json, sentence) = block_on(carry_out(&auth, command))?;
+    report(as_json, &json, &sentence);
+    Ok(())
+}
+
+async fn carry_out(auth: &Auth, command: UserCommand) -> Result<(Value, String), Failure> {
+    match command {
+        UserCommand::List { after, limit } => {
+            let users = auth.list_users(after.map(UserId::new), limit)?;
+            let lines: Vec<_> = users.iter().map(user_line).collect();
+            Ok((users.iter().map(user_json).collect(), lines.join("\n")))
+        }
+        UserCommand::Create(args) => {
+            let user = create_account(auth, args, false).await?;
+            Ok((user_json(&user), user_line(&user)))
+        }
+        UserCommand::Show { username } => {
+            let user = auth.get_user(&username)?;
+            Ok((user_json(&user), user_line(&user)))
+        }
+        UserCommand::Activate { username } => set_active(auth, &username, true).await,
+        UserCommand::Deactivate { username } => set_active(auth, &username, false).await,
+        UserCommand::Delete { username } => {
+            auth.delete_user(&username).await?;
+            Ok((json!({ "deleted": username }), format!("{username} is deleted.")))
+        }
+        UserCommand::Logout { username } => {
+            let ended = auth.log_out_everywhere(&username).await?;
+            let sentence =
+                format!("{ended} refresh tokens of {username} ended. Access tokens run out by themselves.");
+            Ok((json!({ "ended": ended }), sentence))
+        }
+    }
+}
+
+async fn set_active(auth: &Auth, username: &str, is_active: bool) -> Result<(Value, String), Failure> {
+    auth.set_active(username, is_active).await?;
+    let user = auth.get_user(username)?;
+    Ok((user_json(&user), user_line(&user)))
+}
