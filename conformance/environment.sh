@@ -10,6 +10,8 @@ if [ -z "${PASSWORD_HASHER-}" ]; then
     # No scenario looks at the hash: any cheap one will do.
     export PASSWORD_HASHER=argon2id ARGON2_MEMORY_KIB=64 ARGON2_ITERATIONS=1 ARGON2_PARALLELISM=1
 fi
+# One scenario signs with the fifteen bytes of the original's README.
+export ALLOW_WEAK_SECRET_KEY=on
 export BIND="${BIND-127.0.0.1}" DATABASE_URL="${DATABASE_URL-sqlite:$WORKDIR/countersign.sqlite3}"
 # Not settings of the program: unlimited attempts, and no grace for a spent refresh token.
 unset PASSWORD_VALIDATORS THROTTLE REFRESH_GRACE

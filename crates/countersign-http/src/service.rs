@@ -12,11 +12,11 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Body;
 
-use crate::endpoint::{Answer, Authentication, Call, Endpoint, metadata};
+use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, metadata};
 use crate::error::{Error, Refused};
 use crate::request::accept::{Negotiated, Renderer, negotiate};
 use crate::request::host::AllowedHosts;
-use crate::request::{BodyError, header_text, parse_query, percent};
+use crate::request::{BodyError, Fields, header_text, parse_query, percent};
 use crate::routes::{Route, find};
 use crate::{bearer, body, response};
 
@@ -60,7 +60,7 @@ impl Service {
         B: Body<Data = Bytes> + Unpin,
     {
         let (head, body) = request.into_parts();
-        if let Some(status) = too_long(&head) {
+        if let Some(status) = refused_by_server(&head) {
             return response::page(status);
         }
         let host = joined(&head.headers, &http::header::HOST);
@@ -114,7 +114,10 @@ impl Service {
         if !endpoint.method.is(&head.method) {
             return Err(Error::MethodNotAllowed(head.method.to_string()));
         }
-        let data = body::read(&head.headers, body).await?;
+        let data = match endpoint.method {
+            EndpointMethod::Post => body::read(&head.headers, body).await?,
+            EndpointMethod::Get => body::Data::Form(Fields::default()),
+        };
         (endpoint.handle)(Call::new(&self.auth, user, data)).await
     }
 
@@ -144,16 +147,24 @@ fn joined<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Cow<'a, [u8]>
     Some(Cow::Owned(all.join(&b","[..])))
 }
 
-fn too_long(head: &Parts) -> Option<StatusCode> {
+/// What gunicorn refuses before Django sees the request.
+fn refused_by_server(head: &Parts) -> Option<StatusCode> {
     let uri = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
     let request_line = head.method.as_str().len() + uri + " HTTP/1.1 ".len();
     let header_line =
         |(name, value): (&HeaderName, &http::HeaderValue)| name.as_str().len() + value.len() + 2;
-    if request_line > MAX_REQUEST_LINE {
+    if is_odd(head.method.as_str()) {
+        Some(StatusCode::BAD_REQUEST)
+    } else if request_line > MAX_REQUEST_LINE {
         Some(StatusCode::URI_TOO_LONG)
     } else if head.headers.iter().map(header_line).any(|length| length > MAX_HEADER_LINE) {
         Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
     } else {
         None
     }
+}
+
+/// A method that gunicorn does not take for one.
+fn is_odd(method: &str) -> bool {
+    !(3..=20).contains(&method.len()) || method.bytes().any(|byte| byte.is_ascii_lowercase() || byte == b'#')
 }

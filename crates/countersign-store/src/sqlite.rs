@@ -81,6 +81,8 @@ impl Sqlite {
 
 impl Drop for Sqlite {
     fn drop(&mut self) {
+        // The last connection to close folds the write-ahead log into the file, which a reader cannot.
+        self.idle_readers.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
         self.queue = None; // the writer finishes what waits, then ends
         if let Some(writer) = self.writer.take() {
             // A writer that panicked has nothing left to write.

@@ -16,6 +16,8 @@ struct Cli {
     /// Print the result as JSON.
     #[arg(long, global = true)]
     json: bool,
+    #[command(flatten)]
+    serve: ServeArgs,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -40,7 +42,7 @@ enum Command {
 }
 
 /// Where to listen.
-#[derive(Args, Default)]
+#[derive(Args)]
 pub struct ServeArgs {
     /// Address and port to listen on, e.g. 0.0.0.0:8000; wins over BIND and PORT.
     #[arg(long)]
@@ -120,7 +122,7 @@ pub enum UserCommand {
 /// Runs what the command line asks for.
 pub fn run() -> Result<(), Failure> {
     let cli = Cli::parse();
-    match cli.command.unwrap_or_else(|| Command::Serve(ServeArgs::default())) {
+    match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(args) => serve::run(&args),
         Command::Migrate => migrate::run(cli.json),
         Command::Createsuperuser(args) => createsuperuser::run(args, cli.json),
