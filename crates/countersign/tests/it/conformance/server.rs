@@ -201,6 +201,8 @@ fn program_environment(mut environment: BTreeMap<String, String>) -> BTreeMap<St
     if !environment.contains_key("PASSWORD_HASHER") {
         environment.extend(CHEAP_HASHER.map(|(name, value)| (name.to_owned(), value.to_owned())));
     }
+    // One scenario signs with the fifteen bytes of the original's README.
+    environment.insert("ALLOW_WEAK_SECRET_KEY".to_owned(), "on".to_owned());
     environment.insert("BIND".to_owned(), Ipv4Addr::LOCALHOST.to_string());
     let directory = environment.get("WORKDIR").cloned().unwrap_or_default();
     let database = || format!("sqlite:{directory}/countersign.sqlite3");
