@@ -123,6 +123,12 @@ impl Store {
         })
     }
 
+    /// How many tokens are recorded.
+    pub fn count_tokens(&self) -> Result<i64, StoreError> {
+        let sql = "SELECT count(*) FROM token_blacklist_outstandingtoken";
+        Ok(self.sqlite.read(|connection| first(connection, sql, &[], |row| row.get(0)))?.unwrap_or_default())
+    }
+
     /// Deletes the recorded tokens that expired at or before `now`, and their blacklist rows; returns their number.
     pub async fn flush_expired_tokens(&self, now: Timestamp) -> Result<usize, StoreError> {
         self.sqlite

@@ -28,6 +28,10 @@ pub struct UserChange {
     pub is_superuser: Option<bool>,
     /// The e-mail address, normalised.
     pub email: Option<String>,
+    /// First name.
+    pub first_name: Option<String>,
+    /// Last name.
+    pub last_name: Option<String>,
     /// The time of the last log-in.
     pub last_login: Option<Timestamp>,
 }
@@ -96,7 +100,8 @@ impl Store {
                     "UPDATE auth_user
                         SET password = COALESCE($2, password), is_active = COALESCE($3, is_active),
                             is_staff = COALESCE($4, is_staff), is_superuser = COALESCE($5, is_superuser),
-                            email = COALESCE($6, email), last_login = COALESCE($7, last_login)
+                            email = COALESCE($6, email), last_login = COALESCE($7, last_login),
+                            first_name = COALESCE($8, first_name), last_name = COALESCE($9, last_name)
                       WHERE id = $1",
                     &[
                         &id.get(),
@@ -106,6 +111,8 @@ impl Store {
                         &change.is_superuser,
                         &change.email,
                         &change.last_login.map(to_text),
+                        &change.first_name,
+                        &change.last_name,
                     ],
                 )?;
                 Ok(changed == 1)

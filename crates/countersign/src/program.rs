@@ -1,6 +1,6 @@
 //! What every subcommand starts from: settings, the open store and the use-cases; and how it ends.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 use countersign_auth::{Auth, Clock, Error as AuthError, UserError};
 use countersign_store::{Store, StoreError};
@@ -67,11 +67,12 @@ pub fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, 
 
 /// Prints a result: `json` for programs, otherwise `sentence` for people.
 pub fn report(as_json: bool, json: &Value, sentence: &str) {
-    if as_json {
-        println!("{json}");
-    } else {
-        println!("{sentence}");
-    }
+    if as_json { say(&json.to_string()) } else { say(sentence) }
+}
+
+/// Prints a line; a reader that has gone away (`countersign | head -1`) is no reason to stop.
+pub fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// Pretty on a terminal, JSON lines otherwise; on standard error, so that results can be piped.

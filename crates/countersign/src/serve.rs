@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 
 use crate::cli::ServeArgs;
 use crate::config::Config;
-use crate::program::{Failure, block_on, configure, open};
+use crate::program::{Failure, block_on, configure, open, say};
 
 /// Serves until told to stop, then finishes the requests in flight.
 pub fn run(args: &ServeArgs) -> Result<(), Failure> {
@@ -26,7 +26,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         let local = listener.local_addr().map_or(address, |local| local.to_string());
         greeting.print(&local);
         countersign_http::serve(listener, Arc::new(Service::new(auth, http)), stop).await;
-        println!("stopped");
+        say("stopped");
         Ok(())
     })
 }
@@ -71,7 +71,7 @@ impl Greeting {
     }
 
     fn print(&self, local: &str) {
-        println!(
+        say(&format!(
             "Countersign {version} listens on http://{local}\n\
              \x20 database    {database}\n\
              \x20 secret key  {secret_key}\n\
@@ -82,6 +82,6 @@ impl Greeting {
             version = env!("CARGO_PKG_VERSION"),
             database = self.database,
             secret_key = self.secret_key,
-        );
+        ));
     }
 }

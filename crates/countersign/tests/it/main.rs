@@ -1,3 +1,4 @@
 //! The program as its clients and operators see it: a process, a socket, a database file.
 
 mod conformance;
+mod readme;
