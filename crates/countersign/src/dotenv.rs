@@ -1,6 +1,8 @@
 //! `.env` files as python-dotenv reads them, so that a file that served the Django project gives the same values here:
 //! a `$`, `#` or quote in a `SECRET_KEY` must not change its meaning.
 
+use zeroize::Zeroizing;
+
 /// A line that is no `NAME=value`.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line} is not of the form NAME=value")]
@@ -9,7 +11,7 @@ pub struct DotenvError {
     pub line: usize,
 }
 
-/// Reads the names and values of a file, in order; a name without `=` is left out, as it sets nothing.
+/// Reads the names and values of a file; the last of several with one name counts, and a name without `=` sets nothing.
 ///
 /// Values may be bare (up to a ` #` comment), in single quotes (`\\` and `\'` escaped) or in double quotes (with C's
 /// escapes), quoted ones over several lines. `${NAME}` and `${NAME:-default}` are replaced by `variable(NAME)` or an
@@ -18,20 +20,37 @@ pub fn parse(
     text: &str,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<Vec<(String, String)>, DotenvError> {
-    let mut scanner = Scanner { text, rest: text };
-    let mut values: Vec<(String, String)> = Vec::new();
+    let text = with_plain_line_ends(text);
+    let mut scanner = Scanner { text: &text, rest: &text };
+    let mut values: Vec<(String, Option<String>)> = Vec::new();
     while scanner.skip_to_statement() {
         let line = scanner.line();
         let (name, value) = scanner.statement().ok_or(DotenvError { line })?;
-        if let Some(value) = value {
-            let earlier = |name: &str| {
-                values.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.clone())
-            };
-            let value = interpolate(&value, |name| variable(name).or_else(|| earlier(name)));
-            values.push((name, value));
-        }
+        let earlier = |name: &str| {
+            let (_, value) = values.iter().find(|(known, _)| known == name)?;
+            Some(value.clone().unwrap_or_default())
+        };
+        let value = value.map(|value| interpolate(&value, |name| variable(name).or_else(|| earlier(name))));
+        values.retain(|(known, _)| *known != name);
+        values.push((name, value));
     }
-    Ok(values)
+    Ok(values.into_iter().filter_map(|(name, value)| Some((name, value?))).collect())
+}
+
+/// Python opens text with universal line ends, and python-dotenv drops a byte order mark.
+fn with_plain_line_ends(text: &str) -> Zeroizing<String> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    Zeroizing::new(text.replace("\r\n", "\n").replace('\r', "\n"))
+}
+
+/// White space as Python's `\s` has it: Unicode's and four control characters.
+fn is_space(character: char) -> bool {
+    character.is_whitespace() || matches!(character, '\u{1c}'..='\u{1f}')
+}
+
+/// White space within a line.
+fn is_blank(character: char) -> bool {
+    is_space(character) && character != '\n'
 }
 
 struct Scanner<'a> {
@@ -46,10 +65,16 @@ impl<'a> Scanner<'a> {
         self.text.bytes().take(read).filter(|&byte| byte == b'\n').count() + 1
     }
 
-    /// Skips blank lines and comments; false at the end.
+    /// Skips blank lines, comments and the word `export`; false at the end.
     fn skip_to_statement(&mut self) -> bool {
         loop {
-            self.rest = self.rest.trim_start();
+            self.rest = self.rest.trim_start_matches(is_space);
+            if let Some(rest) = self.rest.strip_prefix("export").filter(|rest| rest.starts_with(is_blank)) {
+                self.rest = rest.trim_start_matches(is_blank);
+                if !self.rest.starts_with('#') {
+                    return true;
+                }
+            }
             if !self.rest.starts_with('#') {
                 return !self.rest.is_empty();
             }
@@ -57,18 +82,16 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// `[export] NAME[=value]` to the end of its line. `None` when it is something else.
+    /// `NAME[=value]` to the end of its line. `None` when it is something else.
     fn statement(&mut self) -> Option<(String, Option<String>)> {
-        if let Some(rest) = self.rest.strip_prefix("export").filter(|rest| rest.starts_with([' ', '\t'])) {
-            self.rest = rest.trim_start_matches([' ', '\t']);
-        }
         let name = self.name()?;
         self.skip_blanks();
         let value = match self.rest.strip_prefix('=') {
             Some(rest) => {
                 self.rest = rest;
                 self.skip_blanks();
-                Some(self.value()?)
+                let is_comment = rest.starts_with(is_blank) && self.rest.starts_with('#');
+                Some(if is_comment { String::new() } else { self.value()? })
             }
             None => None,
         };
@@ -83,8 +106,8 @@ impl<'a> Scanner<'a> {
             self.rest = rest;
             return (!name.is_empty()).then(|| name.to_owned());
         }
-        let end =
-            self.rest.find(|c: char| c == '=' || c == '#' || c.is_whitespace()).unwrap_or(self.rest.len());
+        let ends_name = |c: char| c == '=' || c == '#' || is_space(c);
+        let end = self.rest.find(ends_name).unwrap_or(self.rest.len());
         let (name, rest) = self.rest.split_at(end);
         self.rest = rest;
         (!name.is_empty()).then(|| name.to_owned())
@@ -93,13 +116,7 @@ impl<'a> Scanner<'a> {
     fn value(&mut self) -> Option<String> {
         match self.rest.chars().next() {
             Some(quote @ ('\'' | '"')) => self.quoted(quote),
-            Some('\n' | '\r') | None => Some(String::new()),
-            Some(_) => {
-                let end = self.rest.find(['\r', '\n']).unwrap_or(self.rest.len());
-                let (line, rest) = self.rest.split_at(end);
-                self.rest = rest;
-                Some(without_comment(line).trim_end().to_owned())
-            }
+            _ => Some(without_comment(self.take_line()).trim_end_matches(is_space).to_owned()),
         }
     }
 
@@ -125,11 +142,11 @@ impl<'a> Scanner<'a> {
     }
 
     fn skip_blanks(&mut self) {
-        self.rest = self.rest.trim_start_matches(|c: char| c.is_whitespace() && c != '\r' && c != '\n');
+        self.rest = self.rest.trim_start_matches(is_blank);
     }
 
     fn take_line(&mut self) -> &'a str {
-        let end = self.rest.find(['\r', '\n']).unwrap_or(self.rest.len());
+        let end = self.rest.find('\n').unwrap_or(self.rest.len());
         let (line, rest) = self.rest.split_at(end);
         self.rest = rest;
         line
@@ -143,7 +160,7 @@ fn without_comment(line: &str) -> &str {
         if character == '#' && previous_is_blank {
             return line.get(..at).unwrap_or(line);
         }
-        previous_is_blank = character.is_whitespace();
+        previous_is_blank = is_space(character);
     }
     line
 }
@@ -164,20 +181,35 @@ fn unescape(escaped: char, quote: char) -> Option<char> {
     }
 }
 
-/// Replaces `${NAME}` and `${NAME:-default}`; a name that is not set gives its default, or nothing.
+/// Replaces `${NAME}` and `${NAME:-default}`; a name that is not set gives its default, or nothing. Any other `${` is
+/// plain text.
 fn interpolate(value: &str, variable: impl Fn(&str) -> Option<String>) -> String {
     let mut result = String::new();
     let mut rest = value;
     while let Some((before, after)) = rest.split_once("${") {
-        let Some((inside, tail)) = after.split_once('}') else { break };
-        let (name, default) = inside.split_once(":-").unwrap_or((inside, ""));
         result.push_str(before);
-        match name.contains(':') {
-            true => result.extend(["${", inside, "}"]),
-            false => result.push_str(&variable(name).unwrap_or_else(|| default.to_owned())),
-        }
-        rest = tail;
+        rest = match after.split_once('}').and_then(|(inside, tail)| Some((reference(inside)?, tail))) {
+            Some(((name, default), tail)) => {
+                result.push_str(&variable(name).unwrap_or_else(|| default.to_owned()));
+                tail
+            }
+            None => {
+                result.push_str("${");
+                after
+            }
+        };
     }
     result.push_str(rest);
     result
 }
+
+/// The name and the default of `NAME` or `NAME:-default`.
+fn reference(inside: &str) -> Option<(&str, &str)> {
+    match inside.split_once(':') {
+        None => Some((inside, "")),
+        Some((name, default)) => Some((name, default.strip_prefix('-')?)),
+    }
+}
+
+#[cfg(test)]
+mod tests;
