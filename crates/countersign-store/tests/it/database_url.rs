@@ -1,0 +1,41 @@
+//! `DATABASE_URL` is read as its documentation says.
+
+use std::path::Path;
+
+use countersign_store::{DatabaseUrl, DatabaseUrlError};
+
+#[test]
+fn the_path_of_a_file_is_read_as_other_tools_write_it() {
+    for (url, path) in [
+        ("sqlite:db.sqlite3", "db.sqlite3"),
+        ("sqlite:/srv/db.sqlite3", "/srv/db.sqlite3"),
+        ("sqlite://db.sqlite3", "db.sqlite3"),
+        ("sqlite:///db.sqlite3", "db.sqlite3"),
+        ("sqlite:////srv/db.sqlite3", "/srv/db.sqlite3"),
+    ] {
+        let DatabaseUrl::Sqlite(read) = url.parse().unwrap();
+        assert_eq!(read, Path::new(path), "{url}");
+    }
+}
+
+#[test]
+fn a_url_says_itself_again() {
+    let url: DatabaseUrl = "sqlite:////srv/db.sqlite3".parse().unwrap();
+    assert_eq!(url.to_string(), "sqlite:/srv/db.sqlite3");
+    assert_eq!(url.to_string().parse(), Ok(url));
+}
+
+#[test]
+fn what_would_lose_data_or_cannot_be_opened_is_refused() {
+    for url in ["sqlite:", "sqlite://", "sqlite:///"] {
+        assert_eq!(url.parse::<DatabaseUrl>(), Err(DatabaseUrlError::NoPath), "{url}");
+    }
+    for url in ["sqlite::memory:", "sqlite://:memory:", "sqlite:///:memory:"] {
+        assert_eq!(url.parse::<DatabaseUrl>(), Err(DatabaseUrlError::InMemory), "{url}");
+    }
+    for (url, scheme) in [("postgres://u:secret@host/db", "postgres"), ("SQLite:a", "SQLite"), ("", "")] {
+        let error = url.parse::<DatabaseUrl>().unwrap_err();
+        assert_eq!(error, DatabaseUrlError::UnknownScheme(scheme.to_owned()));
+        assert!(!error.to_string().contains("secret"));
+    }
+}

@@ -1,0 +1,16 @@
+//! The contract of the store, on real SQLite files: what each function promises, and what an outage may not do.
+
+#[cfg(test)]
+mod database_url;
+#[cfg(test)]
+mod place;
+#[cfg(test)]
+mod schema;
+#[cfg(test)]
+mod statements;
+#[cfg(test)]
+mod tokens;
+#[cfg(test)]
+mod users;
+#[cfg(test)]
+mod writer;

@@ -1,0 +1,72 @@
+//! Each statement of the crate, read from its source: the plan that SQLite makes for it, and how values reach it.
+
+use rusqlite::Connection;
+
+use crate::place::{Place, after_noon, noon, person, rows, token};
+
+const SOURCES: [&str; 2] = [include_str!("../../src/users.rs"), include_str!("../../src/tokens.rs")];
+const VERBS: [&str; 4] = ["SELECT ", "INSERT ", "UPDATE ", "DELETE "];
+
+/// The SQL texts in the sources, one line each.
+fn statements() -> Vec<String> {
+    let literals = SOURCES.iter().flat_map(|source| {
+        let joined = source.replace("\", user_columns!(), \"", "*");
+        joined.split('"').map(str::to_owned).collect::<Vec<_>>()
+    });
+    let one_line = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let sql = literals.filter(|text| VERBS.iter().any(|verb| text.starts_with(verb)));
+    sql.map(one_line).collect()
+}
+
+fn scans(connection: &Connection, sql: &str) -> bool {
+    let plan = rows(connection, &format!("EXPLAIN QUERY PLAN {sql}"));
+    plan.iter().any(|step| step.contains("|SCAN "))
+}
+
+#[test]
+fn no_statement_scans_a_table_but_the_counting_and_the_flushing_of_tokens() {
+    let (place, _store) = Place::open();
+    let outside = place.outside();
+    let statements = statements();
+    assert!(statements.len() >= 18, "some were not found in the source: {statements:#?}");
+    let scanning: Vec<String> = statements.into_iter().filter(|sql| scans(&outside, sql)).collect();
+    // Both are an operator's, and Django has no index on expires_at either.
+    assert_eq!(
+        scanning,
+        [
+            "SELECT count(*) FROM token_blacklist_outstandingtoken",
+            "DELETE FROM token_blacklist_blacklistedtoken WHERE token_id IN \
+             (SELECT id FROM token_blacklist_outstandingtoken WHERE expires_at <= $1)",
+            "DELETE FROM token_blacklist_outstandingtoken WHERE expires_at <= $1",
+        ]
+    );
+}
+
+#[test]
+fn a_search_without_an_index_counts_as_a_scan() {
+    let (place, _store) = Place::open();
+    assert!(scans(&place.outside(), "SELECT id FROM auth_user WHERE email = $1"));
+}
+
+#[test]
+fn sqlite_numbers_parameters_by_first_appearance_which_is_why_they_are_bound_by_name() {
+    let connection = Connection::open_in_memory().unwrap();
+    let mut statement = connection.prepare("SELECT $2, $1").unwrap();
+    assert_eq!(statement.parameter_index("$2").unwrap(), Some(1));
+    let by_position: (String, String) =
+        statement.query_row(["first", "second"], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    assert_eq!(by_position, ("first".to_owned(), "second".to_owned()), "$2 got the first value");
+}
+
+#[tokio::test]
+async fn a_statement_with_its_second_value_before_its_first_gets_each_in_its_place() {
+    let (place, store) = Place::open();
+    let ada = store.insert_user(person("ada")).await.unwrap();
+    store.record_token(token("other", Some(ada))).await.unwrap();
+    store.blacklist_token(token("one", Some(ada)), after_noon(1)).await.unwrap();
+    let blacklisted = "SELECT o.jti, b.blacklisted_at FROM token_blacklist_blacklistedtoken AS b
+                         JOIN token_blacklist_outstandingtoken AS o ON o.id = b.token_id ORDER BY b.id";
+    assert_eq!(place.rows(blacklisted), ["one|2026-01-01 12:00:01"]);
+    store.blacklist_tokens_of(ada, noon()).await.unwrap();
+    assert_eq!(place.rows(blacklisted), ["one|2026-01-01 12:00:01", "other|2026-01-01 12:00:00"]);
+}

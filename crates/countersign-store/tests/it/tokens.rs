@@ -1,0 +1,151 @@
+//! The token tables: a token is recorded once, ended once, and replaced by one successor at the most.
+
+use countersign_domain::UserId;
+use countersign_store::{Blacklisting, NewToken, OutstandingToken, Store, TokensOf};
+
+use crate::place::{Place, after_noon, noon, person, token};
+
+async fn with_ada_and_bob() -> (Place, Store, UserId, UserId) {
+    let (place, store) = Place::open();
+    let ada = store.insert_user(person("ada")).await.unwrap();
+    let bob = store.insert_user(person("bob")).await.unwrap();
+    (place, store, ada, bob)
+}
+
+fn recorded(store: &Store, jti: &str) -> OutstandingToken {
+    store.outstanding_tokens(&TokensOf::Jti(jti.to_owned())).unwrap().remove(0)
+}
+
+fn ids_of(store: &Store, user: UserId) -> Vec<String> {
+    let tokens = store.outstanding_tokens(&TokensOf::User(user)).unwrap();
+    tokens.into_iter().map(|token| token.jti).collect()
+}
+
+#[tokio::test]
+async fn a_recorded_token_is_read_back_and_not_blacklisted() {
+    let (_place, store, ada, _) = with_ada_and_bob().await;
+    store.record_token(token("a", Some(ada))).await.unwrap();
+    store.record_token(token("nobody's", None)).await.unwrap();
+    let expected = OutstandingToken {
+        jti: "a".to_owned(),
+        text: "header.a.".to_owned(),
+        user: Some(ada),
+        created_at: Some(noon()),
+        expires_at: after_noon(86_400),
+        is_blacklisted: false,
+    };
+    assert_eq!(recorded(&store, "a"), expected);
+    assert_eq!(recorded(&store, "nobody's").user, None);
+    assert!(!store.is_blacklisted("a").unwrap());
+    assert_eq!(store.count_tokens().unwrap(), 2);
+    assert_eq!(store.outstanding_tokens(&TokensOf::Jti("unknown".to_owned())).unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_second_token_with_the_same_id_leaves_the_first_as_it_is() {
+    let (_place, store, ada, bob) = with_ada_and_bob().await;
+    store.record_token(token("a", Some(ada))).await.unwrap();
+    store.record_token(NewToken { text: "another".to_owned(), ..token("a", Some(bob)) }).await.unwrap();
+    assert_eq!((recorded(&store, "a").user, recorded(&store, "a").text.as_str()), (Some(ada), "header.a."));
+    assert_eq!(store.count_tokens().unwrap(), 1);
+}
+
+#[tokio::test]
+async fn the_tokens_of_a_user_are_listed_oldest_first() {
+    let (_place, store, ada, bob) = with_ada_and_bob().await;
+    for (jti, user) in [("z", ada), ("m", bob), ("a", ada)] {
+        store.record_token(token(jti, Some(user))).await.unwrap();
+    }
+    store.record_token(token("nobody's", None)).await.unwrap();
+    assert_eq!(ids_of(&store, ada), ["z", "a"]);
+    assert_eq!(ids_of(&store, bob), ["m"]);
+}
+
+#[tokio::test]
+async fn blacklisting_a_second_time_says_so_and_changes_nothing() {
+    let (place, store, ada, _) = with_ada_and_bob().await;
+    store.record_token(token("a", Some(ada))).await.unwrap();
+    let blacklist = |at| store.blacklist_token(token("a", Some(ada)), at);
+    assert_eq!(blacklist(after_noon(1)).await.unwrap(), Blacklisting::Done);
+    assert_eq!(blacklist(after_noon(2)).await.unwrap(), Blacklisting::Already);
+    assert!(store.is_blacklisted("a").unwrap());
+    assert!(recorded(&store, "a").is_blacklisted);
+    assert_eq!(
+        place.rows("SELECT token_id, blacklisted_at FROM token_blacklist_blacklistedtoken"),
+        ["1|2026-01-01 12:00:01"]
+    );
+}
+
+#[tokio::test]
+async fn a_token_that_was_never_recorded_is_recorded_when_it_is_blacklisted() {
+    let (_place, store, ada, _) = with_ada_and_bob().await;
+    assert_eq!(store.blacklist_token(token("a", Some(ada)), noon()).await.unwrap(), Blacklisting::Done);
+    assert_eq!((recorded(&store, "a").user, store.is_blacklisted("a").unwrap()), (Some(ada), true));
+}
+
+#[tokio::test]
+async fn a_replaced_token_is_ended_and_its_successor_recorded() {
+    let (_place, store, ada, _) = with_ada_and_bob().await;
+    let replace =
+        |successor| store.replace_token(token("old", Some(ada)), token(successor, Some(ada)), noon());
+    assert_eq!(replace("new").await.unwrap(), Blacklisting::Done);
+    assert_eq!(replace("of a replay").await.unwrap(), Blacklisting::Already);
+    assert_eq!(ids_of(&store, ada), ["old", "new"], "a replay records nothing");
+    assert!(store.is_blacklisted("old").unwrap() && !store.is_blacklisted("new").unwrap());
+}
+
+#[tokio::test]
+async fn of_many_who_replace_one_token_at_once_exactly_one_does() {
+    let (_place, store, ada, _) = with_ada_and_bob().await;
+    let mut callers = tokio::task::JoinSet::new();
+    for number in 0..30 {
+        let store = store.clone();
+        let successor = token(&format!("successor {number}"), Some(ada));
+        callers.spawn(async move { store.replace_token(token("old", Some(ada)), successor, noon()).await });
+    }
+    let found: Vec<Blacklisting> = callers.join_all().await.into_iter().map(Result::unwrap).collect();
+    assert_eq!(found.iter().filter(|found| **found == Blacklisting::Done).count(), 1);
+    assert_eq!(store.count_tokens().unwrap(), 2);
+}
+
+#[tokio::test]
+async fn all_good_tokens_of_one_user_are_ended_and_counted() {
+    let (_place, store, ada, bob) = with_ada_and_bob().await;
+    for jti in ["a", "b", "ended before"] {
+        store.record_token(token(jti, Some(ada))).await.unwrap();
+    }
+    store.blacklist_token(token("ended before", Some(ada)), noon()).await.unwrap();
+    store.record_token(NewToken { expires_at: after_noon(10), ..token("expired", Some(ada)) }).await.unwrap();
+    store.record_token(token("of bob", Some(bob))).await.unwrap();
+    assert_eq!(store.blacklist_tokens_of(ada, after_noon(10)).await.unwrap(), 2);
+    assert_eq!(store.blacklist_tokens_of(ada, after_noon(10)).await.unwrap(), 0);
+    let ended = |jti: &str| store.is_blacklisted(jti).unwrap();
+    assert_eq!(["a", "b", "ended before"].map(ended), [true; 3]);
+    assert_eq!(["expired", "of bob"].map(ended), [false; 2]);
+}
+
+#[tokio::test]
+async fn a_flush_removes_what_has_expired_with_its_blacklist_rows() {
+    let (place, store, ada, _) = with_ada_and_bob().await;
+    for (jti, seconds) in [("before", 9), ("just now", 10), ("after", 11)] {
+        let token = NewToken { expires_at: after_noon(seconds), ..token(jti, Some(ada)) };
+        store.blacklist_token(token, noon()).await.unwrap();
+    }
+    assert_eq!(store.flush_expired_tokens(after_noon(10)).await.unwrap(), 2);
+    assert_eq!(store.flush_expired_tokens(after_noon(10)).await.unwrap(), 0);
+    assert_eq!(ids_of(&store, ada), ["after"]);
+    assert_eq!(place.rows("SELECT token_id FROM token_blacklist_blacklistedtoken"), ["3"]);
+}
+
+#[tokio::test]
+async fn times_are_compared_to_the_microsecond_though_they_are_text() {
+    let (_place, store, ada, _) = with_ada_and_bob().await;
+    let microsecond = jiff::SignedDuration::from_micros(1);
+    let expiring = |jti, expires_at| NewToken { expires_at, ..token(jti, Some(ada)) };
+    store.record_token(expiring("whole second", noon())).await.unwrap();
+    store.record_token(expiring("a microsecond later", noon() + microsecond)).await.unwrap();
+    assert_eq!(store.blacklist_tokens_of(ada, noon()).await.unwrap(), 1, "the later one is still good");
+    assert_eq!(store.flush_expired_tokens(noon() - microsecond).await.unwrap(), 0);
+    assert_eq!(store.flush_expired_tokens(noon()).await.unwrap(), 1);
+    assert_eq!(ids_of(&store, ada), ["a microsecond later"]);
+}

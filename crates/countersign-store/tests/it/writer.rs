@@ -1,0 +1,208 @@
+//! The shared commit: writers share it, none spoils another's, no answer leaves before it, and an outage ends.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use countersign_domain::UserId;
+use countersign_store::{DatabaseUrl, InsertUserError, Store, StoreError};
+use rusqlite::Connection;
+
+use crate::place::{Place, Waiting, begin, person, wait};
+
+type Inserted = Result<UserId, InsertUserError>;
+
+/// Another process that holds the write lock: whatever is written meanwhile waits, and then waits together.
+struct Lock(Connection);
+
+impl Lock {
+    fn take(place: &Place) -> Self {
+        let connection = place.outside();
+        connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+        Self(connection)
+    }
+
+    fn release(self) {
+        self.0.execute_batch("COMMIT").unwrap();
+    }
+}
+
+fn begin_insert(store: &Store, username: &str) -> Waiting<Inserted> {
+    let (store, user) = (store.clone(), person(username));
+    begin(async move { store.insert_user(user).await })
+}
+
+fn is_taken(inserted: &Inserted) -> bool {
+    matches!(inserted, Err(InsertUserError::UsernameTaken))
+}
+
+fn is_not_committed(inserted: &Inserted) -> bool {
+    matches!(inserted, Err(InsertUserError::Store(StoreError::NotCommitted)))
+}
+
+/// Commits in the write-ahead log: its frames that name the size of the database after a commit.
+fn commits(place: &Place) -> usize {
+    let log = std::fs::read(place.file().with_file_name("db.sqlite3-wal")).unwrap();
+    let (header, frames) = log.split_at(32);
+    let page = u32::from_be_bytes(header[8..12].try_into().unwrap()) as usize;
+    let is_commit = |frame: &&[u8]| frame[8..16] == header[16..24] && frame[4..8] != [0; 4];
+    frames.chunks_exact(24 + page).filter(is_commit).count()
+}
+
+#[test]
+fn writers_that_wait_together_share_a_commit() {
+    let (place, store) = Place::open();
+    let lock = Lock::take(&place);
+    let waiting: Vec<_> = (0..200).map(|number| begin_insert(&store, &number.to_string())).collect();
+    let before = commits(&place);
+    lock.release();
+    let ids: Vec<i64> = waiting.into_iter().map(|insert| wait(insert).unwrap().get()).collect();
+    assert_eq!(ids, (1..=200).collect::<Vec<_>>(), "in the order in which they came");
+    assert_eq!(commits(&place) - before, 1);
+}
+
+#[test]
+fn a_long_queue_is_written_in_several_commits_so_that_the_first_does_not_wait_for_the_last() {
+    let (place, store) = Place::open();
+    let lock = Lock::take(&place);
+    let waiting: Vec<_> = (0..600).map(|number| begin_insert(&store, &number.to_string())).collect();
+    let before = commits(&place);
+    lock.release();
+    for insert in waiting {
+        wait(insert).unwrap();
+    }
+    assert_eq!(commits(&place) - before, 3);
+}
+
+#[test]
+fn every_one_of_many_concurrent_writers_gets_its_own_answer() {
+    let (place, store) = Place::open();
+    std::thread::scope(|scope| {
+        for writer in 0..8 {
+            let store = &store;
+            scope.spawn(move || {
+                for number in 0..50 {
+                    let username = format!("{writer}-{number}");
+                    let id = wait(store.insert_user(person(&username))).unwrap();
+                    assert_eq!(store.find_user(id).unwrap().unwrap().username, username);
+                }
+            });
+        }
+    });
+    assert_eq!(place.rows("SELECT count(*) FROM auth_user"), ["400"]);
+}
+
+#[test]
+fn a_write_that_fails_does_not_undo_its_neighbours() {
+    let (place, store) = Place::open();
+    let lock = Lock::take(&place);
+    let [ada, again, bob] = ["ada", "ada", "bob"].map(|name| begin_insert(&store, name));
+    let before = commits(&place);
+    lock.release();
+    assert!(wait(ada).is_ok());
+    assert!(is_taken(&wait(again)));
+    assert!(wait(bob).is_ok());
+    assert_eq!(commits(&place) - before, 1, "they were neighbours");
+    assert_eq!(place.rows("SELECT username FROM auth_user"), ["ada", "bob"]);
+}
+
+#[test]
+fn when_sqlite_rolls_a_commit_back_as_on_a_full_disk_nobody_in_it_is_told_otherwise() {
+    let (place, store) = Place::open();
+    place
+        .outside()
+        .execute_batch(
+            "CREATE TRIGGER disk_full BEFORE INSERT ON auth_user WHEN NEW.username = 'mallory'
+             BEGIN SELECT RAISE(ROLLBACK, 'database or disk is full'); END",
+        )
+        .unwrap();
+    let lock = Lock::take(&place);
+    let [ada, mallory, bob] = ["ada", "mallory", "bob"].map(|name| begin_insert(&store, name));
+    lock.release();
+    let ada = wait(ada);
+    assert!(is_not_committed(&ada), "her statement succeeded, her commit did not: {ada:?}");
+    assert!(wait(mallory).is_err());
+    assert!(wait(bob).is_ok(), "he came after the failure, and has a commit of his own");
+    assert_eq!(place.rows("SELECT username FROM auth_user"), ["bob"]);
+    assert!(wait(store.insert_user(person("ada"))).is_ok());
+}
+
+#[test]
+fn a_statement_that_fails_is_an_error_and_the_writer_goes_on_when_the_cause_is_gone() {
+    let (place, store) = Place::open();
+    place.outside().execute_batch("ALTER TABLE auth_user RENAME TO away").unwrap();
+    let failed = wait(store.insert_user(person("ada")));
+    assert!(matches!(failed, Err(InsertUserError::Store(StoreError::Statement(_)))), "{failed:?}");
+    assert!(matches!(store.find_user(UserId::new(1)), Err(StoreError::Statement(_))));
+    place.outside().execute_batch("ALTER TABLE away RENAME TO auth_user").unwrap();
+    let ada = wait(store.insert_user(person("ada"))).unwrap();
+    assert!(store.find_user(ada).unwrap().is_some());
+}
+
+#[test]
+fn reads_fail_while_the_file_is_gone_and_succeed_when_it_is_back() {
+    let (place, store) = Place::open();
+    let away = place.file().with_file_name("away");
+    std::fs::rename(place.file(), &away).unwrap();
+    assert!(matches!(store.find_user(UserId::new(1)), Err(StoreError::Statement(_))));
+    assert!(!place.file().exists(), "an empty one in its place would be worse");
+    std::fs::rename(away, place.file()).unwrap();
+    assert_eq!(store.find_user(UserId::new(1)).unwrap(), None);
+}
+
+#[test]
+fn closing_writes_what_waits_and_folds_the_log_into_the_file() {
+    let (place, store) = Place::open();
+    store.count_tokens().unwrap(); // a reader is open too
+    let waiting: Vec<_> = (0..100).map(|number| begin_insert(&store, &number.to_string())).collect();
+    drop(waiting);
+    drop(store);
+    let files = std::fs::read_dir(place.file().parent().unwrap()).unwrap();
+    assert_eq!(files.count(), 1, "the log is gone");
+    assert_eq!(place.rows("SELECT count(*) FROM auth_user"), ["100"]);
+}
+
+/// The database that the process to be killed writes to.
+const DATABASE_TO_DIE_FOR: &str = "COUNTERSIGN_TEST_DATABASE_TO_DIE_FOR";
+
+#[test]
+fn what_was_answered_survives_a_kill() {
+    if let Ok(path) = std::env::var(DATABASE_TO_DIE_FOR) {
+        return write_until_killed(&path);
+    }
+    let (place, store) = Place::open();
+    drop(store);
+    let mut writer = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "writer::what_was_answered_survives_a_kill", "--nocapture"])
+        .env(DATABASE_TO_DIE_FOR, place.file())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(writer.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let is_answer = |line: String| line.strip_prefix("answered ").and_then(|id| id.parse().ok());
+    let mut answered: Vec<i64> = lines.by_ref().filter_map(is_answer).take(300).collect();
+    writer.kill().unwrap(); // SIGKILL, on Unix
+    writer.wait().unwrap();
+    answered.extend(lines.filter_map(is_answer));
+    assert!(answered.len() >= 300, "it was killed at work");
+    let store = place.reopen().unwrap();
+    assert_eq!(store.integrity_complaints().unwrap(), [""; 0]);
+    for id in answered {
+        assert!(store.find_user(UserId::new(id)).unwrap().is_some(), "user {id} was answered and is lost");
+    }
+}
+
+/// Says each id that it was answered, for ever; printing fails when nobody listens.
+fn write_until_killed(path: &str) {
+    let store = Store::open(&DatabaseUrl::Sqlite(path.into())).unwrap();
+    std::thread::scope(|scope| {
+        for writer in 0..8 {
+            let store = &store;
+            scope.spawn(move || {
+                for number in 0.. {
+                    let id = wait(store.insert_user(person(&format!("{writer}-{number}")))).unwrap();
+                    println!("answered {id}");
+                }
+            });
+        }
+    });
+}
