@@ -146,11 +146,12 @@ impl Store {
     }
 }
 
+/// A user who was deleted meanwhile is recorded as none: the broken reference would fail the commit that others share.
 fn insert(connection: &Connection, token: &NewToken) -> rusqlite::Result<()> {
     execute(
         connection,
         "INSERT INTO token_blacklist_outstandingtoken (token, created_at, expires_at, user_id, jti)
-         VALUES ($1, $2, $3, $4, $5)
+         VALUES ($1, $2, $3, (SELECT id FROM auth_user WHERE id = $4), $5)
          ON CONFLICT (jti) DO NOTHING",
         &[
             &token.text,

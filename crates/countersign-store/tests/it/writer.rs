@@ -4,10 +4,10 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use countersign_domain::UserId;
-use countersign_store::{DatabaseUrl, InsertUserError, Store, StoreError};
+use countersign_store::{DatabaseUrl, InsertUserError, Store, StoreError, TokensOf};
 use rusqlite::Connection;
 
-use crate::place::{Place, Waiting, begin, person, wait};
+use crate::place::{Place, Waiting, begin, person, token, wait};
 
 type Inserted = Result<UserId, InsertUserError>;
 
@@ -103,6 +103,24 @@ fn a_write_that_fails_does_not_undo_its_neighbours() {
     assert!(wait(bob).is_ok());
     assert_eq!(commits(&place) - before, 1, "they were neighbours");
     assert_eq!(place.rows("SELECT username FROM auth_user"), ["ada", "bob"]);
+}
+
+#[test]
+fn a_token_of_a_user_who_was_deleted_meanwhile_does_not_undo_its_neighbours() {
+    let (place, store) = Place::open();
+    let ada = wait(store.insert_user(person("ada"))).unwrap();
+    let lock = Lock::take(&place);
+    let (deleting, recording) = (store.clone(), store.clone());
+    let delete = begin(async move { deleting.delete_user(ada).await });
+    let record = begin(async move { recording.record_token(token("late", Some(ada))).await });
+    let bob = begin_insert(&store, "bob");
+    lock.release();
+    assert!(wait(delete).unwrap());
+    wait(record).unwrap();
+    assert!(wait(bob).is_ok());
+    let late = store.outstanding_tokens(&TokensOf::Jti("late".to_owned())).unwrap();
+    assert_eq!(late[0].user, None);
+    assert_eq!(store.integrity_complaints().unwrap(), [""; 0]);
 }
 
 #[test]
