@@ -19,9 +19,11 @@ pub(crate) struct Endpoint {
     pub(crate) authentication: Authentication,
     /// The form, in the order in which errors are reported.
     pub(crate) fields: &'static [Field],
-    pub(crate) handle:
-        for<'a> fn(Call<'a>) -> Pin<Box<dyn Future<Output = Result<Answer, Error>> + Send + 'a>>,
+    pub(crate) handle: for<'a> fn(Call<'a>) -> Answering<'a>,
 }
+
+/// A handler at work.
+pub(crate) type Answering<'a> = Pin<Box<dyn Future<Output = Result<Answer, Error>> + Send + 'a>>;
 
 /// The method an endpoint answers to, beside `OPTIONS`.
 #[derive(Clone, Copy, PartialEq, Eq)]
