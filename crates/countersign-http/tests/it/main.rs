@@ -1,4 +1,12 @@
 //! The wire of Countersign, checked against recorded behaviour of the reference.
 
 #[cfg(test)]
+mod actors;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod request;
+#[cfg(test)]
+mod serve;
+#[cfg(test)]
+mod service;

@@ -1,0 +1,270 @@
+//! A service of its own for each test, and who talks to it. Every answer is held to the rules of the wire as it comes
+//! in ([`Answer::checked`]), so that each test, whatever it is about, tests them too.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use countersign_auth::{Auth, Clock, ManualClock, Rules};
+use countersign_domain::PasswordPolicy;
+use countersign_http::{AllowedHosts, Renderer, Service, Settings};
+use countersign_password::{Algorithm as HashAlgorithm, Hashers, Limits, Preferred};
+use countersign_store::{DatabaseUrl, Store};
+use countersign_token::{Algorithm, Keys, Kind, Settings as TokenSettings, Tokens};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Body;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+pub const REGISTER: &str = "/user/api/register/";
+pub const LOGIN: &str = "/user/api/login/";
+pub const SLIDING_LOGIN: &str = "/user/api/login/sliding/";
+pub const REFRESH: &str = "/user/api/token/refresh/";
+pub const SLIDING_REFRESH: &str = "/user/api/token/refresh/sliding/";
+pub const VERIFY: &str = "/user/api/token/verify/";
+pub const BLACKLIST: &str = "/user/api/token/blacklist/";
+pub const ME: &str = "/user/api/me/";
+pub const PATHS: [&str; 8] =
+    [REGISTER, LOGIN, SLIDING_LOGIN, REFRESH, SLIDING_REFRESH, VERIFY, BLACKLIST, ME];
+
+pub const CHEAP: Preferred = Preferred::Argon2id { memory_kib: 64, iterations: 1, parallelism: 1 };
+pub const PASSWORD: &str = "a-long-enough-secret";
+const SECRET_KEY: &[u8] = b"a secret for tests, long enough for HS256";
+
+/// A service on a database of its own, whose clock stands still.
+pub struct World {
+    pub service: Arc<Service>,
+    pub clock: ManualClock,
+    pub store: Store,
+    /// Signs whatever a test wants signed, with the key of the service.
+    pub tokens: Tokens,
+    pub directory: TempDir,
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self::hashing_with(CHEAP)
+    }
+
+    pub fn hashing_with(preferred: Preferred) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(&DatabaseUrl::Sqlite(directory.path().join("db.sqlite3"))).unwrap();
+        let clock = ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap());
+        let hashers = Hashers::new(preferred, &HashAlgorithm::DJANGO_DEFAULT, Limits::default()).unwrap();
+        let rules = Rules {
+            rotate_refresh_tokens: false,
+            blacklist_after_rotation: false,
+            update_last_login: false,
+            check_revoke_token: false,
+            check_user_is_active: true,
+            auth_token_classes: vec![Kind::Access],
+            django_peer: false,
+        };
+        let (policy, time) = (PasswordPolicy::default(), Clock::Manual(clock.clone()));
+        let auth = Auth::new(store.clone(), hashers, tokens(), policy, rules, time);
+        let settings = Settings {
+            allowed_hosts: AllowedHosts::parse("auth.example", false),
+            auth_header_types: vec!["Bearer".to_owned()],
+            auth_header_name: http::header::AUTHORIZATION,
+            renderers: vec![Renderer::Json, Renderer::Api],
+        };
+        let service = Arc::new(Service::new(auth, settings));
+        Self { service, clock, store, tokens: tokens(), directory }
+    }
+
+    /// Someone without an account.
+    pub fn anon(&self) -> Anon<'_> {
+        Anon { world: self }
+    }
+
+    /// Someone who has registered and logged in under `name`.
+    pub async fn user(&self, name: &str) -> LoggedIn<'_> {
+        let anon = self.anon();
+        anon.register(name, PASSWORD).await.is(201);
+        let pair = anon.log_in(name, PASSWORD).await.is(200).json();
+        let token = |kind: &str| pair[kind].as_str().unwrap().to_owned();
+        LoggedIn { anon, refresh: token("refresh"), access: token("access") }
+    }
+
+    pub async fn send(&self, draft: Draft) -> Answer {
+        let (path, method) = (draft.uri.path().to_owned(), draft.method.clone());
+        let response = self.service.answer(draft.request()).await;
+        Answer::checked(&path, &method, response).await
+    }
+}
+
+fn tokens() -> Tokens {
+    Tokens::new(TokenSettings::default(), Keys::new(Algorithm::HS256, SECRET_KEY, b"").unwrap())
+}
+
+pub struct Anon<'a> {
+    world: &'a World,
+}
+
+impl Anon<'_> {
+    pub async fn register(&self, username: &str, password: &str) -> Answer {
+        self.post(REGISTER, &json!({"username": username, "password": password})).await
+    }
+
+    pub async fn log_in(&self, username: &str, password: &str) -> Answer {
+        self.post(LOGIN, &json!({"username": username, "password": password})).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.world.send(Draft::post(path).json(body)).await
+    }
+}
+
+pub struct LoggedIn<'a> {
+    anon: Anon<'a>,
+    pub refresh: String,
+    pub access: String,
+}
+
+impl LoggedIn<'_> {
+    pub async fn refresh(&self) -> Answer {
+        self.anon.post(REFRESH, &json!({"refresh": self.refresh})).await
+    }
+
+    pub async fn blacklist(&self) -> Answer {
+        self.anon.post(BLACKLIST, &json!({"refresh": self.refresh})).await
+    }
+
+    pub async fn me(&self) -> Answer {
+        self.anon.world.send(Draft::get(ME).bearer(&self.access)).await
+    }
+}
+
+/// A request that is still being written.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    pub method: Method,
+    pub uri: Uri,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl Draft {
+    pub fn new(method: Method, uri: &str) -> Self {
+        let draft = Self { method, uri: uri.parse().unwrap(), headers: HeaderMap::new(), body: Vec::new() };
+        draft.header("host", "auth.example")
+    }
+
+    pub fn get(uri: &str) -> Self {
+        Self::new(Method::GET, uri)
+    }
+
+    pub fn post(uri: &str) -> Self {
+        Self::new(Method::POST, uri)
+    }
+
+    pub fn json(self, body: &Value) -> Self {
+        self.header("content-type", "application/json").body(body.to_string())
+    }
+
+    pub fn body(self, body: impl Into<Vec<u8>>) -> Self {
+        Self { body: body.into(), ..self }
+    }
+
+    pub fn bearer(self, token: &str) -> Self {
+        self.header("authorization", &format!("Bearer {token}"))
+    }
+
+    /// Sets a header.
+    pub fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.insert(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        self
+    }
+
+    /// Adds a further line of a header.
+    pub fn another(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.append(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        self
+    }
+
+    fn request(self) -> Request<Full<Bytes>> {
+        let mut request = Request::new(Full::from(self.body));
+        *request.method_mut() = self.method;
+        *request.uri_mut() = self.uri;
+        *request.headers_mut() = self.headers;
+        request
+    }
+}
+
+/// An answer that keeps the rules of the wire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Answer {
+    pub async fn checked(path: &str, method: &Method, response: Response<Full<Bytes>>) -> Self {
+        let (head, body) = response.into_parts();
+        let length = body.size_hint().exact();
+        let answer = Self {
+            status: head.status,
+            headers: head.headers,
+            body: body.collect().await.unwrap().to_bytes(),
+        };
+        assert_eq!(length, Some(answer.body.len() as u64), "the length of a body is known beforehand");
+        answer.keeps_the_rules(&format!("{method} {path}"));
+        answer
+    }
+
+    fn keeps_the_rules(&self, request: &str) {
+        let described = || format!("the answer to {request}: {self:?}");
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "same-origin"),
+            ("cross-origin-opener-policy", "same-origin"),
+        ] {
+            assert_eq!(self.all(name), [value], "{name} of {}", described());
+        }
+        assert!(!self.headers.contains_key("set-cookie"), "{}", described());
+        let is_json = self.all("content-type") == ["application/json"];
+        let is_page = self.all("content-type") == ["text/html; charset=utf-8"];
+        assert!(is_json || is_page, "{}", described());
+        if is_json {
+            assert_eq!(self.all("vary"), ["Accept"], "{}", described());
+            assert!(serde_json::from_slice::<Value>(&self.body).is_ok(), "{}", described());
+        }
+        // Only endpoints say `Allow`; Django's own pages do not.
+        let of_endpoint = self.headers.contains_key("allow");
+        assert!(of_endpoint || !is_json, "{}", described());
+        if is_page {
+            let vary: &[&str] = if of_endpoint { &["Accept, Cookie"] } else { &[] };
+            assert_eq!(self.all("vary"), vary, "{}", described());
+        }
+        let challenge: &[&str] =
+            if self.status == StatusCode::UNAUTHORIZED { &["Bearer realm=\"api\""] } else { &[] };
+        assert_eq!(self.all("www-authenticate"), challenge, "{}", described());
+        assert_eq!(self.headers.contains_key("retry-after"), self.status == 503, "{}", described());
+        assert_ne!(self.status, StatusCode::INTERNAL_SERVER_ERROR, "{}", described());
+    }
+
+    /// Every value of a header.
+    pub fn all(&self, name: &str) -> Vec<&str> {
+        let name: HeaderName = name.parse().unwrap();
+        self.headers.get_all(name).iter().map(|value| value.to_str().unwrap()).collect()
+    }
+
+    /// The answer, which must have this status.
+    pub fn is(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{self:?}");
+        self
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {self:?}"))
+    }
+
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    pub fn detail(&self) -> String {
+        self.json()["detail"].as_str().unwrap().to_owned()
+    }
+}

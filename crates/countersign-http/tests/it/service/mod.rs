@@ -1,0 +1,7 @@
+//! One request, one answer: rules that no single recorded exchange shows.
+
+mod bodies;
+mod heads;
+mod order;
+mod stories;
+mod unavailable;

@@ -1,0 +1,70 @@
+//! When the service cannot do its work it says so, and when to come back.
+
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use countersign_password::Preferred;
+use serde_json::json;
+
+use crate::actors::{Answer, Draft, LOGIN, ME, REFRESH, REGISTER, VERIFY, World};
+
+const SENTENCE: &str = "Service temporarily unavailable, try again later.";
+
+fn assert_unavailable(answer: Answer) {
+    let answer = answer.is(503);
+    assert_eq!(answer.detail(), SENTENCE);
+    assert_eq!(answer.all("retry-after"), ["2"]);
+    assert_eq!(answer.all("allow").len(), 1);
+}
+
+#[tokio::test]
+async fn a_login_storm_is_turned_away_at_the_door_and_the_rest_goes_on() {
+    // Slow enough that no worker gets through its share of the queue while the storm is let loose.
+    let world = World::hashing_with(Preferred::DJANGO_PBKDF2);
+    let storm_of_logins = 512 + 2 * std::thread::available_parallelism().unwrap().get() + 64;
+    let credentials = json!({"username": "nobody", "password": "wrong"});
+    let mut waiting = Vec::new();
+    let mut refused = Vec::new();
+    for _ in 0..storm_of_logins {
+        let mut login = Box::pin(world.send(Draft::post(LOGIN).json(&credentials)));
+        match login.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Pending => waiting.push(login),
+            Poll::Ready(answer) => refused.push(answer),
+        }
+    }
+    assert!(waiting.len() >= 512 && !refused.is_empty(), "{} wait", waiting.len());
+    refused.into_iter().for_each(assert_unavailable);
+    world.send(Draft::post(VERIFY).json(&json!({"token": "x"}))).await.is(401);
+    let mut next = pin!(world.send(Draft::post(LOGIN).json(&credentials)));
+    drop(waiting); // those who hang up make room
+    let answer = loop {
+        let answer = next.as_mut().await;
+        if answer.status != 503 {
+            break answer;
+        }
+        next.set(world.send(Draft::post(LOGIN).json(&credentials)));
+        tokio::task::yield_now().await;
+    };
+    answer.is(401);
+}
+
+#[tokio::test]
+async fn a_database_that_is_gone_is_no_error_of_the_client() {
+    let world = World::new();
+    let claims = world.tokens.refresh_for("1", None, "0", "2026-01-01T00:00:00Z".parse().unwrap());
+    let access = world.tokens.access_from(&claims, "1", "2026-01-01T00:00:00Z".parse().unwrap());
+    let (refresh, access) = (world.tokens.encode(&claims), world.tokens.encode(&access));
+    std::fs::remove_dir_all(world.directory.path()).unwrap(); // before anybody has read from it
+    let account = json!({"username": "ada", "password": "a-long-enough-secret"});
+    for draft in [
+        Draft::post(LOGIN).json(&account),
+        Draft::post(REGISTER).json(&account),
+        Draft::post(REFRESH).json(&json!({"refresh": refresh})),
+        Draft::get(ME).bearer(&access),
+    ] {
+        assert_unavailable(world.send(draft).await);
+    }
+    world.send(Draft::post(VERIFY).json(&json!({"token": access}))).await.is(200);
+    let page = world.send(Draft::get(ME).bearer(&access).header("accept", "text/html")).await.is(503);
+    assert!(page.text().contains(SENTENCE) && !page.text().contains("sqlite"), "{page:?}");
+}
