@@ -14,6 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use crate::Service;
+use crate::lingering::Lingering;
 
 /// A client that has not sent its request's head by then is let go.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -83,5 +84,7 @@ fn connection(
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), answer)
+        // A client may say that it has sent everything (`nc -N` does) and still wants its answer.
+        .half_close(true)
+        .serve_connection(TokioIo::new(Lingering::new(stream)), answer)
 }

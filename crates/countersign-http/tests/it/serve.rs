@@ -275,9 +275,32 @@ async fn garbage_is_refused_and_the_next_client_is_served() {
 async fn a_client_that_sends_too_much_before_it_listens_can_read_why_it_was_refused() {
     let world = World::new();
     let server = Server::start(&world).await;
-    let body = "x".repeat(9_000_000);
-    let head = post(LOGIN, &format!("Content-Length: {}", body.len()));
-    server.client().await.send(head + &body).await.receive().await.is(400);
+    let body = "x".repeat(12_000_000);
+    let framing = format!("Content-Length: {}", body.len());
+    for (head, status) in [
+        (post(LOGIN, &framing), 400),
+        (post("/nowhere/", &framing), 404),
+        (post(ME, &framing), 401),
+        (post(LOGIN, &framing).replacen("POST", "PUT", 1), 405),
+        (post(LOGIN, &framing).replace("application/json", "text/plain"), 415),
+        (post(LOGIN, &format!("Accept: image/png\r\n{framing}")), 406),
+    ] {
+        let mut client = server.client().await;
+        client.send(head + &body).await.receive().await.is(status);
+        assert!(client.is_let_go().await);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_client_that_sends_on_and_on_is_cut_off() {
+    let world = World::new();
+    let server = Server::start(&world).await;
+    let mut client = server.client().await;
+    let begun = Instant::now();
+    client.send(post("/nowhere/", "Content-Length: 10000000") + &"x".repeat(1_000_000)).await;
+    client.receive().await.is(404);
+    server.stop().await; // which waits for it like for any request
+    assert_eq!(begun.elapsed().as_secs(), 5);
 }
 
 #[tokio::test(start_paused = true)]
@@ -333,6 +356,9 @@ async fn a_request_in_flight_is_finished_after_stop_and_nobody_else_is_let_in() 
     client.send(post(VERIFY, &framing)).await;
     assert_eq!(client.receive_head().await.status_line, "HTTP/1.1 100 Continue"); // it is being served
     let stopped = server.stop();
+    while TcpStream::connect(address).await.is_ok() {
+        tokio::task::yield_now().await; // until the server has heard of it
+    }
     client.send(UNKNOWN_TOKEN).await;
     let answer = client.receive().await.is(401);
     assert_eq!(answer.header("connection"), Some("close"));

@@ -1,0 +1,86 @@
+//! A socket that hears its client out before it closes.
+//!
+//! An operating system that closes a socket with unread bytes resets the connection, and a client that was still sending
+//! its body never sees the answer. So the sending half is closed first, and what comes in is thrown away for a while.
+//! A client with nothing on its way is let go at once: idle connections cost nothing here.
+
+use std::future::Future;
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::Sleep;
+
+/// A client that is still sending by then is cut off.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A TCP connection whose shutdown discards what the client still sends.
+pub(crate) struct Lingering {
+    stream: TcpStream,
+    /// When to give up; set once the sending half is closed.
+    deadline: Option<Pin<Box<Sleep>>>,
+    has_discarded: bool,
+}
+
+impl Lingering {
+    pub(crate) fn new(stream: TcpStream) -> Self {
+        Self { stream, deadline: None, has_discarded: false }
+    }
+
+    /// Ready when the client has closed its half, or is silent and always was, or takes too long.
+    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut buffer = [0; 16 * 1024];
+        loop {
+            let mut unread = ReadBuf::new(&mut buffer);
+            match pin!(&mut self.stream).poll_read(cx, &mut unread) {
+                Poll::Ready(Ok(())) if !unread.filled().is_empty() => self.has_discarded = true,
+                Poll::Pending if self.has_discarded => break,
+                _ => return Poll::Ready(()),
+            }
+        }
+        self.deadline.as_mut().map_or(Poll::Ready(()), |deadline| deadline.as_mut().poll(cx))
+    }
+}
+
+impl AsyncRead for Lingering {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        pin!(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Lingering {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        pin!(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        pin!(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        pin!(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.deadline.is_none() {
+            ready!(pin!(&mut self.stream).poll_shutdown(cx))?;
+            self.deadline = Some(Box::pin(tokio::time::sleep(PATIENCE)));
+        }
+        self.poll_discard(cx).map(Ok)
+    }
+}
