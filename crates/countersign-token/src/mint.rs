@@ -83,6 +83,13 @@ impl Tokens {
         self.with_user(claims, user_id, hash_password)
     }
 
+    /// Refuses claims that nothing can be made from: an `iss` that is no string verifies where no issuer is asked for,
+    /// but `PyJWT` does not write it again.
+    pub fn check_can_be_continued(&self, claims: &Claims) -> Result<(), Refusal> {
+        let is_writable = claims.get("iss").is_none_or(crate::json::Value::is_string);
+        if is_writable { Ok(()) } else { Err(Refusal::Invalid) }
+    }
+
     /// A checked sliding token with new times, while its refresh period (`refresh_exp`) lasts; its id stays.
     pub fn sliding_refreshed(&self, sliding: &Claims, now: Timestamp) -> Result<Claims, Refusal> {
         self.verifier.check_time_claim(sliding, &self.settings().sliding_refresh_exp_claim, now)?;
@@ -99,8 +106,29 @@ impl Tokens {
     /// When the crypto library runs out of memory or randomness.
     #[must_use]
     pub fn encode(&self, claims: &Claims) -> String {
-        let mut token =
-            format!("{}.{}", self.verifier.own_header, compact::encode(self.payload(claims).as_bytes()));
+        self.sign(self.unsigned(claims))
+    }
+
+    /// A verified token as it would be written here: itself, unless its header or its claims are written in another
+    /// way, as others may (spaces, keys in another order, no `typ`).
+    ///
+    /// # Panics
+    /// As [`encode`](Self::encode).
+    #[must_use]
+    pub fn rewritten(&self, claims: &Claims, token: &str) -> String {
+        let unsigned = self.unsigned(claims);
+        let token = token.trim_end_matches('=');
+        match token.rsplit_once('.') {
+            Some((signed, _)) if signed == unsigned => token.to_owned(),
+            _ => self.sign(unsigned),
+        }
+    }
+
+    fn unsigned(&self, claims: &Claims) -> String {
+        format!("{}.{}", self.verifier.own_header, compact::encode(self.payload(claims).as_bytes()))
+    }
+
+    fn sign(&self, mut token: String) -> String {
         let signature =
             self.signing.try_sign(token.as_bytes()).expect("the key has signed when it was read, so it can");
         token.push('.');
@@ -154,4 +182,41 @@ impl Tokens {
 /// The whole second in which a lifetime that starts now ends.
 fn end_of(lifetime: SignedDuration, now: Timestamp) -> i64 {
     now.as_duration().saturating_add(lifetime).as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Algorithm, Keys};
+
+    fn tokens() -> Tokens {
+        let keys = Keys::new(Algorithm::HS256, b"secret", b"").expect("any secret will do");
+        Tokens::new(Settings::default(), keys)
+    }
+
+    #[test]
+    fn a_token_of_another_hand_is_rewritten_in_ours() {
+        let tokens = tokens();
+        let claims = tokens.refresh_for("1", None, "id", Timestamp::UNIX_EPOCH);
+        let ours = tokens.encode(&claims);
+        assert_eq!(tokens.rewritten(&claims, &ours), ours);
+        assert_eq!(tokens.rewritten(&claims, &format!("{ours}=")), ours);
+
+        let header = compact::encode(br#"{"alg": "HS256"}"#);
+        let payload = compact::encode(object_to_compact(&claims.0).replace(',', ", ").as_bytes());
+        let foreign = tokens.sign(format!("{header}.{payload}"));
+        assert_eq!(tokens.decode(&foreign, Timestamp::UNIX_EPOCH).as_ref(), Ok(&claims));
+        assert_eq!(tokens.rewritten(&claims, &foreign), ours);
+    }
+
+    #[test]
+    fn nothing_is_made_from_claims_whose_issuer_is_no_string() {
+        let tokens = tokens();
+        let mut claims = tokens.refresh_for("1", None, "id", Timestamp::UNIX_EPOCH);
+        assert_eq!(tokens.check_can_be_continued(&claims), Ok(()));
+        claims.set("iss", "somebody");
+        assert_eq!(tokens.check_can_be_continued(&claims), Ok(()));
+        claims.set("iss", 5);
+        assert_eq!(tokens.check_can_be_continued(&claims), Err(Refusal::Invalid));
+    }
 }
