@@ -13,7 +13,8 @@ impl Auth {
         let now = self.clock.now();
         let claims = self.validate(&token, Kind::Refresh, now)?;
         let user = self.find_user_of(&claims)?.map(|user| user.id);
-        let row = self.token_row(&claims, &token, user, now)?;
+        // A token that is recorded only now is recorded as Simple JWT does: in its own writing.
+        let row = self.token_row(&claims, &self.tokens.rewritten(&claims, &token), user, now)?;
         match self.store.blacklist_token(row, now).await? {
             Blacklisting::Done => Ok(()),
             Blacklisting::Already => Err(Refusal::Blacklisted.into()),

@@ -24,10 +24,12 @@ impl Auth {
         let now = self.clock.now();
         let claims = self.validate(&token, Kind::Refresh, now)?;
         let user = self.active_user_of(&claims)?;
+        self.tokens.check_can_be_continued(&claims)?;
         let access = self.tokens.access_from(&claims, &new_jti(), now);
-        let successor = match self.rules.rotate_refresh_tokens {
-            true => Some(self.rotate(&claims, &token, user, now).await?),
-            false => None,
+        let successor = if self.rules.rotate_refresh_tokens {
+            Some(self.rotate(&claims, &token, user, now).await?)
+        } else {
+            None
         };
         Ok(Refreshed { access: self.tokens.encode(&access), refresh: successor })
     }
@@ -37,6 +39,7 @@ impl Auth {
         let token = parse_token_field("token", token)?;
         let now = self.clock.now();
         let claims = self.validate(&token, Kind::Sliding, now)?;
+        self.tokens.check_can_be_continued(&claims)?;
         Ok(self.tokens.encode(&self.tokens.sliding_refreshed(&claims, now)?))
     }
 
@@ -62,7 +65,7 @@ impl Auth {
         let encoded = self.tokens.encode(&successor);
         let row = self.token_row(&successor, &encoded, user, now)?;
         if self.rules.blacklist_after_rotation {
-            let old_row = self.token_row(old, old_token, user, now)?;
+            let old_row = self.token_row(old, &self.tokens.rewritten(old, old_token), user, now)?;
             // Of two callers with the same token one finds it blacklisted here, whatever both saw before.
             if self.store.replace_token(old_row, row, now).await? == Blacklisting::Already {
                 return Err(Refusal::Blacklisted.into());
