@@ -2,12 +2,13 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use countersign_domain::UserId;
 use countersign_store::{DatabaseUrl, InsertUserError, Store, StoreError, TokensOf};
 use rusqlite::Connection;
 
-use crate::place::{Place, Waiting, begin, person, token, wait};
+use crate::place::{Place, Waiting, begin, noon, person, token, wait};
 
 type Inserted = Result<UserId, InsertUserError>;
 
@@ -106,6 +107,29 @@ fn a_write_that_fails_does_not_undo_its_neighbours() {
 }
 
 #[test]
+fn a_write_of_several_statements_is_made_whole_or_not_at_all() {
+    let (place, store) = Place::open();
+    place
+        .outside()
+        .execute_batch(
+            "CREATE TRIGGER refusal BEFORE INSERT ON token_blacklist_outstandingtoken WHEN NEW.jti = 'successor'
+             BEGIN SELECT RAISE(ABORT, 'no successors today'); END",
+        )
+        .unwrap();
+    let lock = Lock::take(&place);
+    let replacing = store.clone();
+    let replace = begin(async move {
+        replacing.replace_token(token("old", None), token("successor", None), noon()).await
+    });
+    let ada = begin_insert(&store, "ada");
+    lock.release();
+    assert!(matches!(wait(replace), Err(StoreError::Statement(_))));
+    assert!(wait(ada).is_ok());
+    assert!(!store.is_blacklisted("old").unwrap(), "it has no successor, so it has not ended");
+    assert_eq!(store.count_tokens().unwrap(), 0);
+}
+
+#[test]
 fn a_token_of_a_user_who_was_deleted_meanwhile_does_not_undo_its_neighbours() {
     let (place, store) = Place::open();
     let ada = wait(store.insert_user(person("ada"))).unwrap();
@@ -179,29 +203,40 @@ fn closing_writes_what_waits_and_folds_the_log_into_the_file() {
     assert_eq!(place.rows("SELECT count(*) FROM auth_user"), ["100"]);
 }
 
-/// The database that the process to be killed writes to.
+/// The database that a process writes to until it dies, and the number of answers after which it dies by itself.
 const DATABASE_TO_DIE_FOR: &str = "COUNTERSIGN_TEST_DATABASE_TO_DIE_FOR";
+const ANSWERS_TO_LIVE: &str = "COUNTERSIGN_TEST_ANSWERS_TO_LIVE";
 
 #[test]
 fn what_was_answered_survives_a_kill() {
     if let Ok(path) = std::env::var(DATABASE_TO_DIE_FOR) {
-        return write_until_killed(&path);
+        return write_until_death(&path, std::env::var(ANSWERS_TO_LIVE).unwrap().parse().unwrap());
     }
+    let kill_after = |answers| check_after_death(usize::MAX, answers);
+    kill_after(300);
+    // At the very moment of an answer nobody but itself can end it.
+    let die_after = |answers| check_after_death(answers, usize::MAX);
+    (1..20).for_each(die_after);
+}
+
+/// Lets a process write until it dies after `lifetime` answers, or is killed after `patience`.
+fn check_after_death(lifetime: usize, patience: usize) {
     let (place, store) = Place::open();
     drop(store);
     let mut writer = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "writer::what_was_answered_survives_a_kill", "--nocapture"])
         .env(DATABASE_TO_DIE_FOR, place.file())
+        .env(ANSWERS_TO_LIVE, lifetime.to_string())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(writer.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let is_answer = |line: String| line.strip_prefix("answered ").and_then(|id| id.parse().ok());
-    let mut answered: Vec<i64> = lines.by_ref().filter_map(is_answer).take(300).collect();
+    let is_answer = |line: String| line.rsplit_once("answered ").and_then(|(_, id)| id.parse().ok());
+    let mut answered: Vec<i64> = lines.by_ref().filter_map(is_answer).take(patience).collect();
     writer.kill().unwrap(); // SIGKILL, on Unix
     writer.wait().unwrap();
     answered.extend(lines.filter_map(is_answer));
-    assert!(answered.len() >= 300, "it was killed at work");
+    assert!(answered.len() >= lifetime.min(patience), "it died at work");
     let store = place.reopen().unwrap();
     assert_eq!(store.integrity_complaints().unwrap(), [""; 0]);
     for id in answered {
@@ -209,16 +244,20 @@ fn what_was_answered_survives_a_kill() {
     }
 }
 
-/// Says each id that it was answered, for ever; printing fails when nobody listens.
-fn write_until_killed(path: &str) {
+/// Says each id that it was answered; printing fails when nobody listens.
+fn write_until_death(path: &str, lifetime: usize) {
     let store = Store::open(&DatabaseUrl::Sqlite(path.into())).unwrap();
+    let answers = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for writer in 0..8 {
-            let store = &store;
+            let (store, answers) = (&store, &answers);
             scope.spawn(move || {
                 for number in 0.. {
                     let id = wait(store.insert_user(person(&format!("{writer}-{number}")))).unwrap();
                     println!("answered {id}");
+                    if answers.fetch_add(1, Ordering::SeqCst) + 1 == lifetime {
+                        std::process::abort();
+                    }
                 }
             });
         }
