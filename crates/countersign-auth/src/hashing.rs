@@ -2,6 +2,7 @@
 //! storm of logins leaves the rest of the service alone and memory stays at workers × the cost of one hash.
 
 use std::num::NonZero;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -20,6 +21,7 @@ const QUEUE_LENGTH: usize = 512;
 pub struct HashingPool {
     queue: Option<SyncSender<Job>>,
     workers: Vec<JoinHandle<()>>,
+    work_done: Arc<AtomicU64>,
 }
 
 type Job = Box<dyn FnOnce(&Hashers, &mut Workspace) + Send>;
@@ -36,7 +38,18 @@ impl HashingPool {
             let thread = std::thread::Builder::new().name(format!("hashing-{number}"));
             thread.spawn(move || work(&hashers, &jobs)).ok()
         };
-        Self { queue: Some(queue), workers: (0..cores).filter_map(spawn).collect() }
+        Self {
+            queue: Some(queue),
+            workers: (0..cores).filter_map(spawn).collect(),
+            work_done: Arc::default(),
+        }
+    }
+
+    /// Work done so far, as [`Workspace::work`] counts it, answered passwords included: for a metric, and to compare
+    /// what two logins cost.
+    #[must_use]
+    pub fn work_done(&self) -> u64 {
+        self.work_done.load(Ordering::SeqCst)
     }
 
     /// A new hash of `password`.
@@ -72,10 +85,14 @@ impl HashingPool {
         work: impl FnOnce(&Hashers, &mut Workspace) -> T + Send + 'static,
     ) -> Result<T, Error> {
         let (answer, answered) = oneshot::channel();
+        let work_done = Arc::clone(&self.work_done);
         let job: Job = Box::new(move |hashers, workspace| {
             // A client that hung up meanwhile frees its place.
             if !answer.is_closed() {
-                drop(answer.send(work(hashers, workspace)));
+                let before = workspace.work();
+                let result = work(hashers, workspace);
+                work_done.fetch_add(workspace.work() - before, Ordering::SeqCst);
+                drop(answer.send(result));
             }
         });
         let queue = self.queue.as_ref().ok_or(Error::Overloaded)?;

@@ -71,6 +71,12 @@ impl Auth {
         Self { store, hashing: HashingPool::start(hashers), tokens, policy, rules, clock }
     }
 
+    /// Password work done so far, in the units of [`countersign_password::Workspace::work`]; for a metric.
+    #[must_use]
+    pub fn hashing_work(&self) -> u64 {
+        self.hashing.work_done()
+    }
+
     /// Decodes a token and checks it as `kind`, blacklist included where the kind has one.
     fn validate(&self, token: &str, kind: Kind, now: Timestamp) -> Result<Claims, Error> {
         let claims = self.tokens.decode(token, now)?;
