@@ -1,0 +1,96 @@
+//! Logging in: who is let in, what a refusal gives away, and what a login leaves behind.
+
+use countersign_auth::Rules;
+use countersign_domain::PasswordHash;
+use countersign_store::UserChange;
+
+use crate::service::{ONE_HASH, PASSWORD, Service, begin, outdated_hash, refusal, rules};
+
+#[tokio::test]
+async fn whoever_is_refused_gets_the_same_answer_for_the_same_work() {
+    let service = Service::start(rules());
+    let mut ada = service.welcome("ada").await;
+    let mut inactive = service.welcome("inactive").await;
+    inactive.change(UserChange { is_active: Some(false), ..UserChange::default() }).await;
+    let mut unusable = service.welcome("unusable").await;
+    unusable.store_hash(PasswordHash::new("!nobody logs in with this".to_owned())).await;
+    let mut foreign = service.welcome("foreign").await;
+    foreign.store_hash(PasswordHash::new("crypt$of$another framework".to_owned())).await;
+    let mut empty = service.welcome("empty").await;
+    empty.store_hash(PasswordHash::new(String::new())).await;
+    let mut unknown = service.stranger("unknown");
+    ada.password = "wrong".to_owned();
+    for person in [&mut ada, &mut inactive, &mut unusable, &mut foreign, &mut empty, &mut unknown] {
+        let before = service.auth.hashing_work();
+        assert_eq!(refusal(person.log_in().await), "no active account with these credentials");
+        assert_eq!(service.auth.hashing_work() - before, ONE_HASH, "{}", person.username);
+    }
+}
+
+#[tokio::test]
+async fn a_login_records_one_token_and_a_refused_one_none() {
+    let service = Service::start(rules());
+    let mut ada = service.welcome("ada").await;
+    assert_eq!(ada.recorded().len(), 1);
+    ada.password = "wrong".to_owned();
+    refusal(ada.log_in().await);
+    assert_eq!(ada.recorded().len(), 1);
+    assert_eq!(service.store.count_tokens().unwrap(), 1);
+}
+
+#[tokio::test]
+async fn an_outdated_hash_is_upgraded_by_the_login_that_proves_the_password() {
+    let service = Service::start(rules());
+    let mut ada = service.welcome("ada").await;
+    let old = outdated_hash(PASSWORD);
+    ada.store_hash(old.clone()).await;
+    ada.password = "wrong".to_owned();
+    refusal(ada.log_in().await);
+    assert_eq!(ada.row().password_hash, old, "a wrong password proves nothing");
+    ada.password = PASSWORD.to_owned();
+    ada.log_in().await.unwrap();
+    let new = ada.row().password_hash;
+    assert!(new.as_str().starts_with("argon2$argon2id$v=19$m=64,t=1,p=1$"));
+    ada.log_in().await.unwrap();
+    assert_eq!(ada.row().password_hash, new, "once is enough");
+}
+
+#[test]
+fn an_upgrade_does_not_undo_a_change_of_password_that_came_between() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let service = Service::start(rules());
+    let ada = runtime.block_on(service.welcome("ada"));
+    runtime.block_on(ada.store_hash(outdated_hash(PASSWORD)));
+    let mut late = service.stranger("ada");
+    let login = begin(late.log_in()).err().expect("it waits for its password to be hashed");
+    let chosen_meanwhile = outdated_hash("another password");
+    runtime.block_on(ada.store_hash(chosen_meanwhile.clone()));
+    let _answer = runtime.block_on(login);
+    assert_eq!(ada.row().password_hash, chosen_meanwhile);
+}
+
+#[tokio::test]
+async fn the_time_of_the_login_is_noted_if_that_is_wanted() {
+    for wanted in [true, false] {
+        let service = Service::start(Rules { update_last_login: wanted, ..rules() });
+        service.register("ada", PASSWORD).await.unwrap();
+        service.clock.advance_secs(60);
+        let mut ada = service.stranger("ada");
+        ada.log_in().await.unwrap();
+        let expected = wanted.then(|| "2026-01-01T12:01:00Z".to_owned());
+        assert_eq!(ada.row().last_login.map(|time| time.to_string()), expected);
+    }
+}
+
+#[tokio::test]
+async fn tokens_can_be_tied_to_the_password_they_were_issued_under() {
+    let service = Service::start(Rules { check_revoke_token: true, ..rules() });
+    let mut ada = service.welcome("ada").await;
+    ada.whoami().unwrap();
+    ada.store_hash(outdated_hash(PASSWORD)).await;
+    assert_eq!(refusal(ada.whoami()), "the password has changed since the bearer token was issued");
+    ada.log_in().await.unwrap();
+    ada.whoami().expect("the login upgraded the hash, and its token goes with the new one");
+    ada.refresh().await.unwrap();
+    ada.whoami().unwrap();
+}

@@ -1,0 +1,16 @@
+//! The use-cases, acted out on a real database with a clock that is moved by hand.
+
+#[cfg(test)]
+mod accounts;
+#[cfg(test)]
+mod credentials;
+#[cfg(test)]
+mod overload;
+#[cfg(test)]
+mod recorded_tokens;
+#[cfg(test)]
+mod rotation;
+#[cfg(test)]
+mod service;
+#[cfg(test)]
+mod session;

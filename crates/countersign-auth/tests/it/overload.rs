@@ -1,0 +1,57 @@
+//! A storm of logins: the queue of the hashing workers is bounded, and nothing else waits behind it.
+
+use countersign_auth::Error;
+use countersign_domain::PasswordPolicy;
+use countersign_password::Preferred;
+
+use crate::service::{PASSWORD, Service, begin, field, rules};
+
+/// Slow enough that the workers cannot keep up with a storm that comes all at once.
+const COSTLY: Preferred = Preferred::Argon2id { memory_kib: 19_456, iterations: 2, parallelism: 1 };
+const COST: u64 = 19_456 * 2;
+const STORM: usize = 2000;
+/// What is known of the queue: it holds this many, and no more than twice that.
+const QUEUE: usize = 512;
+
+#[test]
+fn logins_beyond_the_queue_are_asked_to_come_back_and_those_who_left_cost_nothing() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let service = Service::start_hashing(rules(), COSTLY, PasswordPolicy::none());
+    let mut ada = runtime.block_on(service.welcome("ada"));
+    let before = service.auth.hashing_work();
+
+    let log_in = || service.auth.log_in(field("nobody"), field(PASSWORD));
+    let mut waiting = Vec::new();
+    for _ in 0..STORM {
+        match begin(log_in()) {
+            Ok(answer) => assert!(matches!(answer, Err(Error::Overloaded)), "{answer:?}"),
+            Err(begun) => waiting.push(begun),
+        }
+    }
+    assert!((QUEUE..2 * QUEUE).contains(&waiting.len()), "{} wait", waiting.len());
+    runtime.block_on(ada.refresh()).expect("a refresh does not wait for passwords");
+    ada.whoami().unwrap();
+
+    drop(waiting);
+    let answer = loop {
+        match runtime.block_on(log_in()) {
+            Err(Error::Overloaded) => std::thread::yield_now(),
+            answer => break answer,
+        }
+    };
+    assert!(matches!(answer, Err(Error::NoActiveAccount)), "{answer:?}");
+    let hashes = (service.auth.hashing_work() - before) / COST;
+    assert!(hashes < QUEUE as u64 / 2, "{hashes} passwords were hashed, nearly all of them for nobody");
+}
+
+#[test]
+fn everyone_in_the_queue_is_answered() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let service = Service::start(rules());
+    let names: Vec<String> = (0..QUEUE).map(|number| format!("user{number}")).collect();
+    let begun: Vec<_> = names.iter().map(|name| begin(service.register(name, PASSWORD))).collect();
+    for (request, name) in begun.into_iter().zip(&names) {
+        let answer = request.unwrap_or_else(|begun| runtime.block_on(begun));
+        assert_eq!(answer.unwrap().username, *name);
+    }
+}

@@ -1,0 +1,182 @@
+//! A service to act on, and the people who act.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use countersign_auth::{Auth, Clock, Error, LoginOutcome, ManualClock, Refreshed, Rules, Submitted};
+use countersign_domain::{PasswordHash, PasswordPolicy, RawText, User};
+use countersign_password::{Algorithm, Hashers, Limits, Preferred, Salt, Workspace};
+use countersign_store::{DatabaseUrl, OutstandingToken, Store, TokensOf, UserChange};
+use countersign_token::{Keys, Kind, Settings, Tokens};
+use tempfile::TempDir;
+
+pub const PASSWORD: &str = "correct horse battery";
+/// Simple JWT's lifetimes, in seconds.
+pub const ACCESS_LIFETIME: i64 = 5 * 60;
+pub const REFRESH_LIFETIME: i64 = 24 * 60 * 60;
+/// What a preferred hash costs here, in the units of `Workspace::work`.
+pub const ONE_HASH: u64 = 64;
+
+const CHEAP: Preferred = Preferred::Argon2id { memory_kib: 64, iterations: 1, parallelism: 1 };
+
+/// The settings of the original.
+pub fn rules() -> Rules {
+    Rules {
+        rotate_refresh_tokens: false,
+        blacklist_after_rotation: false,
+        update_last_login: false,
+        check_revoke_token: false,
+        check_user_is_active: true,
+        auth_token_classes: vec![Kind::Access],
+        django_peer: false,
+    }
+}
+
+pub fn rotating(blacklist_after_rotation: bool) -> Rules {
+    Rules { rotate_refresh_tokens: true, blacklist_after_rotation, ..rules() }
+}
+
+pub struct Service {
+    pub auth: Auth,
+    pub store: Store,
+    pub clock: ManualClock,
+    _directory: TempDir,
+}
+
+impl Service {
+    pub fn start(rules: Rules) -> Self {
+        Self::start_hashing(rules, CHEAP, PasswordPolicy::none())
+    }
+
+    pub fn start_hashing(rules: Rules, preferred: Preferred, policy: PasswordPolicy) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(&DatabaseUrl::Sqlite(directory.path().join("db.sqlite3"))).unwrap();
+        let hashers = Hashers::new(preferred, &Algorithm::ALL, Limits::default()).unwrap();
+        let keys =
+            Keys::new(countersign_token::Algorithm::HS256, b"a secret of the tests alone", b"").unwrap();
+        let tokens = Tokens::new(Settings::default(), keys);
+        let clock = ManualClock::at("2026-01-01T12:00:00Z".parse().unwrap());
+        let auth = Auth::new(store.clone(), hashers, tokens, policy, rules, Clock::Manual(clock.clone()));
+        Self { auth, store, clock, _directory: directory }
+    }
+
+    /// Registers, and logs in.
+    pub async fn welcome(&self, username: &str) -> Person<'_> {
+        self.register(username, PASSWORD).await.unwrap();
+        let mut person = self.stranger(username);
+        person.log_in().await.unwrap();
+        person
+    }
+
+    /// Somebody who claims to be `username` and knows the usual password.
+    pub fn stranger(&self, username: &str) -> Person<'_> {
+        Person {
+            service: self,
+            username: username.to_owned(),
+            password: PASSWORD.to_owned(),
+            refresh: String::new(),
+            access: String::new(),
+        }
+    }
+
+    pub async fn register(&self, username: &str, password: &str) -> Result<User, Error> {
+        let email = format!("{username}@example.com");
+        self.auth.register(field(username), field(&email), field(password)).await
+    }
+}
+
+/// Somebody with a password, and the tokens that were last handed out to them.
+pub struct Person<'a> {
+    service: &'a Service,
+    pub username: String,
+    pub password: String,
+    pub refresh: String,
+    pub access: String,
+}
+
+impl Person<'_> {
+    pub async fn log_in(&mut self) -> Result<(), Error> {
+        let LoginOutcome::Done(pair) =
+            self.service.auth.log_in(field(&self.username), field(&self.password)).await?;
+        (self.refresh, self.access) = (pair.refresh, pair.access);
+        Ok(())
+    }
+
+    pub async fn log_in_sliding(&mut self) -> Result<(), Error> {
+        let LoginOutcome::Done(token) =
+            self.service.auth.log_in_sliding(field(&self.username), field(&self.password)).await?;
+        self.access = token;
+        Ok(())
+    }
+
+    /// Refreshes, and keeps what is handed out.
+    pub async fn refresh(&mut self) -> Result<(), Error> {
+        let refreshed = self.present(&self.refresh).await?;
+        self.access = refreshed.access;
+        self.refresh = refreshed.refresh.unwrap_or_else(|| self.refresh.clone());
+        Ok(())
+    }
+
+    /// Refreshes with this token, and keeps nothing.
+    pub async fn present(&self, refresh: &str) -> Result<Refreshed, Error> {
+        self.service.auth.refresh(field(refresh)).await
+    }
+
+    pub async fn blacklist(&self) -> Result<(), Error> {
+        self.service.auth.blacklist(field(&self.refresh)).await
+    }
+
+    pub fn verify(&self, token: &str) -> Result<(), Error> {
+        self.service.auth.verify(field(token))
+    }
+
+    pub fn whoami(&self) -> Result<String, Error> {
+        self.service.auth.authenticate(&self.access).map(|user| user.username)
+    }
+
+    pub fn row(&self) -> User {
+        self.service.store.find_user_by_username(&self.username).unwrap().unwrap()
+    }
+
+    /// The tokens recorded for them, oldest first.
+    pub fn recorded(&self) -> Vec<OutstandingToken> {
+        self.service.store.outstanding_tokens(&TokensOf::User(self.row().id)).unwrap()
+    }
+
+    /// Sets columns behind the back of the use-cases, as another process would.
+    pub async fn change(&self, change: UserChange) {
+        assert!(self.service.store.update_user(self.row().id, change).await.unwrap());
+    }
+
+    pub async fn store_hash(&self, hash: PasswordHash) {
+        self.change(UserChange { password_hash: Some(hash), ..UserChange::default() }).await;
+    }
+}
+
+pub fn field(text: &str) -> Submitted {
+    Ok(RawText::from(text.to_owned()))
+}
+
+/// A hash of `password` as it was made in other times.
+pub fn outdated_hash(password: &str) -> PasswordHash {
+    let preferred = Preferred::Pbkdf2Sha256 { iterations: 1 };
+    let hashers = Hashers::new(preferred, &[], Limits::default()).unwrap();
+    PasswordHash::new(hashers.make(password, &Salt::from_random([7; 32]), &mut Workspace::default()))
+}
+
+/// The reason for which something was refused.
+pub fn refusal<T, E: std::fmt::Display>(result: Result<T, E>) -> String {
+    result.map(drop).map_err(|error| error.to_string()).expect_err("it is refused")
+}
+
+/// A request that has been begun, up to its first wait.
+pub type Begun<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
+/// Begins a request: its answer if it has one at once.
+pub fn begin<'a, T>(request: impl Future<Output = T> + 'a) -> Result<T, Begun<'a, T>> {
+    let mut request: Begun<'a, T> = Box::pin(request);
+    match request.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => Ok(answer),
+        Poll::Pending => Err(request),
+    }
+}
