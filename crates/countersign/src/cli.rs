@@ -122,8 +122,12 @@ pub enum UserCommand {
 /// Runs what the command line asks for.
 pub fn run() -> Result<(), Failure> {
     let cli = Cli::parse();
-    match cli.command.unwrap_or(Command::Serve(cli.serve)) {
-        Command::Serve(args) => serve::run(&args),
+    let command = cli.command.unwrap_or(Command::Serve(ServeArgs { addr: None }));
+    if cli.serve.addr.is_some() && !matches!(command, Command::Serve(_)) {
+        return Err(Failure::Other("--addr is for serving; leave it out here".to_owned()));
+    }
+    match command {
+        Command::Serve(args) => serve::run(&ServeArgs { addr: args.addr.or(cli.serve.addr) }),
         Command::Migrate => migrate::run(cli.json),
         Command::Createsuperuser(args) => createsuperuser::run(args, cli.json),
         Command::Changepassword(args) => changepassword::run(&args, cli.json),

@@ -6,7 +6,7 @@ use countersign_auth::Rules;
 use countersign_domain::{Attribute, PasswordPolicy, PasswordValidator};
 use countersign_http::{AllowedHosts, HeaderName, Renderer};
 use countersign_password::{Algorithm as HashAlgorithm, Hashers, Limits, Preferred};
-use countersign_store::DatabaseUrl;
+use countersign_store::{DatabaseUrl, DatabaseUrlError};
 use countersign_token::{Algorithm, Audience, Keys, Kind, Settings as TokenSettings, Tokens};
 use jiff::SignedDuration;
 
@@ -44,9 +44,9 @@ impl Config {
     pub fn from_sources(sources: &Sources) -> Result<Self, SettingError> {
         let reader = Reader(sources);
         let debug = reader.switch("DEBUG")?;
-        let database: DatabaseUrl = reader.parsed("DATABASE_URL")?;
+        let database = database(&reader)?;
         let secret_key = secret_key::obtain(reader.optional_text("SECRET_KEY")?, &database)?;
-        let warnings = check_secret_key(&reader, &secret_key, debug)?;
+        let warnings = check_secrets(&reader, &secret_key, debug)?;
         Ok(Self {
             tokens: tokens(&reader, &secret_key)?,
             hashers: hashers(&reader)?,
@@ -54,7 +54,7 @@ impl Config {
             rules: rules(&reader)?,
             http: http_settings(&reader, debug)?,
             bind: reader.text("BIND")?.to_owned(),
-            port: reader.parsed("PORT")?,
+            port: reader.number("PORT", "must be a number from 0 to 65535")?,
             database,
             secret_key,
             warnings,
@@ -86,8 +86,8 @@ impl<'a> Reader<'a> {
         Ok(items.filter(|item| !item.is_empty()).map(str::to_owned).collect())
     }
 
-    fn parsed<T: FromStr<Err: std::fmt::Display>>(&self, name: &'static str) -> Result<T, SettingError> {
-        self.text(name)?.trim().parse().map_err(|error: T::Err| refused(name, &error.to_string()))
+    fn number<T: FromStr>(&self, name: &'static str, fix: &str) -> Result<T, SettingError> {
+        self.text(name)?.trim().parse().map_err(|_| refused(name, fix))
     }
 
     fn switch(&self, name: &'static str) -> Result<bool, SettingError> {
@@ -109,28 +109,58 @@ fn refused(name: &str, why: &str) -> SettingError {
     SettingError(format!("{name}: {why}"))
 }
 
-fn check_secret_key(reader: &Reader<'_>, key: &SecretKey, debug: bool) -> Result<Vec<String>, SettingError> {
-    let Some(weakness) = secret_key::weakness(&key.value) else { return Ok(Vec::new()) };
-    if debug || reader.switch("ALLOW_WEAK_SECRET_KEY")? {
-        let warning =
-            format!("SECRET_KEY {weakness}: whoever guesses it can be any user. Not for real users.");
-        return Ok(vec![warning]);
+/// The database to open, in a directory that is there.
+fn database(reader: &Reader<'_>) -> Result<DatabaseUrl, SettingError> {
+    let parsed = reader.text("DATABASE_URL")?.trim().parse();
+    let database: DatabaseUrl =
+        parsed.map_err(|error: DatabaseUrlError| refused("DATABASE_URL", &error.to_string()))?;
+    let DatabaseUrl::Sqlite(path) = &database;
+    match path.parent().filter(|directory| !directory.as_os_str().is_empty() && !directory.is_dir()) {
+        Some(missing) => {
+            let why = format!("the directory {} does not exist; make it, or name another", missing.display());
+            Err(refused("DATABASE_URL", &why))
+        }
+        None => Ok(database),
     }
-    Err(refused(
-        "SECRET_KEY",
-        &format!(
-            "it {weakness}, so that its tokens could be forged. Set a long random one (for example the output of \
-             `openssl rand -hex 32`), or remove it to have one made; DEBUG=True accepts it for trying out"
-        ),
-    ))
+}
+
+/// Warns of weak keys, or refuses them: `SECRET_KEY`, and a `SIGNING_KEY` that takes its place.
+fn check_secrets(reader: &Reader<'_>, key: &SecretKey, debug: bool) -> Result<Vec<String>, SettingError> {
+    let is_accepted = debug || reader.switch("ALLOW_WEAK_SECRET_KEY")?;
+    let is_secret = algorithm(reader)?.is_symmetric();
+    let signing_key = reader.optional_text("SIGNING_KEY")?.filter(|key| is_secret && !key.is_empty());
+    let mut warnings = Vec::new();
+    for (name, key) in [("SECRET_KEY", Some(key.value.as_str())), ("SIGNING_KEY", signing_key)] {
+        match key.and_then(secret_key::weakness) {
+            None => {}
+            Some(weakness) if is_accepted => warnings
+                .push(format!("{name} {weakness}: whoever guesses it can be any user. Not for real users.")),
+            Some(weakness) => {
+                let fix = "Set a long random one (for example the output of `openssl rand -hex 32`), or remove it to \
+                           have one made; DEBUG=True accepts it for trying out";
+                let why = format!("it {weakness}, so that its tokens could be forged. {fix}");
+                return Err(refused(name, &why));
+            }
+        }
+    }
+    Ok(warnings)
+}
+
+fn algorithm(reader: &Reader<'_>) -> Result<Algorithm, SettingError> {
+    let name = reader.text("ALGORITHM")?;
+    let fix = "use HS256, EdDSA, ES256, RS256, …";
+    Algorithm::from_name(name)
+        .ok_or_else(|| refused("ALGORITHM", &format!("{name} is not an algorithm; {fix}")))
 }
 
 fn tokens(reader: &Reader<'_>, secret_key: &SecretKey) -> Result<Tokens, SettingError> {
-    let name = reader.text("ALGORITHM")?;
-    let algorithm = Algorithm::from_name(name).ok_or_else(|| {
-        refused("ALGORITHM", &format!("{name} is not an algorithm; use HS256, EdDSA, ES256, RS256, …"))
-    })?;
-    let signing = reader.optional_text("SIGNING_KEY")?.unwrap_or(&secret_key.value);
+    let algorithm = algorithm(reader)?;
+    let configured = reader.optional_text("SIGNING_KEY")?;
+    if configured.is_none() && !algorithm.is_symmetric() {
+        let fix = "signs with a key pair: set SIGNING_KEY, or SIGNING_KEY_FILE, to a private key in PEM";
+        return Err(refused("ALGORITHM", &format!("{} {fix}", algorithm.name())));
+    }
+    let signing = configured.unwrap_or(&secret_key.value);
     let verifying = reader.text("VERIFYING_KEY")?;
     let keys = Keys::new(algorithm, pem(signing).as_bytes(), pem(verifying).as_bytes())
         .map_err(|error| refused("SIGNING_KEY", &error.to_string()))?;
@@ -159,10 +189,11 @@ fn pem(key: &str) -> String {
 
 /// Seconds, with a fraction if need be; a day would make expiry meaningless.
 fn leeway(reader: &Reader<'_>) -> Result<SignedDuration, SettingError> {
-    let secs: f64 = reader.parsed("LEEWAY")?;
+    let fix = "must be a number of seconds from 0 to 86400";
+    let secs: f64 = reader.number("LEEWAY", fix)?;
     let leeway =
         (0.0..=86_400.0).contains(&secs).then(|| SignedDuration::try_from_secs_f64(secs).ok()).flatten();
-    leeway.ok_or_else(|| refused("LEEWAY", "must be a number of seconds from 0 to 86400"))
+    leeway.ok_or_else(|| refused("LEEWAY", fix))
 }
 
 fn audience(reader: &Reader<'_>) -> Result<Option<Audience>, SettingError> {
@@ -177,9 +208,9 @@ fn audience(reader: &Reader<'_>) -> Result<Option<Audience>, SettingError> {
 fn hashers(reader: &Reader<'_>) -> Result<Hashers, SettingError> {
     let preferred = match reader.text("PASSWORD_HASHER")? {
         "argon2id" => Preferred::Argon2id {
-            memory_kib: reader.parsed("ARGON2_MEMORY_KIB")?,
-            iterations: reader.parsed("ARGON2_ITERATIONS")?,
-            parallelism: reader.parsed("ARGON2_PARALLELISM")?,
+            memory_kib: reader.number("ARGON2_MEMORY_KIB", "must be a whole number of KiB")?,
+            iterations: reader.number("ARGON2_ITERATIONS", "must be a whole number")?,
+            parallelism: reader.number("ARGON2_PARALLELISM", "must be a whole number")?,
         },
         "argon2" => Preferred::DJANGO_ARGON2,
         "pbkdf2_sha256" => Preferred::DJANGO_PBKDF2,
@@ -197,21 +228,21 @@ fn hashers(reader: &Reader<'_>) -> Result<Hashers, SettingError> {
             || refused("LEGACY_PASSWORD_HASHERS", &format!("{name:?} is not known; use md5 or bcrypt"));
         accepted.push(HashAlgorithm::from_name(&name).ok_or_else(unknown)?);
     }
-    Hashers::new(preferred, &accepted, Limits::default())
-        .map_err(|error| refused("PASSWORD_HASHER", &error.to_string()))
+    // Only the parameters of argon2id are configurable, so that only they can be wrong.
+    Hashers::new(preferred, &accepted, Limits::default()).map_err(|error| {
+        refused("ARGON2_MEMORY_KIB, ARGON2_ITERATIONS, ARGON2_PARALLELISM", &error.to_string())
+    })
 }
 
 fn policy(reader: &Reader<'_>) -> Result<PasswordPolicy, SettingError> {
     let Some(text) = reader.optional_text("AUTH_PASSWORD_VALIDATORS")? else {
         return Ok(PasswordPolicy::default());
     };
-    let entries = match text.trim_start().starts_with('[') {
-        true => json_validators(text)?,
-        false => reader
-            .list("AUTH_PASSWORD_VALIDATORS")?
-            .into_iter()
-            .map(|entry| plain_validator(&entry))
-            .collect(),
+    let entries = if text.trim_start().starts_with('[') {
+        json_validators(text)?
+    } else {
+        let list = reader.list("AUTH_PASSWORD_VALIDATORS")?;
+        list.iter().map(|entry| plain_validator(entry)).collect()
     };
     let validators =
         entries.iter().map(|(name, options)| validator(name, options)).collect::<Result<_, _>>()?;

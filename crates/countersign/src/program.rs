@@ -8,6 +8,7 @@ use serde_json::Value;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::Config;
+use crate::settings;
 use crate::sources::{Raw, SettingError, Sources};
 
 /// Why a subcommand failed, in a sentence for the operator.
@@ -44,6 +45,7 @@ impl From<UserError> for Failure {
 pub fn configure() -> Result<Config, Failure> {
     let directory =
         std::env::current_dir().map_err(|error| Failure::Other(format!("no working directory: {error}")))?;
+    refuse_settings_that_are_no_text()?;
     let sources = Sources::read(&directory, |name| std::env::var(name).ok())?;
     start_logging(&sources)?;
     let config = Config::from_sources(&sources)?;
@@ -51,6 +53,15 @@ pub fn configure() -> Result<Config, Failure> {
         tracing::warn!("{warning}");
     }
     Ok(config)
+}
+
+/// A `SECRET_KEY` in other bytes would otherwise be taken for none.
+fn refuse_settings_that_are_no_text() -> Result<(), SettingError> {
+    let is_text = |name: &str| !matches!(std::env::var(name), Err(std::env::VarError::NotUnicode(_)));
+    match settings::names().find(|name| !is_text(name)) {
+        Some(name) => Err(SettingError(format!("{name} is not UTF-8 in the environment; correct it"))),
+        None => Ok(()),
+    }
 }
 
 /// The use-cases on the configured database.
@@ -65,9 +76,13 @@ pub fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, 
     runtime.map_err(|error| Failure::Other(format!("the runtime cannot start: {error}")))?.block_on(work)
 }
 
-/// Prints a result: `json` for programs, otherwise `sentence` for people.
+/// Prints a result: `json` for programs, otherwise `sentence`, if there is anything to say, for people.
 pub fn report(as_json: bool, json: &Value, sentence: &str) {
-    if as_json { say(&json.to_string()) } else { say(sentence) }
+    match (as_json, sentence) {
+        (true, _) => say(&json.to_string()),
+        (false, "") => {}
+        (false, sentence) => say(sentence),
+    }
 }
 
 /// Prints a line; a reader that has gone away (`countersign | head -1`) is no reason to stop.

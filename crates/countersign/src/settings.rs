@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 /// One setting.
+#[derive(Clone, Copy)]
 pub struct Setting {
     /// Its name in the environment, in `.env`, and (for Simple JWT's own) in `SIMPLE_JWT_JSON`.
     pub name: &'static str,
@@ -152,6 +153,14 @@ pub const SETTINGS: &[Setting] = &[
 /// The setting with this name.
 pub fn find(name: &str) -> Option<&'static Setting> {
     SETTINGS.iter().find(|setting| setting.name == name)
+}
+
+/// Every name that the environment may have, `NAME_FILE` of secrets too.
+pub fn names() -> impl Iterator<Item = String> {
+    SETTINGS.iter().flat_map(|setting| {
+        let file = setting.is_secret.then(|| format!("{}_FILE", setting.name));
+        [Some(setting.name.to_owned()), file].into_iter().flatten()
+    })
 }
 
 /// The known name that is nearest to a mistyped one.

@@ -60,9 +60,15 @@ impl Sources {
 
     fn add_simple_jwt_json(&mut self) -> Result<(), SettingError> {
         let Some(Raw::Text(json)) = self.0.get("SIMPLE_JWT_JSON") else { return Ok(()) };
-        let parsed = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(json);
-        let object =
-            parsed.map_err(|error| SettingError(format!("SIMPLE_JWT_JSON is not a JSON object: {error}")))?;
+        let object = match serde_json::from_str(json) {
+            Ok(serde_json::Value::Object(object)) => object,
+            Ok(_) => {
+                return Err(SettingError(
+                    "SIMPLE_JWT_JSON is not a JSON object: {\"NAME\": value}".to_owned(),
+                ));
+            }
+            Err(error) => return Err(SettingError(format!("SIMPLE_JWT_JSON is not JSON: {error}"))),
+        };
         for (name, value) in object {
             let Some(setting) = find(&name).filter(|setting| setting.is_simple_jwt) else {
                 refuse_unsupported(&name, &value)?;
