@@ -188,16 +188,14 @@ fn interpolate(value: &str, variable: impl Fn(&str) -> Option<String>) -> String
     let mut rest = value;
     while let Some((before, after)) = rest.split_once("${") {
         result.push_str(before);
-        rest = match after.split_once('}').and_then(|(inside, tail)| Some((reference(inside)?, tail))) {
-            Some(((name, default), tail)) => {
-                result.push_str(&variable(name).unwrap_or_else(|| default.to_owned()));
-                tail
-            }
-            None => {
-                result.push_str("${");
-                after
-            }
-        };
+        let found = after.split_once('}').and_then(|(inside, tail)| Some((reference(inside)?, tail)));
+        if let Some(((name, default), tail)) = found {
+            result.push_str(&variable(name).unwrap_or_else(|| default.to_owned()));
+            rest = tail;
+        } else {
+            result.push_str("${");
+            rest = after;
+        }
     }
     result.push_str(rest);
     result

@@ -1,6 +1,7 @@
 //! `SECRET_KEY`: where it comes from when nobody gave one, and when it is too weak to sign for real users.
 
-use std::io::{ErrorKind, Write};
+use std::fmt::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use countersign_store::DatabaseUrl;
@@ -73,7 +74,10 @@ fn make(path: &Path) -> std::io::Result<Zeroizing<String>> {
     }
     let mut random = Zeroizing::new([0_u8; 32]);
     getrandom::fill(&mut *random)?;
-    let key = Zeroizing::new(random.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+    let mut key = Zeroizing::new(String::with_capacity(2 * random.len()));
+    for byte in &*random {
+        let _ = write!(key, "{byte:02x}");
+    }
     let unfinished = path.with_extension(format!("key.{}", std::process::id()));
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
