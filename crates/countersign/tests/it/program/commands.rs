@@ -1,0 +1,221 @@
+//! The operator's subcommands, with the server running beside them on the same file.
+
+use countersign_store::{NewToken, Store};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::{Installation, PASSWORD, Server, Tokens};
+
+const OTHER_PASSWORD: &str = "staple battery horse";
+
+/// A server on which ada has an account, and is logged in.
+fn with_ada() -> (Installation, Server, Tokens) {
+    let here = Installation::new();
+    let server = here.serve();
+    assert_eq!(server.anon().register("ada", PASSWORD).0, 201);
+    let ada = server.anon().tokens("ada", PASSWORD);
+    (here, server, ada)
+}
+
+fn create(here: &Installation, arguments: &[&str]) -> String {
+    let finished =
+        here.run_with_stdin(&[arguments, &["--password-stdin"]].concat(), &format!("{PASSWORD}\n"));
+    assert!(finished.success, "{}", finished.stderr);
+    finished.stdout
+}
+
+#[test]
+fn migrate_makes_the_tables_once_and_can_be_repeated() {
+    let here = Installation::new();
+    assert_eq!(here.say(&["migrate"]), "sqlite:countersign.sqlite3 is up to date.\n");
+    assert_eq!(here.say_json(&["migrate"]), json!({"database": "sqlite:countersign.sqlite3"}));
+    assert!(here.serve().greeting.contains("database    countersign.sqlite3\n"), "it is not made anew");
+}
+
+#[test]
+fn check_says_that_nothing_is_wrong() {
+    let (here, _server, _) = with_ada();
+    assert_eq!(here.say(&["check"]), "No issues.\n");
+    assert_eq!(here.say_json(&["check"]), json!({"warnings": []}));
+}
+
+#[test]
+fn check_finds_a_damaged_database() {
+    let (here, server, _) = with_ada();
+    server.signal("TERM");
+    server.wait();
+    let path = here.path().join("countersign.sqlite3");
+    let mut bytes = std::fs::read(&path).expect("a database");
+    // The page size stands at offset 16; everything behind the schema's page is overwritten.
+    let page = usize::from(u16::from_be_bytes([bytes[16], bytes[17]]));
+    bytes[page..].fill(0xa5);
+    std::fs::write(&path, bytes).expect("it is writable");
+    let sentence = here.refusal(&["check"]);
+    assert!(sentence.contains("database"), "{sentence}");
+}
+
+#[test]
+fn a_superuser_is_made_with_every_mark_and_can_log_in() {
+    let (here, server, _) = with_ada();
+    let grace = create(&here, &["createsuperuser", "grace", "--email", "grace@EXAMPLE.com", "--json"]);
+    let grace: Value = serde_json::from_str(&grace).expect("one JSON object");
+    assert_eq!((&grace["id"], &grace["username"]), (&json!(2), &json!("grace")));
+    assert_eq!(grace["email"], "grace@example.com", "as Django normalises it");
+    assert_eq!([&grace["is_active"], &grace["is_staff"], &grace["is_superuser"]], [&json!(true); 3]);
+    assert_eq!(server.anon().login("grace", PASSWORD).0, 200);
+    assert_eq!(create(&here, &["createsuperuser", "edsger"]), "     3  edsger  - superuser staff\n");
+}
+
+#[test]
+fn an_ordinary_account_is_made_under_the_rules_of_registration() {
+    let (here, server, _) = with_ada();
+    assert_eq!(
+        create(&here, &["user", "create", "grace", "--email", "grace@example.com"]),
+        "     2  grace  grace@example.com\n"
+    );
+    let shown = here.say_json(&["user", "show", "grace"]);
+    assert_eq!(
+        [&shown["is_active"], &shown["is_staff"], &shown["is_superuser"]].map(Value::as_bool),
+        [Some(true), Some(false), Some(false)]
+    );
+    assert_eq!(server.anon().login("grace", PASSWORD).0, 200);
+    for (arguments, reason) in [
+        (["ada", "--email="], "username: A user with that username already exists."),
+        (["a b", "--email="], "username: Enter a valid username."),
+        (["bob", "--email=nowhere"], "email: Enter a valid email address."),
+    ] {
+        let arguments = [&["user", "create", "--password-stdin"], &arguments[..]].concat();
+        let finished = here.run_with_stdin(&arguments, &format!("{PASSWORD}\n"));
+        assert!(!finished.success);
+        assert!(finished.stderr.starts_with(&format!("countersign: {reason}")), "{}", finished.stderr);
+    }
+}
+
+#[test]
+fn a_changed_password_is_the_only_one_that_works_and_ends_refresh_tokens() {
+    let (here, server, ada) = with_ada();
+    let change = ["changepassword", "ada", "--password-stdin"];
+    let finished = here.run_with_stdin(&change, &format!("{OTHER_PASSWORD}\n"));
+    assert_eq!((finished.success, finished.stdout.as_str()), (true, "The password of ada is changed.\n"));
+    assert_eq!(server.anon().login("ada", PASSWORD).0, 401);
+    assert_eq!(server.anon().login("ada", OTHER_PASSWORD).0, 200);
+    assert_eq!(server.anon().refresh(&ada), 401);
+    let finished = here.run_with_stdin(&[&change[..], &["--json"]].concat(), PASSWORD);
+    assert_eq!((finished.success, finished.stdout.as_str()), (true, "{\"id\":1}\n"));
+    assert_eq!(server.anon().login("ada", PASSWORD).0, 200);
+}
+
+#[test]
+fn a_deactivated_user_is_kept_out_until_activated_again() {
+    let (here, server, ada) = with_ada();
+    assert_eq!(here.say(&["user", "deactivate", "ada"]), "     1  ada  ada@example.com inactive\n");
+    assert_eq!(server.anon().login("ada", PASSWORD).0, 401);
+    assert_eq!(server.anon().refresh(&ada), 401);
+    assert_eq!(server.anon().me(&ada).1["code"], "user_inactive");
+
+    assert_eq!(here.say_json(&["user", "activate", "ada"])["is_active"], true);
+    assert_eq!(server.anon().login("ada", PASSWORD).0, 200);
+    assert_eq!(server.anon().me(&ada).0, 200);
+    assert_eq!(server.anon().refresh(&ada), 401, "tokens of before stay ended");
+    assert_eq!(here.say_json(&["user", "deactivate", "ada"])["is_active"], false);
+    assert_eq!(here.say(&["user", "activate", "ada"]), "     1  ada  ada@example.com\n");
+}
+
+#[test]
+fn logout_ends_every_refresh_token_of_one_user_and_of_nobody_else() {
+    let (here, server, ada) = with_ada();
+    let second = server.anon().tokens("ada", PASSWORD);
+    assert_eq!(server.anon().register("grace", PASSWORD).0, 201);
+    let grace = server.anon().tokens("grace", PASSWORD);
+    let said = here.say(&["user", "logout", "ada"]);
+    assert_eq!(said, "2 refresh tokens of ada ended. Access tokens run out by themselves.\n");
+    assert_eq!([&ada, &second].map(|tokens| server.anon().refresh(tokens)), [401, 401]);
+    assert_eq!(server.anon().me(&ada).0, 200);
+    assert_eq!(server.anon().refresh(&grace), 200);
+    assert_eq!(server.anon().login("ada", PASSWORD).0, 200);
+    assert_eq!(here.say_json(&["user", "logout", "ada"]), json!({"ended": 1}));
+    assert_eq!(here.say_json(&["user", "logout", "ada"]), json!({"ended": 0}));
+}
+
+#[test]
+fn a_deleted_user_is_gone_and_the_name_is_free() {
+    let (here, server, ada) = with_ada();
+    assert_eq!(here.say(&["user", "delete", "ada"]), "ada is deleted.\n");
+    assert_eq!(server.anon().login("ada", PASSWORD).0, 401);
+    assert_eq!(server.anon().refresh(&ada), 401);
+    assert_eq!(server.anon().me(&ada).1["code"], "user_not_found");
+    let (status, again) = server.anon().register("ada", PASSWORD);
+    assert_eq!((status, &again["id"]), (201, &json!(2)), "an id is never used twice");
+    assert_eq!(server.anon().me(&ada).0, 401, "the old token is not the new user's");
+    assert_eq!(here.say_json(&["user", "delete", "ada"]), json!({"deleted": "ada"}));
+    assert_eq!(here.say(&["check"]), "No issues.\n");
+}
+
+#[test]
+fn accounts_are_listed_by_id_in_pages() {
+    let (here, server, _) = with_ada();
+    for name in ["grace", "edsger"] {
+        assert_eq!(server.anon().register(name, PASSWORD).0, 201);
+    }
+    let names = |arguments: &[&str]| -> Vec<String> {
+        let listed = here.say_json(&[&["user", "list"], arguments].concat());
+        let users = listed.as_array().expect("a list");
+        users.iter().map(|user| user["username"].as_str().expect("a name").to_owned()).collect()
+    };
+    assert_eq!(names(&[]), ["ada", "grace", "edsger"]);
+    assert_eq!(names(&["--limit", "2"]), ["ada", "grace"]);
+    assert_eq!(names(&["--after", "2"]), ["edsger"]);
+    assert_eq!(
+        here.say(&["user", "list", "--limit", "1"]),
+        "     1  ada  ada@example.com\n",
+        "a line for each"
+    );
+    assert_eq!(here.say(&["user", "list", "--after", "3"]), "", "and nothing for none");
+    assert_eq!(names(&["--after", "3"]), [""; 0]);
+}
+
+#[test]
+fn what_is_shown_of_a_user_is_no_hash() {
+    let (here, _server, _) = with_ada();
+    let shown = here.say_json(&["user", "show", "ada"]);
+    let keys: Vec<&String> = shown.as_object().expect("an object").keys().collect();
+    let expected =
+        "id username email first_name last_name is_active is_staff is_superuser last_login date_joined";
+    assert_eq!(keys, expected.split(' ').collect::<Vec<_>>());
+    assert_eq!(here.say(&["user", "show", "ada"]), "     1  ada  ada@example.com\n");
+}
+
+#[test]
+fn a_name_that_nobody_has_is_refused_by_each_command() {
+    let here = Installation::new();
+    for command in ["show", "activate", "deactivate", "delete", "logout"] {
+        assert_eq!(here.refusal(&["user", command, "nobody"]), "no user is called \"nobody\"");
+    }
+    assert_eq!(here.refusal(&["changepassword", "nobody"]), "no user is called \"nobody\"");
+}
+
+impl Installation {
+    fn record_expired_tokens(&self, count: usize) {
+        let url = format!("sqlite:{}", self.path().join("countersign.sqlite3").display());
+        let store = Store::open(&url.parse().expect("an URL")).expect("a database");
+        let long_ago = Timestamp::UNIX_EPOCH;
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        for number in 0..count {
+            let expires_at = long_ago + SignedDuration::from_hours(1);
+            let (jti, text) = (format!("jti-{number}"), "x.y.".to_owned());
+            let token = NewToken { jti, text, user: None, created_at: long_ago, expires_at };
+            runtime.block_on(store.record_token(token)).expect("it is recorded");
+        }
+    }
+}
+
+#[test]
+fn expired_tokens_are_flushed_and_good_ones_stay() {
+    let (here, server, ada) = with_ada();
+    assert_eq!(here.say(&["flushexpiredtokens"]), "0 expired tokens deleted.\n");
+    here.record_expired_tokens(2);
+    assert_eq!(here.say_json(&["flushexpiredtokens"]), json!({"deleted": 2}));
+    let fresh = server.anon().tokens("ada", PASSWORD);
+    assert_eq!(here.say_json(&["flushexpiredtokens"]), json!({"deleted": 0}));
+    assert_eq!([&fresh, &ada].map(|tokens| server.anon().refresh(tokens)), [200, 200]);
+}

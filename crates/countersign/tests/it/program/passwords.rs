@@ -1,0 +1,137 @@
+//! How the command line takes a new password: typed twice without echo on a terminal, or on standard input.
+
+use std::process::Command;
+
+use rexpect::session::{PtySession, spawn_command};
+
+use super::{Installation, PASSWORD};
+
+/// Only a program that hangs waits as long as this.
+const TIMEOUT_MS: u64 = 60_000;
+
+impl Installation {
+    /// Starts a subcommand on a terminal of its own that echoes what is typed, as terminals do.
+    fn on_a_terminal(&self, arguments: &[&str]) -> PtySession {
+        let program = self.command(arguments);
+        let mut command = Command::new("sh");
+        command.args(["-c", "stty echo; printf 'type: '; read typed; \"$@\"; echo status $?", "sh"]);
+        command.arg(program.get_program()).args(program.get_args()).current_dir(self.path());
+        let path = std::env::var_os("PATH").unwrap_or_default(); // for stty
+        command.env_clear().env("PATH", path).envs(self.environment.clone());
+        let mut terminal = spawn_command(command, Some(TIMEOUT_MS)).expect("a terminal");
+        terminal.exp_string("type: ").expect("the shell asks");
+        terminal.send_line("this is echoed").expect("typed");
+        terminal.exp_string("this is echoed").expect("the terminal echoes");
+        terminal
+    }
+}
+
+/// Everything that the terminal still shows, and whether the command succeeded.
+fn end(mut terminal: PtySession) -> (String, bool) {
+    let shown = terminal.exp_string("status ").expect("the command ends");
+    let status = terminal.exp_eof().expect("the shell ends");
+    (shown, status.trim() == "0")
+}
+
+#[test]
+fn a_password_is_typed_twice_and_never_shown() {
+    let here = Installation::new();
+    let mut terminal = here.on_a_terminal(&["user", "create", "ada"]);
+    let mut shown = terminal.exp_string("Password: ").expect("it asks");
+    terminal.send_line(PASSWORD).expect("typed");
+    shown += &terminal.exp_string("Password (again): ").expect("it asks again");
+    terminal.send_line(PASSWORD).expect("typed");
+    let (rest, succeeded) = end(terminal);
+    shown += &rest;
+    assert!(succeeded && shown.contains("1  ada  -"), "{shown}");
+    assert!(!shown.contains(PASSWORD) && !shown.contains("correct"), "{shown}");
+    assert_eq!(here.serve().anon().login("ada", PASSWORD).0, 200);
+}
+
+#[test]
+fn two_passwords_that_differ_are_refused() {
+    let here = Installation::new();
+    let mut terminal = here.on_a_terminal(&["createsuperuser", "ada"]);
+    terminal.exp_string("Password: ").expect("it asks");
+    terminal.send_line(PASSWORD).expect("typed");
+    terminal.exp_string("Password (again): ").expect("it asks again");
+    terminal.send_line("correct horse batery").expect("typed");
+    let (shown, succeeded) = end(terminal);
+    assert!(!succeeded && shown.contains("countersign: the two passwords differ"), "{shown}");
+    assert_eq!(here.say(&["user", "list"]), "");
+}
+
+#[test]
+fn a_name_that_cannot_be_had_is_refused_before_anybody_types_a_password() {
+    let here = Installation::new();
+    let made = here.run_with_stdin(&["user", "create", "ada", "--password-stdin"], PASSWORD);
+    assert!(made.success, "{}", made.stderr);
+    for (name, reason) in
+        [("ada", "A user with that username already exists."), ("a b", "Enter a valid username.")]
+    {
+        let (shown, succeeded) = end(here.on_a_terminal(&["createsuperuser", name]));
+        assert!(!succeeded && shown.contains(reason), "{shown}");
+        assert!(!shown.contains("Password"), "{shown}");
+    }
+}
+
+#[test]
+fn without_a_terminal_it_says_how_else_to_give_the_password() {
+    let sentence = Installation::new().refusal(&["user", "create", "ada"]);
+    assert_eq!(sentence, "there is no terminal to ask for the password; use --password-stdin");
+}
+
+#[test]
+fn of_standard_input_the_first_line_is_the_password() {
+    let here = Installation::new();
+    for (name, stdin) in
+        [("ada", "line one 1\nline two 2\n"), ("bob", "line one 1\r\n"), ("eve", "line one 1")]
+    {
+        let made = here.run_with_stdin(&["user", "create", name, "--password-stdin"], stdin);
+        assert!(made.success, "{}", made.stderr);
+    }
+    let server = here.serve();
+    let logins = ["ada", "bob", "eve"].map(|name| server.anon().login(name, "line one 1").0);
+    assert_eq!(logins, [200, 200, 200]);
+}
+
+#[test]
+fn weak_passwords_are_refused_in_djangos_sentences() {
+    let here = Installation::new();
+    let table = [
+        ("\n", "password: This field may not be blank."),
+        (
+            "12345\n",
+            "password: This password is too short. It must contain at least 8 characters. \
+             This password is too common. This password is entirely numeric.",
+        ),
+        ("adalovelace\n", "password: The password is too similar to the username."),
+    ];
+    for (stdin, reason) in table {
+        for command in [&["user", "create"][..], &["createsuperuser"]] {
+            let arguments = [command, &["adalovelace", "--password-stdin"]].concat();
+            let refused = here.run_with_stdin(&arguments, stdin);
+            assert!(!refused.success);
+            assert_eq!(refused.stderr, format!("countersign: {reason}\n"), "{arguments:?}");
+        }
+    }
+    let made = here.run_with_stdin(&["user", "create", "ada", "--password-stdin"], PASSWORD);
+    assert!(made.success, "{}", made.stderr);
+    let refused = here.run_with_stdin(&["changepassword", "ada", "--password-stdin"], "password\n");
+    assert_eq!(refused.stderr, "countersign: password: This password is too common.\n");
+    assert_eq!(here.serve().anon().login("ada", PASSWORD).0, 200, "the old one stays");
+}
+
+#[test]
+fn validators_can_be_chosen() {
+    let create = |here: &Installation, name: &str, password: &str| {
+        here.run_with_stdin(&["user", "create", name, "--password-stdin"], password).success
+    };
+    let none = Installation::new().with("AUTH_PASSWORD_VALIDATORS", "[]");
+    assert!(create(&none, "ada", "1"));
+    let long = Installation::new().with("AUTH_PASSWORD_VALIDATORS", "MinimumLengthValidator:12");
+    assert_eq!([create(&long, "ada", "12345678901"), create(&long, "bob", "123456789012")], [false, true]);
+    let json = r#"[{"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"}]"#;
+    let numeric = Installation::new().with("AUTH_PASSWORD_VALIDATORS", json);
+    assert_eq!([create(&numeric, "ada", "12345678901"), create(&numeric, "bob", "a")], [false, true]);
+}

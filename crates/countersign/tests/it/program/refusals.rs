@@ -1,0 +1,137 @@
+//! Settings that cannot be used: each is refused in one sentence that begins with its name and says what to do.
+
+use std::net::TcpListener;
+
+use super::Installation;
+
+const STRONG_KEY: &str = "0123456789abcdef0123456789abcdef";
+
+#[test]
+fn each_bad_setting_is_refused_by_name_in_one_sentence() {
+    let table = [
+        ("ACCESS_TOKEN_LIFETIME", "soon", "must be a time such as 300, 90s, 5m"),
+        ("REFRESH_TOKEN_LIFETIME", "0", "must be a time"),
+        ("SLIDING_TOKEN_LIFETIME", "-5m", "must be a time"),
+        ("DEBUG", "maybe", "must be True or False"),
+        ("ROTATE_REFRESH_TOKENS", "2", "must be True or False"),
+        ("PORT", "http", "must be a number from 0 to 65535"),
+        ("PORT", "65536", "must be a number from 0 to 65535"),
+        ("LEEWAY", "soon", "must be a number of seconds from 0 to 86400"),
+        ("LEEWAY", "-1", "must be a number of seconds"),
+        ("LEEWAY", "NaN", "must be a number of seconds"),
+        ("ALGORITHM", "none", "is not an algorithm; use HS256"),
+        ("ALGORITHM", "hs256", "is not an algorithm; use HS256"),
+        ("ALGORITHM", "RS256", "set SIGNING_KEY"),
+        ("ALGORITHM", "EdDSA", "set SIGNING_KEY"),
+        ("SIGNING_KEY", "", "the secret is empty"),
+        ("SECRET_KEY", "", "is empty"),
+        ("SECRET_KEY_FILE", "/missing/key", "cannot be read"),
+        ("SIGNING_KEY_FILE", "/missing/key", "cannot be read"),
+        ("LOG", "=[", "use error, warn, info, debug or trace"),
+        ("RENDERERS", "xml", "must be json or json,html"),
+        ("AUTH_HEADER_NAME", "Authorization", "HTTP_AUTHORIZATION"),
+        ("AUTH_HEADER_TYPES", " , ", "at least one word"),
+        ("AUTH_TOKEN_CLASSES", "MyToken", "\"MyToken\" is not a token class"),
+        ("PASSWORD_HASHER", "md5", "use argon2id"),
+        ("LEGACY_PASSWORD_HASHERS", "crypt", "use md5 or bcrypt"),
+        ("ARGON2_MEMORY_KIB", "much", "must be a whole number"),
+        ("ARGON2_MEMORY_KIB", "99999999", "ARGON2_MEMORY_KIB"),
+        ("AUTH_PASSWORD_VALIDATORS", "LongValidator", "is not one of Django's four validators"),
+        ("AUTH_PASSWORD_VALIDATORS", "MinimumLengthValidator:long", "min_length"),
+        ("AUTH_PASSWORD_VALIDATORS", "[{}]", "must be a list of"),
+        ("AUTH_PASSWORD_VALIDATORS", "[", "must be a list of"),
+        ("DATABASE_URL", "mysql://root:hunter2@db/x", "\"mysql\" is not a database"),
+        ("DATABASE_URL", "sqlite:", "needs the path of a file"),
+        ("DATABASE_URL", "sqlite::memory:", "would forget every user"),
+        ("DATABASE_URL", "sqlite:missing/countersign.sqlite3", "the directory missing does not exist"),
+        ("SIMPLE_JWT_JSON", "[]", "is not a JSON object"),
+        ("SIMPLE_JWT_JSON", "\"hunter2\"", "is not a JSON object"),
+        ("SIMPLE_JWT_JSON", "{", "is not JSON"),
+        ("SIMPLE_JWT_JSON", r#"{"JWK_URL": "https://example.com"}"#, "sets JWK_URL"),
+        ("SIMPLE_JWT_JSON", r#"{"USER_ID_FIELD": "uuid"}"#, "sets USER_ID_FIELD"),
+        ("SIMPLE_JWT_JSON", r#"{"SECRET_KEY": "hunter2"}"#, "holds SECRET_KEY, which Simple JWT has removed"),
+        ("SIMPLE_JWT_JSON", r#"{"AUDIENCE": [1]}"#, "AUDIENCE must be a list of strings"),
+        ("SIMPLE_JWT_JSON", r#"{"ISSUER": {}}"#, "ISSUER cannot be an object"),
+    ];
+    for (name, value, reason) in table {
+        let here = Installation::new().with(name, value);
+        let sentence = here.refusal(&["check"]);
+        assert!(sentence.starts_with(name), "{name}={value}: {sentence}");
+        assert!(sentence.contains(reason), "{name}={value}: {sentence}");
+        assert!(!sentence.contains("hunter2"), "no secret in it: {sentence}");
+        let mut made = here.path().read_dir().expect("a directory").flatten();
+        assert!(
+            !made.any(|file| file.path().ends_with("countersign.sqlite3")),
+            "{name}={value} made a database"
+        );
+    }
+}
+
+#[test]
+fn bad_settings_inside_simple_jwt_json_are_refused_by_their_own_name() {
+    for (json, name) in [
+        (r#"{"ACCESS_TOKEN_LIFETIME": "soon"}"#, "ACCESS_TOKEN_LIFETIME"),
+        (r#"{"ALGORITHM": "RS999"}"#, "ALGORITHM"),
+        (r#"{"ISSUER": ["a"]}"#, "ISSUER"),
+        (r#"{"LEEWAY": true}"#, "LEEWAY"),
+    ] {
+        let sentence = Installation::new().with("SIMPLE_JWT_JSON", json).refusal(&["check"]);
+        assert!(sentence.starts_with(name), "{json}: {sentence}");
+    }
+}
+
+#[test]
+fn one_setting_said_in_two_places_is_refused() {
+    let here = Installation::new().with("SIMPLE_JWT_JSON", r#"{"LEEWAY": 1}"#).with("LEEWAY", "2");
+    let sentence = here.refusal(&["check"]);
+    assert_eq!(sentence, "LEEWAY is set twice, by itself and in SIMPLE_JWT_JSON; remove one");
+}
+
+#[test]
+fn names_that_simple_jwt_ignores_are_ignored_and_its_defaults_are_accepted() {
+    let json = r#"{"FOO": 1, "JWK_URL": null, "USER_ID_FIELD": "id", "LEEWAY": 1.5, "ISSUER": null}"#;
+    assert_eq!(Installation::new().with("SIMPLE_JWT_JSON", json).say(&["check"]), "No issues.\n");
+}
+
+#[test]
+fn an_algorithm_with_a_key_pair_works_with_a_key_and_not_with_the_secret() {
+    let here = Installation::new().with("SECRET_KEY", STRONG_KEY).with("ALGORITHM", "ES256");
+    assert!(here.refusal(&["check"]).contains("set SIGNING_KEY"));
+    let here = here.with("SIGNING_KEY", "-----BEGIN PRIVATE KEY-----\\nMAA=\\n-----END PRIVATE KEY-----");
+    assert!(here.refusal(&["check"]).starts_with("SIGNING_KEY: "));
+}
+
+#[test]
+fn a_port_that_is_in_use_is_named_with_the_ways_to_choose_another() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = taken.local_addr().expect("an address").port().to_string();
+    let sentence = Installation::new().with("PORT", port.clone()).refusal(&[]);
+    assert!(sentence.starts_with(&format!("cannot listen on 127.0.0.1:{port}: ")), "{sentence}");
+    assert!(sentence.ends_with("choose another with --addr, BIND or PORT"), "{sentence}");
+}
+
+#[test]
+fn a_file_that_is_no_database_is_refused_and_left_as_it_is() {
+    let text = "these are not the tables you are looking for\n".repeat(100);
+    let here = Installation::new().with_file("countersign.sqlite3", &text);
+    let sentence = here.refusal(&["check"]);
+    assert!(sentence.contains("countersign.sqlite3") && sentence.contains("not a database"), "{sentence}");
+    let after = std::fs::read_to_string(here.path().join("countersign.sqlite3"));
+    assert_eq!(after.expect("still text"), text);
+}
+
+#[test]
+fn an_unknown_subcommand_is_refused_with_the_status_of_misuse() {
+    let here = Installation::new();
+    let output = here.command(&["frobnicate"]).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(here.path().read_dir().expect("a directory").count(), 0, "nothing was made");
+}
+
+#[test]
+fn help_names_every_subcommand_and_every_setting() {
+    let help = Installation::new().say(&["--help"]);
+    for word in ["createsuperuser", "flushexpiredtokens", "SECRET_KEY", "CHECK_USER_IS_ACTIVE", ".env"] {
+        assert!(help.contains(word), "{word}");
+    }
+}

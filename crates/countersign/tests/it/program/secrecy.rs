@@ -1,0 +1,71 @@
+//! What is said, on either stream and however much is logged, is never a secret.
+
+use serde_json::json;
+
+use super::{Client, Installation, PASSWORD, Tokens, token};
+
+const SECRET_KEY: &str = "a-secret-key-that-nobody-may-ever-see-in-a-log";
+const WRONG_PASSWORD: &str = "wrong horse battery";
+
+/// One of everything that carries a secret; returns the secrets.
+fn use_everything(anon: &Client) -> Vec<String> {
+    assert_eq!(anon.register("ada", PASSWORD).0, 201);
+    assert_eq!(anon.register("ada", PASSWORD).0, 400);
+    assert_eq!(anon.register("grace", "12345").0, 400);
+    assert_eq!(anon.login("ada", WRONG_PASSWORD).0, 401);
+    assert_eq!(anon.login("nobody", WRONG_PASSWORD).0, 401);
+    let ada = anon.tokens("ada", PASSWORD);
+    let (status, sliding) = anon.post("login/sliding", &json!({"username": "ada", "password": PASSWORD}));
+    assert_eq!(status, 200);
+    assert_eq!(anon.me(&ada).0, 200);
+    let (status, refreshed) = anon.post("token/refresh", &json!({"refresh": ada.refresh}));
+    assert_eq!(status, 200);
+    let broken = format!("{}x", ada.refresh);
+    assert_eq!(anon.post("token/refresh", &json!({"refresh": broken})).0, 401);
+    assert_eq!(anon.post("token/verify", &json!({"token": ada.access})).0, 200);
+    assert_eq!(anon.post("token/blacklist", &json!({"refresh": token(&refreshed, "refresh")})).0, 200);
+    let broken = Tokens { refresh: String::new(), access: format!("{}x", ada.access) };
+    assert_eq!(anon.me(&broken).0, 401);
+    let given = [token(&sliding, "token"), token(&refreshed, "access"), token(&refreshed, "refresh")];
+    let signatures = given.iter().chain([&ada.refresh, &ada.access]).map(|token| {
+        let (_, signature) = token.rsplit_once('.').expect("three parts");
+        signature.to_owned() // a part of a token is a secret as the whole is
+    });
+    signatures.chain([PASSWORD, WRONG_PASSWORD, SECRET_KEY, "argon2$"].map(str::to_owned)).collect()
+}
+
+#[test]
+fn no_password_token_key_or_hash_is_logged_even_at_trace() {
+    let here = Installation::new()
+        .with("LOG", "trace")
+        .with("SECRET_KEY", SECRET_KEY)
+        .with("ROTATE_REFRESH_TOKENS", "True")
+        .with("BLACKLIST_AFTER_ROTATION", "False");
+    let server = here.serve();
+    let mut secrets = use_everything(&server.anon());
+    let changed = here.run_with_stdin(&["changepassword", "ada", "--password-stdin"], "quite another one\n");
+    assert!(changed.success, "{}", changed.stderr);
+    secrets.push("quite another one".to_owned());
+    let shown = here.run(&["user", "show", "ada", "--json"]);
+    let greeting = server.greeting.clone();
+    server.signal("TERM");
+    let (rest, _) = server.wait();
+
+    let log = here.log();
+    assert!(changed.stderr.contains("password changed"), "something is logged: {}", changed.stderr);
+    let said = [greeting, rest, log, changed.stdout, changed.stderr, shown.stdout, shown.stderr].concat();
+    for secret in secrets {
+        let line = said.lines().find(|line| line.contains(&secret));
+        assert_eq!(line, None, "{secret} was said");
+    }
+}
+
+#[test]
+fn a_key_that_was_made_is_not_said_either() {
+    let here = Installation::new().with("LOG", "trace");
+    let server = here.serve();
+    let key = std::fs::read_to_string(here.path().join("countersign.key")).expect("a key");
+    let checked = here.run(&["check"]);
+    let said = [server.greeting.as_str(), &here.log(), &checked.stdout, &checked.stderr].concat();
+    assert!(key.trim().len() >= 64 && !said.contains(key.trim()), "{said}");
+}
