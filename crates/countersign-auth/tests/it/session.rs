@@ -4,7 +4,7 @@ use countersign_auth::{Error, Rules};
 use countersign_domain::FieldError;
 use countersign_token::Kind;
 
-use crate::service::{ACCESS_LIFETIME, REFRESH_LIFETIME, Service, field, refusal, rotating, rules};
+use crate::service::{ACCESS_LIFETIME, REFRESH_LIFETIME, Service, begin, field, refusal, rotating, rules};
 
 #[tokio::test]
 async fn a_session_begins_with_a_login_and_ends_with_the_blacklisting_of_its_refresh_token() {
@@ -23,6 +23,16 @@ async fn a_session_begins_with_a_login_and_ends_with_the_blacklisting_of_its_ref
     assert_eq!(refusal(ada.refresh().await), "Token is blacklisted");
     assert_eq!(refusal(ada.blacklist().await), "Token is blacklisted");
     assert_eq!(ada.whoami().unwrap(), "ada", "access tokens stay good");
+}
+
+#[test]
+fn of_two_who_end_one_session_at_once_the_later_is_told_that_it_has_ended() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let service = Service::start(rules());
+    let ada = runtime.block_on(service.welcome("ada"));
+    let [one, other] = [(), ()].map(|()| begin(ada.blacklist()).err().expect("it waits for its commit"));
+    runtime.block_on(one).unwrap();
+    assert_eq!(refusal(runtime.block_on(other)), "Token is blacklisted");
 }
 
 #[tokio::test]
