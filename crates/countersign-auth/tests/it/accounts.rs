@@ -5,7 +5,7 @@ use countersign_domain::{FieldError, PasswordPolicy, PasswordValidator};
 use countersign_password::Preferred;
 use countersign_store::UserChange;
 
-use crate::service::{PASSWORD, Service, begin, field, outdated_hash, refusal, rules};
+use crate::service::{PASSWORD, Service, begin_waiting, field, outdated_hash, refusal, rules};
 
 fn strict() -> Service {
     let policy = PasswordPolicy::new(vec![PasswordValidator::MinimumLength { min_length: 8 }]);
@@ -62,7 +62,7 @@ async fn all_that_is_wrong_with_a_form_is_said_at_once_and_nothing_is_hashed() {
 #[test]
 fn of_two_who_register_one_name_at_once_the_later_is_told_that_it_is_taken() {
     let service = Service::start(rules());
-    let [one, other] = [(), ()].map(|()| begin(service.register("ada", PASSWORD)).err().unwrap());
+    let [one, other] = [(), ()].map(|()| begin_waiting(service.register("ada", PASSWORD)));
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let mut answers = runtime.block_on(async { [one.await, other.await] });
     answers.sort_by_key(Result::is_err);

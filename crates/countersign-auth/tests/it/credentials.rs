@@ -4,7 +4,7 @@ use countersign_auth::Rules;
 use countersign_domain::PasswordHash;
 use countersign_store::UserChange;
 
-use crate::service::{ONE_HASH, PASSWORD, Service, begin, outdated_hash, refusal, rules};
+use crate::service::{ONE_HASH, PASSWORD, Service, begin_waiting, outdated_hash, refusal, rules};
 
 #[tokio::test]
 async fn whoever_is_refused_gets_the_same_answer_for_the_same_work() {
@@ -62,7 +62,7 @@ fn an_upgrade_does_not_undo_a_change_of_password_that_came_between() {
     let ada = runtime.block_on(service.welcome("ada"));
     runtime.block_on(ada.store_hash(outdated_hash(PASSWORD)));
     let mut late = service.stranger("ada");
-    let login = begin(late.log_in()).err().expect("it waits for its password to be hashed");
+    let login = begin_waiting(late.log_in());
     let chosen_meanwhile = outdated_hash("another password");
     runtime.block_on(ada.store_hash(chosen_meanwhile.clone()));
     let _answer = runtime.block_on(login);

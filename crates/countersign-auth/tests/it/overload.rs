@@ -24,8 +24,8 @@ fn logins_beyond_the_queue_are_asked_to_come_back_and_those_who_left_cost_nothin
     let mut waiting = Vec::new();
     for _ in 0..STORM {
         match begin(log_in()) {
-            Ok(answer) => assert!(matches!(answer, Err(Error::Overloaded)), "{answer:?}"),
-            Err(begun) => waiting.push(begun),
+            (_, Some(answer)) => assert!(matches!(answer, Err(Error::Overloaded)), "{answer:?}"),
+            (request, None) => waiting.push(request),
         }
     }
     assert!((QUEUE..2 * QUEUE).contains(&waiting.len()), "{} wait", waiting.len());
@@ -50,8 +50,8 @@ fn everyone_in_the_queue_is_answered() {
     let service = Service::start(rules());
     let names: Vec<String> = (0..QUEUE).map(|number| format!("user{number}")).collect();
     let begun: Vec<_> = names.iter().map(|name| begin(service.register(name, PASSWORD))).collect();
-    for (request, name) in begun.into_iter().zip(&names) {
-        let answer = request.unwrap_or_else(|begun| runtime.block_on(begun));
+    for ((request, at_once), name) in begun.into_iter().zip(&names) {
+        let answer = at_once.unwrap_or_else(|| runtime.block_on(request));
         assert_eq!(answer.unwrap().username, *name);
     }
 }

@@ -153,6 +153,7 @@ impl Person<'_> {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "a submitted field may be wrong")]
 pub fn field(text: &str) -> Submitted {
     Ok(RawText::from(text.to_owned()))
 }
@@ -172,11 +173,18 @@ pub fn refusal<T, E: std::fmt::Display>(result: Result<T, E>) -> String {
 /// A request that has been begun, up to its first wait.
 pub type Begun<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
-/// Begins a request: its answer if it has one at once.
-pub fn begin<'a, T>(request: impl Future<Output = T> + 'a) -> Result<T, Begun<'a, T>> {
+/// Begins a request, and gives it back with its answer if it has one at once.
+pub fn begin<'a, T>(request: impl Future<Output = T> + 'a) -> (Begun<'a, T>, Option<T>) {
     let mut request: Begun<'a, T> = Box::pin(request);
     match request.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(answer) => Ok(answer),
-        Poll::Pending => Err(request),
+        Poll::Ready(answer) => (request, Some(answer)),
+        Poll::Pending => (request, None),
     }
+}
+
+/// Begins a request that has to wait for something.
+pub fn begin_waiting<'a, T>(request: impl Future<Output = T> + 'a) -> Begun<'a, T> {
+    let (request, answer) = begin(request);
+    assert!(answer.is_none(), "it did not wait");
+    request
 }

@@ -4,7 +4,9 @@ use countersign_auth::{Error, Rules};
 use countersign_domain::FieldError;
 use countersign_token::Kind;
 
-use crate::service::{ACCESS_LIFETIME, REFRESH_LIFETIME, Service, begin, field, refusal, rotating, rules};
+use crate::service::{
+    ACCESS_LIFETIME, REFRESH_LIFETIME, Service, begin_waiting, field, refusal, rotating, rules,
+};
 
 #[tokio::test]
 async fn a_session_begins_with_a_login_and_ends_with_the_blacklisting_of_its_refresh_token() {
@@ -30,7 +32,7 @@ fn of_two_who_end_one_session_at_once_the_later_is_told_that_it_has_ended() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let service = Service::start(rules());
     let ada = runtime.block_on(service.welcome("ada"));
-    let [one, other] = [(), ()].map(|()| begin(ada.blacklist()).err().expect("it waits for its commit"));
+    let [one, other] = [(), ()].map(|()| begin_waiting(ada.blacklist()));
     runtime.block_on(one).unwrap();
     assert_eq!(refusal(runtime.block_on(other)), "Token is blacklisted");
 }
