@@ -10,7 +10,7 @@ use countersign_store::{DatabaseUrl, DatabaseUrlError};
 use countersign_token::{Algorithm, Audience, Keys, Kind, Settings as TokenSettings, Tokens};
 use jiff::SignedDuration;
 
-use crate::durations::parse_secs;
+use crate::durations::parse_duration;
 use crate::secret_key::{self, SecretKey};
 use crate::settings::find;
 use crate::sources::{Raw, SettingError, Sources};
@@ -100,8 +100,7 @@ impl<'a> Reader<'a> {
 
     fn duration(&self, name: &'static str) -> Result<SignedDuration, SettingError> {
         let fix = "must be a time such as 300, 90s, 5m, 12h or 1d, between one second and ten years";
-        let secs = parse_secs(self.text(name)?).ok_or_else(|| refused(name, fix))?;
-        Ok(SignedDuration::from_secs(secs))
+        parse_duration(self.text(name)?).ok_or_else(|| refused(name, fix))
     }
 }
 

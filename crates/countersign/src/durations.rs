@@ -1,7 +1,10 @@
 //! Durations as people write them.
 
-/// Reads seconds (`300`, `7.5`) or a number with `s`, `m`, `h` or `d`; whole seconds, at least 1 and at most ten years.
-pub fn parse_secs(text: &str) -> Option<i64> {
+use jiff::SignedDuration;
+
+/// Reads seconds (`300`, `7.5`) or a number with `s`, `m`, `h` or `d`; at least a second and at most ten years. Fractions
+/// count: whether a token ends in this second or the next depends on them.
+pub fn parse_duration(text: &str) -> Option<SignedDuration> {
     const TEN_YEARS: f64 = 10.0 * 365.0 * 86_400.0;
     let text = text.trim();
     let (number, factor) = match text.char_indices().next_back()? {
@@ -12,26 +15,30 @@ pub fn parse_secs(text: &str) -> Option<i64> {
         _ => (text, 1.0),
     };
     let secs = number.trim_end().parse::<f64>().ok()? * factor;
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "at most ten years of seconds, and fractions are dropped"
-    )]
-    (1.0..=TEN_YEARS).contains(&secs).then_some(secs as i64)
+    let in_range = (1.0..=TEN_YEARS).contains(&secs);
+    in_range.then(|| SignedDuration::try_from_secs_f64(secs).ok()).flatten()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::parse_secs;
+    use super::parse_duration;
 
     #[test]
     fn seconds_and_units_are_read_and_nonsense_is_not() {
-        for (text, secs) in
-            [("300", 300), ("5m", 300), (" 1d ", 86_400), ("12h", 43_200), ("90 s", 90), ("1.5m", 90)]
-        {
-            assert_eq!(parse_secs(text), Some(secs), "{text}");
+        for (text, millis) in [
+            ("300", 300_000),
+            ("5m", 300_000),
+            (" 1d ", 86_400_000),
+            ("12h", 43_200_000),
+            ("90 s", 90_000),
+            ("1.5m", 90_000),
+            ("7.5", 7500),
+        ] {
+            let duration = parse_duration(text).expect(text);
+            assert_eq!(duration.as_millis(), millis, "{text}");
         }
         for text in ["", "m", "0", "-5", "5 weeks", "NaN", "inf", "99999d", "1e400"] {
-            assert_eq!(parse_secs(text), None, "{text}");
+            assert_eq!(parse_duration(text), None, "{text}");
         }
     }
 }
