@@ -1,12 +1,14 @@
 //! Logging in: credentials for tokens.
 
 use countersign_domain::{Password, User, parse_text};
-use countersign_store::UserChange;
 use countersign_token::Claims;
 use jiff::Timestamp;
 
 use crate::error::{Submitted, refused_fields};
 use crate::{Auth, Error, new_jti};
+
+/// How often a login looks at a hash that others replace under its hands.
+const UPGRADE_ATTEMPTS: usize = 3;
 
 /// How a login ended. (Further factors will add a variant for the login that needs one.)
 #[derive(Debug)]
@@ -65,30 +67,36 @@ impl Auth {
     /// and inactive account cost the same work and give the same answer.
     async fn check_credentials(&self, username: Submitted, password: Submitted) -> Result<User, Error> {
         let (username, password) = parse_credentials(username, password)?;
-        let Some(mut user) = self.store.find_user_by_username(&username)? else {
-            self.hashing.burn(password).await?;
-            return Err(Error::NoActiveAccount);
-        };
-        let (verdict, upgrade) = self.hashing.verify(password, user.password_hash.clone()).await?;
-        if let Some(hash) = upgrade
-            && self.store.upgrade_password_hash(user.id, user.password_hash.clone(), hash.clone()).await?
-        {
-            tracing::info!(user.id = %user.id, "password hash upgraded");
-            user.password_hash = hash;
+        for _ in 0..UPGRADE_ATTEMPTS {
+            let Some(mut user) = self.store.find_user_by_username(&username)? else {
+                self.hashing.burn(password).await?;
+                return Err(Error::NoActiveAccount);
+            };
+            let (verdict, upgrade) =
+                self.hashing.verify(password.clone(), user.password_hash.clone()).await?;
+            if let Some(hash) = upgrade {
+                let old = std::mem::replace(&mut user.password_hash, hash.clone());
+                if !self.store.upgrade_password_hash(user.id, old, hash).await? {
+                    continue; // another login upgraded it first, or the password was changed: look again
+                }
+                tracing::info!(user.id = %user.id, "password hash upgraded");
+            }
+            return if verdict.is_correct() && user.is_active {
+                Ok(user)
+            } else {
+                Err(Error::NoActiveAccount)
+            };
         }
-        if verdict.is_correct() && user.is_active { Ok(user) } else { Err(Error::NoActiveAccount) }
+        Err(Error::NoActiveAccount)
     }
 
-    /// Records a new token, notes the login where that is wanted, and signs.
+    /// Signs a new token and records it, with the login where that is wanted.
     async fn issue(&self, user: &User, claims: &Claims, now: Timestamp) -> Result<String, Error> {
         let encoded = self.tokens.encode(claims);
         let row = self.token_row(claims, &encoded, Some(user.id), now)?;
-        self.store.record_token(row).await?;
-        if self.rules.update_last_login {
-            let change = UserChange { last_login: Some(now), ..UserChange::default() };
-            self.store.update_user(user.id, change).await?;
-        }
-        Ok(encoded)
+        let last_login = self.rules.update_last_login.then_some(now);
+        let is_recorded = self.store.record_login(row, user, last_login).await?;
+        if is_recorded { Ok(encoded) } else { Err(Error::NoActiveAccount) }
     }
 
     /// What ties a token to the password it was issued under, if tokens are to carry that.

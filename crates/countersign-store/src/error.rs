@@ -17,6 +17,9 @@ pub enum StoreError {
     /// A statement failed: disk full, locked by another process, read-only, corrupt.
     #[error("the database refused a statement: {0}")]
     Statement(#[from] rusqlite::Error),
+    /// A user cannot be deleted yet.
+    #[error("rows of the table {0} refer to the user; delete them first, or deactivate the user")]
+    UserReferenced(String),
     /// The transaction of a write was rolled back (the log says why), or the program is shutting down.
     #[error("the write was not committed")]
     NotCommitted,

@@ -6,6 +6,7 @@
 
 mod database_url;
 mod error;
+mod foreign_keys;
 mod migrations;
 mod sqlite;
 mod timestamp;

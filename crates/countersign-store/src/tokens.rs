@@ -1,6 +1,6 @@
 //! `token_blacklist_outstandingtoken` and `token_blacklist_blacklistedtoken`, as Simple JWT keeps them.
 
-use countersign_domain::UserId;
+use countersign_domain::{User, UserId};
 use jiff::Timestamp;
 use rusqlite::{Connection, Row};
 
@@ -62,6 +62,32 @@ impl Store {
     /// Records a token that was just issued. A second one with the same `jti` leaves the first as it is.
     pub async fn record_token(&self, token: NewToken) -> Result<(), StoreError> {
         self.sqlite.write(move |connection| Ok(insert(connection, &token)?)).await
+    }
+
+    /// Records the token of a login, and the time of the login if that is to be kept. False, and nothing is written, if
+    /// the account was deactivated, deleted or given another password since `user` was read: whoever did that ended the
+    /// tokens there were, and must not miss this one.
+    pub async fn record_login(
+        &self,
+        token: NewToken,
+        user: &User,
+        last_login: Option<Timestamp>,
+    ) -> Result<bool, StoreError> {
+        let (id, hash) = (user.id.get(), user.password_hash.clone());
+        self.sqlite
+            .write(move |connection| {
+                let is_unchanged = "SELECT 1 FROM auth_user WHERE id = $1 AND password = $2 AND is_active";
+                if first(connection, is_unchanged, &[&id, &hash.as_str()], |_| Ok(()))?.is_none() {
+                    return Ok(false);
+                }
+                if let Some(time) = last_login {
+                    let sql = "UPDATE auth_user SET last_login = $2 WHERE id = $1";
+                    execute(connection, sql, &[&id, &to_text(time)])?;
+                }
+                insert(connection, &token)?;
+                Ok(true)
+            })
+            .await
     }
 
     /// Whether the token with this `jti` is blacklisted.

@@ -4,6 +4,7 @@ use countersign_domain::{NewUser, PasswordHash, User, UserId};
 use jiff::Timestamp;
 use rusqlite::Row;
 
+use crate::foreign_keys::find_table_that_refers_to;
 use crate::sqlite::{all, execute, first};
 use crate::timestamp::{from_text, to_text};
 use crate::{InsertUserError, Store, StoreError};
@@ -137,7 +138,7 @@ impl Store {
     }
 
     /// Deletes a user with its memberships. Its recorded tokens stay, without a user, as Django's ORM leaves them.
-    /// False if there is none with this id.
+    /// False if there is none with this id; refused while a table that is not ours to change refers to the user.
     pub async fn delete_user(&self, id: UserId) -> Result<bool, StoreError> {
         let before = [
             "DELETE FROM auth_user_groups WHERE user_id = $1",
@@ -148,6 +149,10 @@ impl Store {
             .write(move |connection| {
                 for sql in before {
                     execute(connection, sql, &[&id.get()])?;
+                }
+                // Foreign keys are checked at the commit, which other writes share: none may be broken by then.
+                if let Some(table) = find_table_that_refers_to(connection, id)? {
+                    return Err(StoreError::UserReferenced(table));
                 }
                 Ok(execute(connection, "DELETE FROM auth_user WHERE id = $1", &[&id.get()])? == 1)
             })

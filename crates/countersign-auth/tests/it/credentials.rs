@@ -65,8 +65,25 @@ fn an_upgrade_does_not_undo_a_change_of_password_that_came_between() {
     let login = begin_waiting(late.log_in());
     let chosen_meanwhile = outdated_hash("another password");
     runtime.block_on(ada.store_hash(chosen_meanwhile.clone()));
-    let _answer = runtime.block_on(login);
+    refusal(runtime.block_on(login));
     assert_eq!(ada.row().password_hash, chosen_meanwhile);
+    assert_eq!(
+        ada.recorded().len(),
+        1,
+        "only the first login's: who changed the password ended what was there"
+    );
+}
+
+#[tokio::test]
+async fn logins_that_find_the_same_outdated_hash_at_once_all_succeed_and_upgrade_it_once() {
+    let service = Service::start(rules());
+    let ada = service.welcome("ada").await;
+    ada.store_hash(outdated_hash(PASSWORD)).await;
+    let (mut phone, mut laptop, mut tablet) =
+        (service.stranger("ada"), service.stranger("ada"), service.stranger("ada"));
+    let (phone, laptop, tablet) = tokio::join!(phone.log_in(), laptop.log_in(), tablet.log_in());
+    assert!(phone.is_ok() && laptop.is_ok() && tablet.is_ok());
+    assert!(ada.row().password_hash.as_str().starts_with("argon2$argon2id$v=19$m=64,t=1,p=1$"));
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! The token tables: a token is recorded once, ended once, and replaced by one successor at the most.
 
-use countersign_domain::UserId;
-use countersign_store::{Blacklisting, NewToken, OutstandingToken, Store, TokensOf};
+use countersign_domain::{PasswordHash, UserId};
+use countersign_store::{Blacklisting, NewToken, OutstandingToken, Store, TokensOf, UserChange};
 
 use crate::place::{Place, after_noon, noon, person, token};
 
@@ -148,4 +148,32 @@ async fn times_are_compared_to_the_microsecond_though_they_are_text() {
     assert_eq!(store.flush_expired_tokens(noon() - microsecond).await.unwrap(), 0);
     assert_eq!(store.flush_expired_tokens(noon()).await.unwrap(), 1);
     assert_eq!(ids_of(&store, ada), ["a microsecond later"]);
+}
+
+#[tokio::test]
+async fn a_login_is_not_recorded_once_the_account_it_was_checked_against_has_changed() {
+    let changes = [
+        UserChange { password_hash: Some(PasswordHash::new("another".to_owned())), ..UserChange::default() },
+        UserChange { is_active: Some(false), ..UserChange::default() },
+    ];
+    for change in changes {
+        let (_place, store, ada, _) = with_ada_and_bob().await;
+        let as_checked = store.find_user(ada).unwrap().unwrap();
+        assert!(store.record_login(token("before", Some(ada)), &as_checked, Some(noon())).await.unwrap());
+        store.update_user(ada, change).await.unwrap();
+        let late =
+            store.record_login(token("late", Some(ada)), &as_checked, Some(after_noon(1))).await.unwrap();
+        assert!(!late, "whoever changed the account has ended its tokens, and could not see this one");
+        assert_eq!(ids_of(&store, ada), ["before"]);
+        assert_eq!(store.find_user(ada).unwrap().unwrap().last_login, Some(noon()));
+    }
+}
+
+#[tokio::test]
+async fn a_login_of_a_user_deleted_meanwhile_is_not_recorded() {
+    let (_place, store, ada, _) = with_ada_and_bob().await;
+    let as_checked = store.find_user(ada).unwrap().unwrap();
+    store.delete_user(ada).await.unwrap();
+    assert!(!store.record_login(token("late", Some(ada)), &as_checked, None).await.unwrap());
+    assert_eq!(store.count_tokens().unwrap(), 0);
 }

@@ -183,3 +183,26 @@ async fn a_row_that_no_django_wrote_is_an_error_and_spoils_no_other() {
         assert!(store.find_user(bob).unwrap().is_some());
     }
 }
+
+#[tokio::test]
+async fn a_user_to_whom_an_application_of_djangos_refers_is_not_deleted_and_the_table_is_named() {
+    let (place, store) = Place::open();
+    let (ada, bob) =
+        (store.insert_user(person("ada")).await.unwrap(), store.insert_user(person("bob")).await.unwrap());
+    let admin_log =
+        "CREATE TABLE \"django_admin_log\" (\"id\" integer PRIMARY KEY, \"user_id\" integer NOT NULL
+                     REFERENCES \"auth_user\" (\"id\") DEFERRABLE INITIALLY DEFERRED)";
+    place.outside().execute_batch(admin_log).unwrap();
+    place.outside().execute("INSERT INTO django_admin_log (user_id) VALUES (?1)", [ada.get()]).unwrap();
+
+    // At once, so that both share a commit, which a broken foreign key would undo for the other too.
+    let (refused, neighbour) = tokio::join!(store.delete_user(ada), store.insert_user(person("carol")));
+    assert_eq!(
+        refused.unwrap_err().to_string(),
+        "rows of the table django_admin_log refer to the user; delete them first, or deactivate the user"
+    );
+    assert!(neighbour.is_ok());
+    assert!(store.find_user(ada).unwrap().is_some());
+    assert!(store.delete_user(bob).await.unwrap());
+    assert_eq!(store.integrity_complaints().unwrap(), Vec::<String>::new());
+}
