@@ -79,22 +79,18 @@ where
     }
 }
 
-/// The whole body. One that is too large is read to its end, a few times the limit at the most, but not kept: a client
-/// that is still sending would not see the answer otherwise.
+/// The whole body, unless it is too large. What is not read here is discarded when the connection ends (`lingering`).
 async fn collect<B>(mut body: B, limit: usize) -> Result<Bytes, Error>
 where
     B: Body<Data = Bytes> + Unpin,
 {
     let mut bytes = BytesMut::new();
-    let mut received = 0;
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| Error::BodyNotReceived)?.into_data() else { continue };
-        received += data.len();
-        if received <= limit {
-            bytes.extend_from_slice(&data);
-        } else if received > limit.saturating_mul(4) {
-            break;
+        if bytes.len() + data.len() > limit {
+            return Err(BodyError::OverLimit(OverLimit::Bytes).into());
         }
+        bytes.extend_from_slice(&data);
     }
-    if received > limit { Err(BodyError::OverLimit(OverLimit::Bytes).into()) } else { Ok(bytes.freeze()) }
+    Ok(bytes.freeze())
 }

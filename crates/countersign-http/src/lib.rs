@@ -10,6 +10,7 @@ mod blacklist;
 mod body;
 mod endpoint;
 mod error;
+mod head;
 mod lingering;
 mod login;
 mod me;

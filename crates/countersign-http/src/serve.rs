@@ -45,7 +45,11 @@ pub async fn serve(listener: TcpListener, service: Arc<Service>, stop: impl Futu
             }
             drop(place);
         });
-        while connections.try_join_next().is_some() {}
+        while let Some(ended) = connections.try_join_next() {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a connection's task did not end by itself");
+            }
+        }
     }
     drop(listener);
     if tokio::time::timeout(DRAIN_DEADLINE, graceful.shutdown()).await.is_err() {
@@ -84,7 +88,5 @@ fn connection(
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(MAX_HEAD)
-        // A client may say that it has sent everything (`nc -N` does) and still wants its answer.
-        .half_close(true)
         .serve_connection(TokioIo::new(Lingering::new(stream)), answer)
 }
