@@ -14,6 +14,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -144,6 +145,7 @@ impl Server {
     /// Waits for the end: the rest of what it said, and whether it exited with 0.
     fn wait(mut self) -> (String, bool) {
         let mut rest = String::new();
+        until(|| self.child.try_wait().expect("it can be asked").is_some());
         self.stdout.read_to_string(&mut rest).expect("UTF-8");
         (rest, self.child.wait().expect("it ends").success())
     }
@@ -153,6 +155,15 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Asks again and again. Only a program that hangs is asked for as long as a minute.
+fn until(mut holds: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < Duration::from_secs(60), "it hangs");
+        std::thread::yield_now();
     }
 }
 

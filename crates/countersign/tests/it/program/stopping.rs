@@ -7,7 +7,7 @@ use std::sync::mpsc;
 
 use serde_json::json;
 
-use super::{Client, Installation, PASSWORD, read_answer, token};
+use super::{Client, Installation, PASSWORD, read_answer, token, until};
 
 impl Client {
     /// Sends the head of a login and waits until the server asks for its body: then it is in flight.
@@ -30,9 +30,7 @@ fn a_login_in_flight_is_finished_at(signal: &str) {
     let body = json!({"username": "ada", "password": PASSWORD}).to_string();
     let mut login = anon.begin_login(&body);
     server.signal(signal);
-    while TcpStream::connect(&anon.address).is_ok() {
-        std::thread::yield_now(); // until the signal has arrived and nobody new is let in
-    }
+    until(|| TcpStream::connect(&anon.address).is_err()); // the signal has arrived, nobody new is let in
     login.write_all(body.as_bytes()).expect("it still reads");
     let (status, tokens) = read_answer(login).expect("an answer");
     assert_eq!(status, 200, "{tokens}");
