@@ -80,7 +80,7 @@ fn the_readmes_commands_answer_what_the_readme_shows() {
         if let ("sh", Some(expected)) = (block.language, expected) {
             let commands =
                 block.text.replace("curl ", "curl -sS ").replace("127.0.0.1:8000", &server.address);
-            script.push_str(&format!("{commands}\nprintf '\\n<end>\\n'\n"));
+            script.extend([commands.as_str(), "\nprintf '\\n<end>\\n'\n"]);
             shown.push((block.text, expected.text));
         }
     }

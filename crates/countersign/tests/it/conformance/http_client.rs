@@ -12,7 +12,7 @@ use super::clock::unix_now;
 use super::scenario::{Generated, Request};
 use super::variables::Variables;
 
-const TIMEOUT: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// An answer and the times around it.
 #[derive(Debug)]

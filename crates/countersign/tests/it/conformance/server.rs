@@ -36,7 +36,7 @@ const CHEAP_HASHER: [(&str, &str); 4] = [
     ("ARGON2_ITERATIONS", "1"),
     ("ARGON2_PARALLELISM", "1"),
 ];
-const START_TIMEOUT: Duration = Duration::from_mins(1);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 const ATTEMPTS: usize = 3;
 
 /// What is put to the test.

@@ -1,0 +1,69 @@
+//! The settings of tokens: Simple JWT's, and the keys.
+
+use countersign_token::{Algorithm, Audience, Keys, Settings, Tokens};
+use jiff::SignedDuration;
+
+use super::reader::{Reader, refused};
+use crate::secret_key::SecretKey;
+use crate::sources::{Raw, SettingError};
+
+/// How tokens are signed.
+pub fn algorithm(reader: &Reader<'_>) -> Result<Algorithm, SettingError> {
+    let name = reader.text("ALGORITHM")?;
+    let fix = "use HS256, EdDSA, ES256, RS256, …";
+    Algorithm::from_name(name)
+        .ok_or_else(|| refused("ALGORITHM", &format!("{name} is not an algorithm; {fix}")))
+}
+
+/// How tokens are made and read.
+pub fn tokens(reader: &Reader<'_>, secret_key: &SecretKey) -> Result<Tokens, SettingError> {
+    let algorithm = algorithm(reader)?;
+    let configured = reader.optional_text("SIGNING_KEY")?;
+    if configured.is_none() && !algorithm.is_symmetric() {
+        let fix = "signs with a key pair: set SIGNING_KEY, or SIGNING_KEY_FILE, to a private key in PEM";
+        return Err(refused("ALGORITHM", &format!("{} {fix}", algorithm.name())));
+    }
+    let signing = configured.unwrap_or(&secret_key.value);
+    let verifying = reader.text("VERIFYING_KEY")?;
+    let keys = Keys::new(algorithm, pem(signing).as_bytes(), pem(verifying).as_bytes())
+        .map_err(|error| refused("SIGNING_KEY", &error.to_string()))?;
+    let claim = |name| reader.text(name).map(str::to_owned);
+    let settings = Settings {
+        access_lifetime: reader.duration("ACCESS_TOKEN_LIFETIME")?,
+        refresh_lifetime: reader.duration("REFRESH_TOKEN_LIFETIME")?,
+        sliding_lifetime: reader.duration("SLIDING_TOKEN_LIFETIME")?,
+        sliding_refresh_lifetime: reader.duration("SLIDING_TOKEN_REFRESH_LIFETIME")?,
+        leeway: leeway(reader)?,
+        audience: audience(reader)?,
+        issuer: reader.optional_text("ISSUER")?.filter(|issuer| !issuer.is_empty()).map(str::to_owned),
+        token_type_claim: claim("TOKEN_TYPE_CLAIM")?,
+        jti_claim: claim("JTI_CLAIM")?,
+        user_id_claim: claim("USER_ID_CLAIM")?,
+        revoke_token_claim: claim("REVOKE_TOKEN_CLAIM")?,
+        sliding_refresh_exp_claim: claim("SLIDING_TOKEN_REFRESH_EXP_CLAIM")?,
+    };
+    Ok(Tokens::new(settings, keys))
+}
+
+/// A key in PEM may stand on one line, its line ends written as `\n`.
+fn pem(key: &str) -> String {
+    if key.starts_with("-----BEGIN") { key.replace("\\n", "\n") } else { key.to_owned() }
+}
+
+/// Seconds, with a fraction if need be; a day would make expiry meaningless.
+fn leeway(reader: &Reader<'_>) -> Result<SignedDuration, SettingError> {
+    let fix = "must be a number of seconds from 0 to 86400";
+    let secs: f64 = reader.number("LEEWAY", fix)?;
+    let leeway =
+        (0.0..=86_400.0).contains(&secs).then(|| SignedDuration::try_from_secs_f64(secs).ok()).flatten();
+    leeway.ok_or_else(|| refused("LEEWAY", fix))
+}
+
+fn audience(reader: &Reader<'_>) -> Result<Option<Audience>, SettingError> {
+    Ok(match reader.0.get("AUDIENCE") {
+        Some(Raw::List(items)) => Some(Audience::List(items.clone())),
+        Some(Raw::Text(text)) if text.contains(',') => Some(Audience::List(reader.list("AUDIENCE")?)),
+        Some(Raw::Text(text)) if !text.is_empty() => Some(Audience::One(text.to_string())),
+        _ => None,
+    })
+}
