@@ -4,11 +4,12 @@ use serde_json::json;
 
 use crate::account::read_new_password;
 use crate::cli::ChangePasswordArgs;
+use crate::config::Files;
 use crate::program::{Failure, block_on, configure, open, report};
 
 /// Sets the password; refresh tokens that were handed out before end.
 pub fn run(args: &ChangePasswordArgs, as_json: bool) -> Result<(), Failure> {
-    let auth = open(configure()?)?;
+    let auth = open(configure(Files::Existing)?)?;
     let user = auth.get_user(&args.username)?;
     let password = read_new_password(&args.password)?;
     block_on(async { Ok(auth.change_password(&args.username, &password).await?) })?;

@@ -1,5 +1,7 @@
 //! The command line: which subcommand, with what.
 
+use std::process::ExitCode;
+
 use clap::{Args, Parser, Subcommand};
 
 use crate::program::Failure;
@@ -119,9 +121,24 @@ pub enum UserCommand {
     },
 }
 
-/// Runs what the command line asks for.
-pub fn run() -> Result<(), Failure> {
+/// Runs what the command line asks for; a failure is told on standard error.
+pub fn run() -> ExitCode {
     let cli = Cli::parse();
+    let as_json = cli.json;
+    match dispatch(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) if as_json => {
+            eprintln!("{}", serde_json::json!({ "error": failure.to_string() }));
+            ExitCode::FAILURE
+        }
+        Err(failure) => {
+            eprintln!("countersign: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<(), Failure> {
     let command = cli.command.unwrap_or(Command::Serve(ServeArgs { addr: None }));
     if cli.serve.addr.is_some() && !matches!(command, Command::Serve(_)) {
         return Err(Failure::Other("--addr is for serving; leave it out here".to_owned()));

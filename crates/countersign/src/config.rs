@@ -13,9 +13,20 @@ use countersign_token::{Kind, Tokens};
 
 use self::passwords::{hashers, policy};
 use self::reader::{Reader, refused};
-use self::tokens::{algorithm, tokens};
+use self::tokens::{algorithm, keys, token_settings};
 use crate::secret_key::{self, SecretKey};
 use crate::sources::{SettingError, Sources};
+
+/// What a subcommand does where the database or the key is missing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Files {
+    /// Makes them.
+    MayBeMade,
+    /// Refuses: in the wrong directory it would find an empty service, and leave it behind.
+    Existing,
+    /// Goes on without, as it only checks settings.
+    NotNeeded,
+}
 
 /// Everything the program was told, checked.
 pub struct Config {
@@ -42,34 +53,37 @@ pub struct Config {
 }
 
 impl Config {
-    /// Checks everything that was said.
-    pub fn from_sources(sources: &Sources) -> Result<Self, SettingError> {
+    /// Checks everything that was said. The key comes last: a refused start has made none.
+    pub fn from_sources(sources: &Sources, files: Files) -> Result<Self, SettingError> {
         let reader = Reader(sources);
         let debug = reader.switch("DEBUG")?;
-        let database = database(&reader)?;
-        let secret_key = secret_key::obtain(reader.optional_text("SECRET_KEY")?, &database)?;
-        let warnings = check_secrets(&reader, &secret_key, debug)?;
-        Ok(Self {
-            tokens: tokens(&reader, &secret_key)?,
-            hashers: hashers(&reader)?,
-            policy: policy(&reader)?,
-            rules: rules(&reader)?,
-            http: http_settings(&reader, debug)?,
-            bind: reader.text("BIND")?.to_owned(),
-            port: reader.number("PORT", "must be a number from 0 to 65535")?,
-            database,
-            secret_key,
-            warnings,
-        })
+        let database = database(&reader, files)?;
+        let hashers = hashers(&reader)?;
+        let policy = policy(&reader)?;
+        let rules = rules(&reader)?;
+        let http = http_settings(&reader, debug)?;
+        let bind = reader.text("BIND")?.to_owned();
+        let port = reader.number("PORT", "must be a number from 0 to 65535")?;
+        let token_settings = token_settings(&reader)?;
+        algorithm(&reader)?;
+        let secret_key = secret_key::obtain(reader.optional_text("SECRET_KEY")?, &database, files)?;
+        let mut warnings = sources.warnings.clone();
+        warnings.extend(check_secrets(&reader, &secret_key, debug)?);
+        let tokens = Tokens::new(token_settings, keys(&reader, &secret_key)?);
+        Ok(Self { database, secret_key, tokens, hashers, policy, rules, http, bind, port, warnings })
     }
 }
 
 /// The database to open, in a directory that is there.
-fn database(reader: &Reader<'_>) -> Result<DatabaseUrl, SettingError> {
+fn database(reader: &Reader<'_>, files: Files) -> Result<DatabaseUrl, SettingError> {
     let parsed = reader.text("DATABASE_URL")?.trim().parse();
     let database: DatabaseUrl =
         parsed.map_err(|error: DatabaseUrlError| refused("DATABASE_URL", &error.to_string()))?;
     let DatabaseUrl::Sqlite(path) = &database;
+    if files == Files::Existing && !path.exists() {
+        let fix = "run this where the server runs, or set DATABASE_URL";
+        return Err(SettingError(format!("there is no database {}; {fix}", path.display())));
+    }
     match path.parent().filter(|directory| !directory.as_os_str().is_empty() && !directory.is_dir()) {
         Some(missing) => {
             let why = format!("the directory {} does not exist; make it, or name another", missing.display());
@@ -84,7 +98,8 @@ fn check_secrets(reader: &Reader<'_>, key: &SecretKey, debug: bool) -> Result<Ve
     let is_accepted = debug || reader.switch("ALLOW_WEAK_SECRET_KEY")?;
     let is_secret = algorithm(reader)?.is_symmetric();
     let signing_key = reader.optional_text("SIGNING_KEY")?.filter(|key| is_secret && !key.is_empty());
-    let mut warnings = Vec::new();
+    let mut warnings: Vec<String> =
+        key.file.iter().filter_map(|(path, _)| secret_key::exposure(path)).collect();
     for (name, key) in [("SECRET_KEY", Some(key.value.as_str())), ("SIGNING_KEY", signing_key)] {
         match key.and_then(secret_key::weakness) {
             None => {}
@@ -132,7 +147,7 @@ fn http_settings(reader: &Reader<'_>, debug: bool) -> Result<countersign_http::S
         _ => return Err(refused("RENDERERS", "must be json or json,html")),
     };
     let auth_header_types = reader.list("AUTH_HEADER_TYPES")?;
-    let is_word = |word: &String| word.bytes().all(|byte| byte.is_ascii_graphic());
+    let is_word = |word: &String| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_graphic());
     if auth_header_types.is_empty() || !auth_header_types.iter().all(is_word) {
         return Err(refused(
             "AUTH_HEADER_TYPES",

@@ -5,11 +5,12 @@ use countersign_domain::{Email, FieldError, RawText, User, Username};
 
 use crate::account::{read_new_password, user_json, user_line};
 use crate::cli::NewUserArgs;
+use crate::config::Files;
 use crate::program::{Failure, block_on, configure, open, report};
 
 /// Makes the account.
 pub fn run(args: NewUserArgs, as_json: bool) -> Result<(), Failure> {
-    let auth = open(configure()?)?;
+    let auth = open(configure(Files::MayBeMade)?)?;
     let user = block_on(create_account(&auth, args, true))?;
     report(as_json, &user_json(&user), &user_line(&user));
     Ok(())

@@ -19,7 +19,7 @@ pub struct DotenvError {
 pub fn parse(
     text: &str,
     variable: impl Fn(&str) -> Option<String>,
-) -> Result<Vec<(String, String)>, DotenvError> {
+) -> Result<Vec<(String, Zeroizing<String>)>, DotenvError> {
     let text = with_plain_line_ends(text);
     let mut scanner = Scanner { text: &text, rest: &text };
     let mut values: Vec<(String, Option<String>)> = Vec::new();
@@ -34,7 +34,7 @@ pub fn parse(
         values.retain(|(known, _)| *known != name);
         values.push((name, value));
     }
-    Ok(values.into_iter().filter_map(|(name, value)| Some((name, value?))).collect())
+    Ok(values.into_iter().filter_map(|(name, value)| Some((name, Zeroizing::new(value?)))).collect())
 }
 
 /// Python opens text with universal line ends, and python-dotenv drops a byte order mark.

@@ -20,11 +20,5 @@ mod user;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match cli::run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("countersign: {failure}");
-            ExitCode::FAILURE
-        }
-    }
+    cli::run()
 }

@@ -3,11 +3,12 @@
 use countersign_store::Store;
 use serde_json::json;
 
+use crate::config::Files;
 use crate::program::{Failure, configure, report};
 
 /// Makes or updates the tables.
 pub fn run(as_json: bool) -> Result<(), Failure> {
-    let config = configure()?;
+    let config = configure(Files::MayBeMade)?;
     Store::open(&config.database)?;
     let database = config.database.to_string();
     report(as_json, &json!({ "database": database }), &format!("{database} is up to date."));

@@ -7,7 +7,7 @@ use countersign_store::{Store, StoreError};
 use serde_json::Value;
 use tracing_subscriber::EnvFilter;
 
-use crate::config::Config;
+use crate::config::{Config, Files};
 use crate::settings;
 use crate::sources::{Raw, SettingError, Sources};
 
@@ -42,13 +42,13 @@ impl From<UserError> for Failure {
 }
 
 /// Reads and checks the settings, and begins to log.
-pub fn configure() -> Result<Config, Failure> {
+pub fn configure(files: Files) -> Result<Config, Failure> {
     let directory =
         std::env::current_dir().map_err(|error| Failure::Other(format!("no working directory: {error}")))?;
     refuse_settings_that_are_no_text()?;
     let sources = Sources::read(&directory, |name| std::env::var(name).ok())?;
     start_logging(&sources)?;
-    let config = Config::from_sources(&sources)?;
+    let config = Config::from_sources(&sources, files)?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }

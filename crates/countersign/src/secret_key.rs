@@ -2,18 +2,19 @@
 
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use countersign_store::DatabaseUrl;
 use zeroize::Zeroizing;
 
+use crate::config::Files;
 use crate::sources::SettingError;
 
 /// NIST SP 800-107 and RFC 7518 §3.2: an HMAC key has at least as many bits as its hash.
 const MIN_BYTES: usize = 32;
 /// What tutorials write, and Django's own warning prefix for generated development keys.
-const PLACEHOLDERS: [&str; 6] =
-    ["your_secret_key", "your-secret-key", "changeme", "change-me", "secret", "django-insecure-"];
+const PLACEHOLDERS: [&str; 3] = ["your_secret_key", "your-secret-key", "django-insecure-"];
 
 /// A signing secret and how it came about.
 pub struct SecretKey {
@@ -23,21 +24,52 @@ pub struct SecretKey {
     pub file: Option<(PathBuf, bool)>,
 }
 
-/// Takes the configured key, or the one kept beside the database, made now if there is none.
-pub fn obtain(configured: Option<&str>, database: &DatabaseUrl) -> Result<SecretKey, SettingError> {
+/// Takes the configured key, or the one kept beside the database, made now if there is none and that is allowed.
+pub fn obtain(
+    configured: Option<&str>,
+    database: &DatabaseUrl,
+    files: Files,
+) -> Result<SecretKey, SettingError> {
     match configured {
         Some("") => Err(SettingError(
             "SECRET_KEY is empty; give it a value, or remove it to have one made".to_owned(),
         )),
         Some(key) => Ok(SecretKey { value: Zeroizing::new(key.to_owned()), file: None }),
         None => {
-            let DatabaseUrl::Sqlite(path) = database;
-            let path = path.with_extension("key");
-            let (value, made) = read_or_make(&path).map_err(|error| {
-                SettingError(format!("SECRET_KEY is not set, and {}: {error}", path.display()))
-            })?;
-            Ok(SecretKey { value, file: Some((path, made)) })
+            let DatabaseUrl::Sqlite(database) = database;
+            let mut path = database.clone().into_os_string();
+            path.push(".key");
+            let path = PathBuf::from(path);
+            match read_or_make(&path, files == Files::MayBeMade) {
+                Ok(Some((value, made))) => Ok(SecretKey { value, file: Some((path, made)) }),
+                Ok(None) if files == Files::NotNeeded => Ok(SecretKey { value: unsaved()?, file: None }),
+                Ok(None) => Err(SettingError(format!(
+                    "SECRET_KEY is not set, and there is no {}; run this where the server runs, or set DATABASE_URL",
+                    path.display()
+                ))),
+                Err(error) => Err(SettingError(format!(
+                    "SECRET_KEY is not set, and its file {} cannot be read or made: {error}",
+                    path.display()
+                ))),
+            }
         }
+    }
+}
+
+/// A key that nobody will see again, to check with.
+fn unsaved() -> Result<Zeroizing<String>, SettingError> {
+    random_hex().map_err(|error| SettingError(format!("the operating system gives no randomness: {error}")))
+}
+
+/// The key in a file, and whether it was made just now.
+fn read_or_make(path: &Path, may_make: bool) -> std::io::Result<Option<(Zeroizing<String>, bool)>> {
+    match read(path)? {
+        Some(key) => Ok(Some((key, false))),
+        None if may_make => {
+            make(path)?;
+            Ok(read(path)?.map(|key| (key, true)))
+        }
+        None => Ok(None),
     }
 }
 
@@ -50,45 +82,60 @@ pub fn weakness(key: &str) -> Option<String> {
     (key.len() < MIN_BYTES).then(|| format!("has {} bytes, and needs at least {MIN_BYTES}", key.len()))
 }
 
-fn read_or_make(path: &Path) -> std::io::Result<(Zeroizing<String>, bool)> {
-    match make(path) {
-        Ok(key) => Ok((key, true)),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            let text = Zeroizing::new(std::fs::read_to_string(path)?);
-            let key = Zeroizing::new(text.trim_end().to_owned());
-            match weakness(&key) {
-                None => Ok((key, false)),
-                Some(weakness) => {
-                    Err(std::io::Error::new(ErrorKind::InvalidData, format!("the key there {weakness}")))
-                }
-            }
+/// Why a key file is not as private as it should be, if so.
+pub fn exposure(path: &Path) -> Option<String> {
+    let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;
+    let why = || format!("{} can be read by others (mode {mode:o}); chmod 600 it", path.display());
+    (mode & 0o077 != 0).then(why)
+}
+
+/// The key in a file; `None` when there is no such file.
+fn read(path: &Path) -> std::io::Result<Option<Zeroizing<String>>> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => Zeroizing::new(text),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let key = Zeroizing::new(text.trim_end().to_owned());
+    match weakness(&key) {
+        None => Ok(Some(key)),
+        Some(weakness) => {
+            Err(std::io::Error::new(ErrorKind::InvalidData, format!("the key there {weakness}")))
         }
-        Err(error) => Err(error),
     }
 }
 
-/// Writes a new key under another name first, so that no other process and no crash ever sees half of it.
-fn make(path: &Path) -> std::io::Result<Zeroizing<String>> {
-    if path.exists() {
-        return Err(ErrorKind::AlreadyExists.into());
+/// Writes a new key under another name first, so that no other process and no crash ever sees half of it. Another
+/// process may be first; then its key stays.
+fn make(path: &Path) -> std::io::Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}", *random_hex()?));
+    let unfinished = PathBuf::from(name);
+    let written =
+        write_private(&unfinished, &*random_hex()?).and_then(|()| std::fs::hard_link(&unfinished, path));
+    let removed = std::fs::remove_file(&unfinished);
+    match written {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+        _ => removed?,
     }
-    let mut random = Zeroizing::new([0_u8; 32]);
-    getrandom::fill(&mut *random)?;
-    let mut key = Zeroizing::new(String::with_capacity(2 * random.len()));
-    for byte in &*random {
-        let _ = write!(key, "{byte:02x}");
-    }
-    let unfinished = path.with_extension(format!("key.{}", std::process::id()));
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&unfinished)?;
+    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+    std::fs::File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+fn write_private(path: &Path, key: &str) -> std::io::Result<()> {
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(key.as_bytes())?;
     file.write_all(b"\n")?;
-    file.sync_all()?;
-    let linked = std::fs::hard_link(&unfinished, path); // fails if another process was first
-    std::fs::remove_file(&unfinished)?;
-    linked?;
-    Ok(key)
+    file.sync_all()
+}
+
+/// 32 random bytes.
+fn random_hex() -> std::io::Result<Zeroizing<String>> {
+    let mut random = Zeroizing::new([0_u8; 32]);
+    getrandom::fill(&mut *random)?;
+    let mut text = Zeroizing::new(String::with_capacity(2 * random.len()));
+    for byte in &*random {
+        let _ = write!(text, "{byte:02x}");
+    }
+    Ok(text)
 }

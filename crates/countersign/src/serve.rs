@@ -4,20 +4,21 @@ use std::sync::Arc;
 
 use countersign_http::Service;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::ServeArgs;
-use crate::config::Config;
+use crate::config::{Config, Files};
 use crate::program::{Failure, block_on, configure, open, say};
 
 /// Serves until told to stop, then finishes the requests in flight.
 pub fn run(args: &ServeArgs) -> Result<(), Failure> {
-    let config = configure()?;
+    let config = configure(Files::MayBeMade)?;
     let address = args.addr.clone().unwrap_or_else(|| address(&config.bind, config.port));
     let greeting = Greeting::of(&config);
     let http = config.http.clone();
     let auth = open(config)?;
     block_on(async move {
-        let stop = stop_signal()?;
+        let mut signals = StopSignals::listen()?;
         let listener = TcpListener::bind(&address).await.map_err(|error| {
             Failure::Other(format!(
                 "cannot listen on {address}: {error}; choose another with --addr, BIND or PORT"
@@ -25,8 +26,19 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         })?;
         let local = listener.local_addr().map_or(address, |local| local.to_string());
         greeting.print(&local);
-        countersign_http::serve(listener, Arc::new(Service::new(auth, http)), stop).await;
-        say("stopped");
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let serving = countersign_http::serve(listener, Arc::new(Service::new(auth, http)), async {
+            let _ = stopped.await;
+        });
+        let told_twice = async {
+            signals.next().await;
+            let _ = stop.send(());
+            signals.next().await;
+        };
+        tokio::select! {
+            () = serving => say("stopped"),
+            () = told_twice => say("stopped at once; requests in flight were cut off"),
+        }
         Ok(())
     })
 }
@@ -39,18 +51,26 @@ fn address(bind: &str, port: u16) -> String {
     }
 }
 
-/// Ready at Ctrl-C or SIGTERM.
-fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let listen =
-        |kind| signal(kind).map_err(|error| Failure::Other(format!("signals cannot be received: {error}")));
-    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
-    Ok(async move {
+/// Ctrl-C and SIGTERM: the first asks to stop, the second not to wait.
+struct StopSignals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl StopSignals {
+    fn listen() -> Result<Self, Failure> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| Failure::Other(format!("signals cannot be received: {error}")))
+        };
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
         tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
         }
-    })
+    }
 }
 
 /// What the operator is told at the start.
@@ -62,6 +82,11 @@ struct Greeting {
 impl Greeting {
     fn of(config: &Config) -> Self {
         let countersign_store::DatabaseUrl::Sqlite(path) = &config.database;
+        if path.exists() && config.secret_key.file.as_ref().is_some_and(|(_, made)| *made) {
+            tracing::warn!(
+                "the database was there but its key was not: a new key was made, and everyone has to log in again"
+            );
+        }
         let made = |new: bool| if new { " (made now)" } else { "" };
         let secret_key = match &config.secret_key.file {
             Some((file, new)) => format!("{}{}", file.display(), made(*new)),
@@ -71,12 +96,14 @@ impl Greeting {
     }
 
     fn print(&self, local: &str) {
+        // What listens on every address answers on this one, under a name that is allowed by default.
+        let here = local.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:");
         say(&format!(
             "Countersign {version} listens on http://{local}\n\
              \x20 database    {database}\n\
              \x20 secret key  {secret_key}\n\
              Next, in another terminal:\n\
-             \x20 curl http://{local}/user/api/register/ -H 'Content-Type: application/json' \\\n\
+             \x20 curl http://{here}/user/api/register/ -H 'Content-Type: application/json' \\\n\
              \x20   -d '{{\"username\":\"testuser\",\"email\":\"test@example.com\",\"password\":\"yourpassword\"}}'\n\
              Ctrl-C finishes the requests in flight and stops.",
             version = env!("CARGO_PKG_VERSION"),

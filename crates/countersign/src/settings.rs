@@ -8,7 +8,7 @@ pub struct Setting {
     /// Its name in the environment, in `.env`, and (for Simple JWT's own) in `SIMPLE_JWT_JSON`.
     pub name: &'static str,
     /// What it is when nothing is said.
-    pub default: &'static str,
+    pub default: Default,
     /// What it decides, and which values it takes.
     pub doc: &'static str,
     /// Whether it is one of Simple JWT's, so that `SIMPLE_JWT_JSON` may hold it.
@@ -17,12 +17,44 @@ pub struct Setting {
     pub is_secret: bool,
 }
 
+/// What a setting is when nothing is said.
+#[derive(Clone, Copy)]
+pub enum Default {
+    /// This value.
+    Value(&'static str),
+    /// Something that no value says, in words.
+    Words(&'static str),
+}
+
+impl Default {
+    /// The value, where there is one.
+    pub fn value(self) -> &'static str {
+        match self {
+            Self::Value(value) => value,
+            Self::Words(_) => "",
+        }
+    }
+
+    /// The value or the words, for people.
+    fn shown(self) -> &'static str {
+        match self {
+            Self::Value("") => "none",
+            Self::Value(text) | Self::Words(text) => text,
+        }
+    }
+}
+
 const fn own(name: &'static str, default: &'static str, doc: &'static str) -> Setting {
-    Setting { name, default, doc, is_simple_jwt: false, is_secret: false }
+    Setting { name, default: Default::Value(default), doc, is_simple_jwt: false, is_secret: false }
 }
 
 const fn simple_jwt(name: &'static str, default: &'static str, doc: &'static str) -> Setting {
-    Setting { name, default, doc, is_simple_jwt: true, is_secret: false }
+    Setting { is_simple_jwt: true, ..own(name, default, doc) }
+}
+
+/// The same, with a default in words.
+const fn otherwise(words: &'static str, setting: Setting) -> Setting {
+    Setting { default: Default::Words(words), ..setting }
 }
 
 const fn secret(setting: Setting) -> Setting {
@@ -31,20 +63,26 @@ const fn secret(setting: Setting) -> Setting {
 
 /// All settings, in the order in which they are documented.
 pub const SETTINGS: &[Setting] = &[
-    secret(own(
-        "SECRET_KEY",
+    secret(otherwise(
         "made at the first start, kept beside the database",
-        "Signs tokens. With `DEBUG=False` it must have at least 32 bytes and not be a placeholder.",
+        own(
+            "SECRET_KEY",
+            "",
+            "Signs tokens. With `DEBUG=False` it must have at least 32 bytes and not be a placeholder.",
+        ),
     )),
     own(
         "DEBUG",
         "False",
         "`True` accepts a weak `SECRET_KEY`, and local hosts when `ALLOWED_HOSTS` is empty.",
     ),
-    own(
-        "ALLOWED_HOSTS",
+    otherwise(
         "local hosts",
-        "Host names served, comma-separated: `api.example.com`, `.example.com` with all subdomains, `*` for any.",
+        own(
+            "ALLOWED_HOSTS",
+            "",
+            "Host names served, comma-separated: `api.example.com`, `.example.com` with all subdomains, `*` for any.",
+        ),
     ),
     own("DATABASE_URL", "sqlite:countersign.sqlite3", "`sqlite:PATH`; the file is made if there is none."),
     own("BIND", "127.0.0.1", "The address to listen on."),
@@ -59,12 +97,15 @@ pub const SETTINGS: &[Setting] = &[
         "json,html",
         "Forms of an answer: `json`, or `json,html` for a page where a browser asks for one.",
     ),
-    own(
-        "AUTH_PASSWORD_VALIDATORS",
+    otherwise(
         "Django's four",
-        "Validators a new password must pass, comma-separated, by Django's class names: \
+        own(
+            "AUTH_PASSWORD_VALIDATORS",
+            "",
+            "Validators a new password must pass, comma-separated, by Django's class names: \
          `UserAttributeSimilarityValidator`, `MinimumLengthValidator` (or `MinimumLengthValidator:12`), \
          `CommonPasswordValidator`, `NumericPasswordValidator`. Django's own JSON list works too. Empty or `[]` for none.",
+        ),
     ),
     own(
         "PASSWORD_HASHER",
@@ -90,7 +131,7 @@ pub const SETTINGS: &[Setting] = &[
         "off",
         "`on` accepts any `SECRET_KEY` even with `DEBUG=False`. Whoever guesses the key can be any user.",
     ),
-    own("SIMPLE_JWT_JSON", "{}", "Simple JWT's settings as one JSON object, durations in seconds."),
+    secret(own("SIMPLE_JWT_JSON", "{}", "Simple JWT's settings as one JSON object, durations in seconds.")),
     simple_jwt(
         "ACCESS_TOKEN_LIFETIME",
         "5m",
@@ -112,10 +153,9 @@ pub const SETTINGS: &[Setting] = &[
         "How tokens are signed: `HS256`, `HS384`, `HS512`; with a key pair `RS…`, `PS…`, `ES256`, `ES384`, `ES512`, \
          `ES256K`, `EdDSA`.",
     ),
-    secret(simple_jwt(
-        "SIGNING_KEY",
-        "SECRET_KEY",
-        "The key that signs: text for HS…, a private key in PEM otherwise.",
+    secret(otherwise(
+        "`SECRET_KEY`",
+        simple_jwt("SIGNING_KEY", "", "The key that signs: text for HS…, a private key in PEM otherwise."),
     )),
     secret(simple_jwt("VERIFYING_KEY", "", "The public key in PEM, for algorithms with a key pair.")),
     simple_jwt("AUDIENCE", "", "The claim `aud` to write and to require; several comma-separated."),
@@ -165,11 +205,12 @@ pub fn names() -> impl Iterator<Item = String> {
 
 /// The known name that is nearest to a mistyped one.
 pub fn nearest(name: &str) -> Option<&'static str> {
-    let distance = |setting: &Setting| strsim::damerau_levenshtein(setting.name, name);
+    let upper = name.to_ascii_uppercase();
+    let distance = |setting: &Setting| strsim::damerau_levenshtein(setting.name, &upper);
     SETTINGS
         .iter()
         .min_by_key(|setting| distance(setting))
-        .filter(|setting| distance(setting) <= 4)
+        .filter(|setting| distance(setting) <= setting.name.len() / 3)
         .map(|setting| setting.name)
 }
 
@@ -177,7 +218,7 @@ pub fn nearest(name: &str) -> Option<&'static str> {
 pub fn help() -> String {
     let mut text = String::from("Settings, from the environment or from .env in the working directory:\n");
     for setting in SETTINGS {
-        let _ = write!(text, "\n  {} [{}]\n      {}\n", setting.name, setting.default, setting.doc);
+        let _ = write!(text, "\n  {} [{}]\n      {}\n", setting.name, setting.default.shown(), setting.doc);
     }
     text
 }
@@ -198,7 +239,7 @@ pub fn markdown() -> String {
             (false, true) => " *secret*",
             (false, false) => "",
         };
-        let default = if setting.default.is_empty() { "none" } else { setting.default };
+        let default = setting.default.shown();
         let _ = writeln!(text, "| `{}`{marks} | {default} | {} |", setting.name, setting.doc);
     }
     text

@@ -1,4 +1,5 @@
-//! Where settings come from: the environment, then `.env`, then `SIMPLE_JWT_JSON`; `NAME_FILE` for secrets.
+//! Where settings come from: the environment, then `.env`, and `SIMPLE_JWT_JSON`; for secrets `NAME_FILE` stands
+//! beside `NAME` in each.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,7 +7,7 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use crate::dotenv;
-use crate::settings::{SETTINGS, find, nearest};
+use crate::settings::{SETTINGS, Setting, find, nearest};
 
 /// A setting cannot be used: the sentence names it and says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -16,38 +17,36 @@ pub struct SettingError(pub String);
 /// What was said of a setting.
 #[derive(Clone)]
 pub enum Raw {
-    /// Text, as the environment has it.
+    /// Text, as the environment has it; lists are comma-separated.
     Text(Zeroizing<String>),
+    /// One JSON value as text; a comma in it means nothing.
+    One(Zeroizing<String>),
     /// A JSON list of texts.
     List(Vec<String>),
 }
 
 /// Everything that was said, by setting.
-pub struct Sources(BTreeMap<&'static str, Raw>);
+pub struct Sources {
+    values: BTreeMap<&'static str, Raw>,
+    /// What is ignored, and most likely a mistake.
+    pub warnings: Vec<String>,
+}
 
 impl Sources {
     /// Reads the environment `variable` and `.env` in `directory`.
     pub fn read(directory: &Path, variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingError> {
-        let mut said = BTreeMap::new();
-        for (name, value) in read_dotenv(directory, &variable)? {
-            let setting = dotenv_setting(&name)?;
-            said.insert(setting, Zeroizing::new(value));
-        }
-        let file_name = |name: &str| format!("{name}_FILE");
-        let mut values = BTreeMap::new();
+        let dotenv: BTreeMap<_, _> = read_dotenv(directory, &variable)?.into_iter().collect();
+        refuse_unknown(dotenv.keys().map(String::as_str))?;
+        let mut sources = Self { values: BTreeMap::new(), warnings: Vec::new() };
         for setting in SETTINGS {
-            let named = |name: &str| variable(name).map(Zeroizing::new).or_else(|| said.get(name).cloned());
-            let value = match named(setting.name) {
-                None if setting.is_secret => named(&file_name(setting.name))
-                    .map(|path| read_secret(setting.name, &path))
-                    .transpose()?,
-                value => value,
+            let in_environment =
+                one_of(setting, "the environment", |name| variable(name).map(Zeroizing::new))?;
+            let value = match in_environment {
+                Some(value) => Some(value),
+                None => one_of(setting, ".env", |name| dotenv.get(name).cloned())?,
             };
-            if let Some(value) = value {
-                values.insert(setting.name, Raw::Text(value));
-            }
+            sources.values.extend(value.map(|value| (setting.name, Raw::Text(value))));
         }
-        let mut sources = Self(values);
         sources.add_simple_jwt_json()?;
         Ok(sources)
     }
@@ -55,11 +54,11 @@ impl Sources {
     /// What was said of `name`, if anything.
     pub fn get(&self, name: &'static str) -> Option<&Raw> {
         debug_assert!(find(name).is_some(), "{name} is not declared");
-        self.0.get(name)
+        self.values.get(name)
     }
 
     fn add_simple_jwt_json(&mut self) -> Result<(), SettingError> {
-        let Some(Raw::Text(json)) = self.0.get("SIMPLE_JWT_JSON") else { return Ok(()) };
+        let Some(Raw::Text(json)) = self.values.get("SIMPLE_JWT_JSON") else { return Ok(()) };
         let object = match serde_json::from_str(json) {
             Ok(serde_json::Value::Object(object)) => object,
             Ok(_) => {
@@ -71,25 +70,42 @@ impl Sources {
         };
         for (name, value) in object {
             let Some(setting) = find(&name).filter(|setting| setting.is_simple_jwt) else {
-                refuse_unsupported(&name, &value)?;
+                self.warnings.extend(unsupported(&name, &value)?);
                 continue;
             };
             let Some(raw) = json_value(&name, &value)? else { continue };
-            if self.0.contains_key(setting.name) {
+            if self.values.contains_key(setting.name) {
                 return Err(SettingError(format!(
                     "{name} is set twice, by itself and in SIMPLE_JWT_JSON; remove one"
                 )));
             }
-            self.0.insert(setting.name, raw);
+            self.values.insert(setting.name, raw);
         }
         Ok(())
+    }
+}
+
+/// A setting as one place has it: its value, or for a secret the content of the file that `NAME_FILE` names.
+fn one_of(
+    setting: &Setting,
+    place: &str,
+    value: impl Fn(&str) -> Option<Zeroizing<String>>,
+) -> Result<Option<Zeroizing<String>>, SettingError> {
+    let name = setting.name;
+    let file = if setting.is_secret { value(&format!("{name}_FILE")) } else { None };
+    match (value(name), file) {
+        (Some(_), Some(_)) => {
+            Err(SettingError(format!("{name} and {name}_FILE are both set in {place}; remove one")))
+        }
+        (None, Some(path)) => read_secret(name, &path).map(Some),
+        (value, None) => Ok(value),
     }
 }
 
 fn read_dotenv(
     directory: &Path,
     variable: &impl Fn(&str) -> Option<String>,
-) -> Result<Vec<(String, String)>, SettingError> {
+) -> Result<Vec<(String, Zeroizing<String>)>, SettingError> {
     let path = directory.join(".env");
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => Zeroizing::new(text),
@@ -99,16 +115,22 @@ fn read_dotenv(
     dotenv::parse(&text, variable).map_err(|error| SettingError(format!("{}: {error}", path.display())))
 }
 
-/// The key under which a name of `.env` is kept; a name that means nothing here is most likely a mistake.
-fn dotenv_setting(name: &str) -> Result<String, SettingError> {
-    let without_file = name.strip_suffix("_FILE").and_then(find).is_some_and(|setting| setting.is_secret);
-    if without_file || find(name).is_some() {
-        return Ok(name.to_owned());
+/// Names of `.env` that mean nothing here are most likely mistakes: all of them, each with the nearest known one.
+fn refuse_unknown<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), SettingError> {
+    let is_file =
+        |name: &str| name.strip_suffix("_FILE").and_then(find).is_some_and(|setting| setting.is_secret);
+    let described = |name: &str| match nearest(name) {
+        Some(known) => format!("{name} (did you mean {known}?)"),
+        None => name.to_owned(),
+    };
+    let unknown: Vec<_> =
+        names.filter(|name| find(name).is_none() && !is_file(name)).map(described).collect();
+    if unknown.is_empty() {
+        return Ok(());
     }
-    let hint = nearest(name).map(|known| format!(" Did you mean {known}?")).unwrap_or_default();
     Err(SettingError(format!(
-        ".env sets {name}, which is not a setting of Countersign.{hint} Correct or remove the line; \
-         docs/settings.md lists them all."
+        ".env sets {}, which Countersign does not know. Correct or remove it; docs/settings.md lists all settings.",
+        unknown.join(", ")
     )))
 }
 
@@ -119,8 +141,9 @@ fn read_secret(name: &str, path: &str) -> Result<Zeroizing<String>, SettingError
     Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
-/// Simple JWT ignores names it does not know, but some of its own are not to be had here.
-fn refuse_unsupported(name: &str, value: &serde_json::Value) -> Result<(), SettingError> {
+/// What to say of a name in `SIMPLE_JWT_JSON` that is none of our settings. Simple JWT ignores names it does not know,
+/// but some of its own are not to be had here.
+fn unsupported(name: &str, value: &serde_json::Value) -> Result<Option<String>, SettingError> {
     let removed = ["SECRET_KEY", "AUTH_HEADER_TYPE", "AUTH_TOKEN_CLASS", "TOKEN_BACKEND_CLASS"];
     let default = match name {
         "USER_ID_FIELD" => serde_json::Value::from("id"),
@@ -133,10 +156,15 @@ fn refuse_unsupported(name: &str, value: &serde_json::Value) -> Result<(), Setti
                 "SIMPLE_JWT_JSON holds {name}, which Simple JWT has removed; remove it"
             )));
         }
-        _ => return Ok(()),
+        _ => {
+            let hint = nearest(name).map(|known| format!(" Did you mean {known}?")).unwrap_or_default();
+            return Ok(Some(format!(
+                "SIMPLE_JWT_JSON holds {name}, which Simple JWT does not know and ignores.{hint}"
+            )));
+        }
     };
     if *value == default {
-        return Ok(());
+        return Ok(None);
     }
     Err(SettingError(format!("SIMPLE_JWT_JSON sets {name}, which Countersign does not support; remove it")))
 }
@@ -144,7 +172,7 @@ fn refuse_unsupported(name: &str, value: &serde_json::Value) -> Result<(), Setti
 /// `None` for null, which means the default.
 fn json_value(name: &str, value: &serde_json::Value) -> Result<Option<Raw>, SettingError> {
     use serde_json::Value;
-    let text = |text: String| Ok(Some(Raw::Text(Zeroizing::new(text))));
+    let text = |text: String| Ok(Some(Raw::One(Zeroizing::new(text))));
     match value {
         Value::Null => Ok(None),
         Value::String(value) => text(value.clone()),

@@ -6,12 +6,14 @@ use serde_json::{Value, json};
 
 use crate::account::{user_json, user_line};
 use crate::cli::UserCommand;
+use crate::config::Files;
 use crate::createsuperuser::create_account;
 use crate::program::{Failure, block_on, configure, open, report};
 
 /// Runs one of the commands.
 pub fn run(command: UserCommand, as_json: bool) -> Result<(), Failure> {
-    let auth = open(configure()?)?;
+    let files = if matches!(command, UserCommand::Create(_)) { Files::MayBeMade } else { Files::Existing };
+    let auth = open(configure(files)?)?;
     let (json, sentence) = block_on(carry_out(&auth, command))?;
     report(as_json, &json, &sentence);
     Ok(())
@@ -21,7 +23,10 @@ async fn carry_out(auth: &Auth, command: UserCommand) -> Result<(Value, String),
     match command {
         UserCommand::List { after, limit } => {
             let users = auth.list_users(after.map(UserId::new), limit)?;
-            let lines: Vec<_> = users.iter().map(user_line).collect();
+            let mut lines: Vec<_> = users.iter().map(user_line).collect();
+            if let Some(last) = users.last().filter(|_| users.len() == limit as usize) {
+                lines.push(format!("There may be more: --after {}", last.id));
+            }
             Ok((users.iter().map(user_json).collect(), lines.join("\n")))
         }
         UserCommand::Create(args) => {

@@ -15,7 +15,7 @@ impl<'a> Reader<'a> {
     /// What was said of `name`, if anything.
     pub fn optional_text(&self, name: &'static str) -> Result<Option<&'a str>, SettingError> {
         match self.0.get(name) {
-            Some(Raw::Text(text)) => Ok(Some(text)),
+            Some(Raw::Text(text) | Raw::One(text)) => Ok(Some(text)),
             Some(Raw::List(_)) => Err(refused(name, "must be one value, not a list")),
             None => Ok(None),
         }
@@ -23,13 +23,17 @@ impl<'a> Reader<'a> {
 
     /// What was said, or the default.
     pub fn text(&self, name: &'static str) -> Result<&'a str, SettingError> {
-        Ok(self.optional_text(name)?.unwrap_or_else(|| find(name).map_or("", |setting| setting.default)))
+        Ok(self
+            .optional_text(name)?
+            .unwrap_or_else(|| find(name).map_or("", |setting| setting.default.value())))
     }
 
     /// A list: JSON, or comma-separated.
     pub fn list(&self, name: &'static str) -> Result<Vec<String>, SettingError> {
-        if let Some(Raw::List(items)) = self.0.get(name) {
-            return Ok(items.clone());
+        match self.0.get(name) {
+            Some(Raw::List(items)) => return Ok(items.clone()),
+            Some(Raw::One(item)) => return Ok(vec![item.to_string()]),
+            Some(Raw::Text(_)) | None => {}
         }
         let items = self.text(name)?.split(',').map(str::trim);
         Ok(items.filter(|item| !item.is_empty()).map(str::to_owned).collect())

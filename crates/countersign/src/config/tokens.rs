@@ -1,7 +1,8 @@
 //! The settings of tokens: Simple JWT's, and the keys.
 
-use countersign_token::{Algorithm, Audience, Keys, Settings, Tokens};
+use countersign_token::{Algorithm, Audience, Keys, Settings, SigningKey};
 use jiff::SignedDuration;
+use zeroize::Zeroizing;
 
 use super::reader::{Reader, refused};
 use crate::secret_key::SecretKey;
@@ -15,8 +16,8 @@ pub fn algorithm(reader: &Reader<'_>) -> Result<Algorithm, SettingError> {
         .ok_or_else(|| refused("ALGORITHM", &format!("{name} is not an algorithm; {fix}")))
 }
 
-/// How tokens are made and read.
-pub fn tokens(reader: &Reader<'_>, secret_key: &SecretKey) -> Result<Tokens, SettingError> {
+/// What signs and what verifies.
+pub fn keys(reader: &Reader<'_>, secret_key: &SecretKey) -> Result<Keys, SettingError> {
     let algorithm = algorithm(reader)?;
     let configured = reader.optional_text("SIGNING_KEY")?;
     if configured.is_none() && !algorithm.is_symmetric() {
@@ -25,10 +26,17 @@ pub fn tokens(reader: &Reader<'_>, secret_key: &SecretKey) -> Result<Tokens, Set
     }
     let signing = configured.unwrap_or(&secret_key.value);
     let verifying = reader.text("VERIFYING_KEY")?;
-    let keys = Keys::new(algorithm, pem(signing).as_bytes(), pem(verifying).as_bytes())
-        .map_err(|error| refused("SIGNING_KEY", &error.to_string()))?;
+    let name = if configured.is_some() { "SIGNING_KEY" } else { "SECRET_KEY" };
+    let (signing, verifying) = (pem(signing), pem(verifying));
+    SigningKey::new(algorithm, signing.as_bytes()).map_err(|error| refused(name, &error.to_string()))?;
+    Keys::new(algorithm, signing.as_bytes(), verifying.as_bytes())
+        .map_err(|error| refused("VERIFYING_KEY", &error.to_string()))
+}
+
+/// How tokens are made and read.
+pub fn token_settings(reader: &Reader<'_>) -> Result<Settings, SettingError> {
     let claim = |name| reader.text(name).map(str::to_owned);
-    let settings = Settings {
+    Ok(Settings {
         access_lifetime: reader.duration("ACCESS_TOKEN_LIFETIME")?,
         refresh_lifetime: reader.duration("REFRESH_TOKEN_LIFETIME")?,
         sliding_lifetime: reader.duration("SLIDING_TOKEN_LIFETIME")?,
@@ -41,13 +49,12 @@ pub fn tokens(reader: &Reader<'_>, secret_key: &SecretKey) -> Result<Tokens, Set
         user_id_claim: claim("USER_ID_CLAIM")?,
         revoke_token_claim: claim("REVOKE_TOKEN_CLAIM")?,
         sliding_refresh_exp_claim: claim("SLIDING_TOKEN_REFRESH_EXP_CLAIM")?,
-    };
-    Ok(Tokens::new(settings, keys))
+    })
 }
 
 /// A key in PEM may stand on one line, its line ends written as `\n`.
-fn pem(key: &str) -> String {
-    if key.starts_with("-----BEGIN") { key.replace("\\n", "\n") } else { key.to_owned() }
+fn pem(key: &str) -> Zeroizing<String> {
+    Zeroizing::new(if key.starts_with("-----BEGIN") { key.replace("\\n", "\n") } else { key.to_owned() })
 }
 
 /// Seconds, with a fraction if need be; a day would make expiry meaningless.
@@ -63,7 +70,7 @@ fn audience(reader: &Reader<'_>) -> Result<Option<Audience>, SettingError> {
     Ok(match reader.0.get("AUDIENCE") {
         Some(Raw::List(items)) => Some(Audience::List(items.clone())),
         Some(Raw::Text(text)) if text.contains(',') => Some(Audience::List(reader.list("AUDIENCE")?)),
-        Some(Raw::Text(text)) if !text.is_empty() => Some(Audience::One(text.to_string())),
+        Some(Raw::Text(text) | Raw::One(text)) if !text.is_empty() => Some(Audience::One(text.to_string())),
         _ => None,
     })
 }

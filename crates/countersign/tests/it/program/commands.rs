@@ -167,8 +167,8 @@ fn accounts_are_listed_by_id_in_pages() {
     assert_eq!(names(&["--after", "2"]), ["edsger"]);
     assert_eq!(
         here.say(&["user", "list", "--limit", "1"]),
-        "     1  ada  ada@example.com\n",
-        "a line for each"
+        "     1  ada  ada@example.com\nThere may be more: --after 1\n",
+        "a line for each, and how to go on"
     );
     assert_eq!(here.say(&["user", "list", "--after", "3"]), "", "and nothing for none");
     assert_eq!(names(&["--after", "3"]), [""; 0]);
@@ -188,6 +188,7 @@ fn what_is_shown_of_a_user_is_no_hash() {
 #[test]
 fn a_name_that_nobody_has_is_refused_by_each_command() {
     let here = Installation::new();
+    here.say(&["migrate"]);
     for command in ["show", "activate", "deactivate", "delete", "logout"] {
         assert_eq!(here.refusal(&["user", command, "nobody"]), "no user is called \"nobody\"");
     }
@@ -218,4 +219,25 @@ fn expired_tokens_are_flushed_and_good_ones_stay() {
     let fresh = server.anon().tokens("ada", PASSWORD);
     assert_eq!(here.say_json(&["flushexpiredtokens"]), json!({"deleted": 0}));
     assert_eq!([&fresh, &ada].map(|tokens| server.anon().refresh(tokens)), [200, 200]);
+}
+
+#[test]
+fn a_command_that_only_looks_makes_nothing_in_the_wrong_directory() {
+    let here = Installation::new();
+    for command in [&["user", "list"][..], &["changepassword", "ada"], &["flushexpiredtokens"]] {
+        let sentence = here.refusal(command);
+        assert!(
+            sentence.starts_with("there is no database countersign.sqlite3; run this where"),
+            "{sentence}"
+        );
+    }
+    assert_eq!(here.say(&["check"]), "No issues.\n", "settings can be checked before the first start");
+    assert_eq!(here.path().read_dir().expect("a directory").count(), 0);
+}
+
+#[test]
+fn with_json_a_failure_is_json_too() {
+    let failed = Installation::new().run(&["user", "show", "ada", "--json"]);
+    let error: serde_json::Value = serde_json::from_str(&failed.stderr).expect("one JSON value");
+    assert!(!failed.success && error["error"].as_str().is_some_and(|text| text.contains("no database")));
 }

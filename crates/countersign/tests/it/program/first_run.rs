@@ -11,11 +11,11 @@ fn a_first_run_with_nothing_configured_says_what_it_made_and_what_to_type_next()
     let lines: Vec<&str> = server.greeting.lines().collect();
     assert!(lines[0].ends_with(&format!("listens on http://{}", server.address)), "{lines:?}");
     assert_eq!(lines[1], "  database    countersign.sqlite3 (made now)");
-    assert_eq!(lines[2], "  secret key  countersign.key (made now)");
+    assert_eq!(lines[2], "  secret key  countersign.sqlite3.key (made now)");
     assert!(lines[4].contains(&format!("curl http://{}/user/api/register/", server.address)), "{lines:?}");
     assert!(lines.len() <= 8, "a few calm lines: {lines:?}");
     assert_eq!(here.log(), "", "nothing to warn of");
-    for file in ["countersign.key", "countersign.sqlite3"] {
+    for file in ["countersign.sqlite3.key", "countersign.sqlite3"] {
         let mode = std::fs::metadata(here.path().join(file)).expect("it was made").permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{file} is its owner's alone");
     }
@@ -43,22 +43,22 @@ fn tokens_and_users_of_the_first_run_are_good_in_the_second() {
     let ada = anon.tokens("ada", PASSWORD);
     server.signal("TERM");
     assert!(server.wait().1);
-    let key = std::fs::read(here.path().join("countersign.key")).expect("a key");
+    let key = std::fs::read(here.path().join("countersign.sqlite3.key")).expect("a key");
 
     let server = here.serve();
     assert!(server.greeting.contains("database    countersign.sqlite3\n"), "{}", server.greeting);
-    assert!(server.greeting.contains("secret key  countersign.key\n"), "{}", server.greeting);
+    assert!(server.greeting.contains("secret key  countersign.sqlite3.key\n"), "{}", server.greeting);
     assert_eq!(server.anon().me(&ada).1["username"], "ada");
     assert_eq!(server.anon().refresh(&ada), 200);
     assert_eq!(server.anon().login("ada", PASSWORD).0, 200);
-    assert_eq!(std::fs::read(here.path().join("countersign.key")).expect("a key"), key);
+    assert_eq!(std::fs::read(here.path().join("countersign.sqlite3.key")).expect("a key"), key);
 }
 
 #[test]
 fn a_key_file_that_was_cut_short_stops_the_start() {
-    let here = Installation::new().with_file("countersign.key", "abc\n");
+    let here = Installation::new().with_file("countersign.sqlite3.key", "abc\n");
     let sentence = here.refusal(&["check"]);
-    assert!(sentence.contains("countersign.key") && sentence.contains("at least 32"), "{sentence}");
+    assert!(sentence.contains("countersign.sqlite3.key") && sentence.contains("at least 32"), "{sentence}");
 }
 
 #[test]
@@ -78,4 +78,30 @@ impl Installation {
         command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped());
         command.spawn().expect("the binary runs")
     }
+}
+
+#[test]
+fn what_a_crash_left_of_a_key_does_not_keep_the_next_start_from_making_one() {
+    let here = Installation::new();
+    for left_behind in ["countersign.sqlite3.key.tmp", "countersign.sqlite3.key.1"] {
+        std::fs::write(here.path().join(left_behind), "").expect("a file");
+    }
+    assert!(here.serve().greeting.contains("secret key  countersign.sqlite3.key (made now)"));
+}
+
+#[test]
+fn a_key_that_others_can_read_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt;
+    let here = Installation::new();
+    here.say(&["migrate"]);
+    let key = here.path().join("countersign.sqlite3.key");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).expect("the mode can be set");
+    assert!(here.say(&["check"]).contains("can be read by others (mode 644); chmod 600 it"));
+}
+
+#[test]
+fn a_refused_start_leaves_nothing_behind() {
+    let here = Installation::new().with_file(".env", "ACCESS_TOKEN_LIFETIME=soon\n");
+    here.refusal(&["serve"]);
+    assert_eq!(here.path().read_dir().expect("a directory").count(), 1, ".env alone");
 }

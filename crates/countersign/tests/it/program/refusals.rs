@@ -88,9 +88,13 @@ fn one_setting_said_in_two_places_is_refused() {
 }
 
 #[test]
-fn names_that_simple_jwt_ignores_are_ignored_and_its_defaults_are_accepted() {
-    let json = r#"{"FOO": 1, "JWK_URL": null, "USER_ID_FIELD": "id", "LEEWAY": 1.5, "ISSUER": null}"#;
+fn names_that_simple_jwt_ignores_are_warned_of_and_its_defaults_are_accepted() {
+    let json = r#"{"JWK_URL": null, "USER_ID_FIELD": "id", "LEEWAY": 1.5, "ISSUER": null}"#;
     assert_eq!(Installation::new().with("SIMPLE_JWT_JSON", json).say(&["check"]), "No issues.\n");
+    let said =
+        Installation::new().with("SIMPLE_JWT_JSON", r#"{"ROTATE_REFRESH_TOKEN": true}"#).say(&["check"]);
+    assert!(said.contains("ROTATE_REFRESH_TOKEN, which Simple JWT does not know"), "{said}");
+    assert!(said.contains("Did you mean ROTATE_REFRESH_TOKENS?"), "{said}");
 }
 
 #[test]

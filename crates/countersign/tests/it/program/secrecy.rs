@@ -64,7 +64,7 @@ fn no_password_token_key_or_hash_is_logged_even_at_trace() {
 fn a_key_that_was_made_is_not_said_either() {
     let here = Installation::new().with("LOG", "trace");
     let server = here.serve();
-    let key = std::fs::read_to_string(here.path().join("countersign.key")).expect("a key");
+    let key = std::fs::read_to_string(here.path().join("countersign.sqlite3.key")).expect("a key");
     let checked = here.run(&["check"]);
     let said = [server.greeting.as_str(), &here.log(), &checked.stdout, &checked.stderr].concat();
     assert!(key.trim().len() >= 64 && !said.contains(key.trim()), "{said}");

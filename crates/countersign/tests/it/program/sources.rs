@@ -11,7 +11,7 @@ fn the_env_file_of_the_original_works_and_warns_of_its_key() {
     assert!(server.greeting.contains("secret key  SECRET_KEY, as configured"), "{}", server.greeting);
     assert_eq!(server.anon().register("ada", PASSWORD).0, 201);
     assert_eq!(here.log().matches("SECRET_KEY is a placeholder").count(), 1, "{}", here.log());
-    assert!(!here.path().join("countersign.key").exists(), "no key is made beside a configured one");
+    assert!(!here.path().join("countersign.sqlite3.key").exists(), "no key is made beside a configured one");
     assert!(here.say(&["check"]).contains("SECRET_KEY is a placeholder"));
 }
 
@@ -36,7 +36,7 @@ fn a_short_key_is_refused_as_a_placeholder_is() {
 
 #[test]
 fn a_signing_key_of_its_own_must_be_as_strong() {
-    let here = Installation::new().with("SIGNING_KEY", "changeme");
+    let here = Installation::new().with("SIGNING_KEY", "your_secret_key");
     let sentence = here.refusal(&["check"]);
     assert!(sentence.starts_with("SIGNING_KEY: it is a placeholder"), "{sentence}");
     assert!(here.with("DEBUG", "True").say(&["check"]).contains("SIGNING_KEY is a placeholder"));
@@ -76,10 +76,10 @@ fn an_unknown_name_in_the_env_file_is_refused_with_the_nearest_known_one() {
         let sentence = Installation::new().with_file(".env", line).refusal(&["check"]);
         let name = line.split('=').next().expect("a name");
         assert!(sentence.contains(name), "{sentence}");
-        assert!(sentence.contains(&format!("Did you mean {nearest}?")), "{sentence}");
+        assert!(sentence.contains(&format!("did you mean {nearest}?")), "{sentence}");
     }
     let sentence = Installation::new().with_file(".env", "EMAIL_HOST_PASSWORD=x").refusal(&["check"]);
-    assert!(sentence.contains("EMAIL_HOST_PASSWORD") && !sentence.contains("Did you mean"), "{sentence}");
+    assert!(sentence.contains("EMAIL_HOST_PASSWORD") && !sentence.contains("did you mean"), "{sentence}");
 }
 
 #[test]
@@ -118,4 +118,23 @@ fn settings_in_bytes_that_are_no_text_are_refused_and_not_overlooked() {
     let output = command.env("SECRET_KEY", std::ffi::OsStr::from_bytes(b"\xff")).output().expect("it runs");
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && stderr.contains("SECRET_KEY"), "{stderr}");
+}
+
+#[test]
+fn a_key_file_of_the_environment_beats_a_key_in_the_env_file() {
+    let here = Installation::new().with_file(".env", "SECRET_KEY=your_secret_key\n");
+    std::fs::write(here.path().join("key"), "k".repeat(40)).expect("a file");
+    let mut command = here.command(&["check"]);
+    let output = command.env("SECRET_KEY_FILE", "key").output().expect("the command ends");
+    assert!(output.status.success(), "the tutorial's key would be refused: {output:?}");
+    let mut command = here.command(&["check"]);
+    let output = command.env("SECRET_KEY_FILE", "key").env("SECRET_KEY", "k".repeat(40)).output();
+    let said = String::from_utf8(output.expect("the command ends").stderr).expect("UTF-8");
+    assert!(said.contains("SECRET_KEY and SECRET_KEY_FILE are both set in the environment"), "{said}");
+}
+
+#[test]
+fn all_unknown_names_of_the_env_file_are_named_at_once() {
+    let sentence = Installation::new().with_file(".env", "DB_NAME=a\nDB_USER=b\n").refusal(&["check"]);
+    assert!(sentence.contains("DB_NAME") && sentence.contains("DB_USER"), "{sentence}");
 }
