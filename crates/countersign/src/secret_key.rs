@@ -112,7 +112,7 @@ fn make(path: &Path) -> std::io::Result<()> {
     name.push(format!(".{}", *random_hex()?));
     let unfinished = PathBuf::from(name);
     let written =
-        write_private(&unfinished, &*random_hex()?).and_then(|()| std::fs::hard_link(&unfinished, path));
+        write_private(&unfinished, &random_hex()?).and_then(|()| std::fs::hard_link(&unfinished, path));
     let removed = std::fs::remove_file(&unfinished);
     match written {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),

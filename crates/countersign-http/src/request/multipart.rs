@@ -34,7 +34,7 @@ pub enum MultipartError {
     /// The boundary is empty, too long, ends with a space or is not printable.
     #[error("Invalid boundary in multipart: {0}")]
     Boundary(String),
-    /// A part begins with more than [`MAX_HEADER_BYTES`] that hold no end of headers.
+    /// A part begins with more than 1024 bytes that hold no end of headers.
     #[error("Request max total header size exceeded.")]
     HeadersTooLong,
     /// A file said to be base64 is not.
