@@ -2,7 +2,8 @@
 //!
 //! An operating system that closes a socket with unread bytes resets the connection, and a client that was still sending
 //! its body never sees the answer. So the sending half is closed first, and what comes in is thrown away for a while.
-//! A client with nothing on its way is let go at once: idle connections cost nothing here.
+//! A client with nothing on its way is let go at once: idle connections cost nothing here. One that asks and never
+//! listens is cut off.
 
 use std::future::Future;
 use std::io;
@@ -16,6 +17,8 @@ use tokio::time::Sleep;
 
 /// A client that is still sending by then is cut off.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// A client that has taken nothing of its answers for this long is cut off.
+const WRITE_PATIENCE: Duration = Duration::from_secs(30);
 
 /// A TCP connection whose shutdown discards what the client still sends.
 pub(crate) struct Lingering {
@@ -23,11 +26,28 @@ pub(crate) struct Lingering {
     /// When to give up; set once the sending half is closed.
     deadline: Option<Pin<Box<Sleep>>>,
     has_discarded: bool,
+    /// When to give up writing; set while the client takes nothing.
+    write_deadline: Option<Pin<Box<Sleep>>>,
 }
 
 impl Lingering {
     pub(crate) fn new(stream: TcpStream) -> Self {
-        Self { stream, deadline: None, has_discarded: false }
+        Self { stream, deadline: None, has_discarded: false, write_deadline: None }
+    }
+
+    /// The outcome of a write, or an error once the client has taken nothing for too long.
+    fn unless_stalled(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.write_deadline = None;
+            return written;
+        }
+        let deadline =
+            self.write_deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(WRITE_PATIENCE)));
+        deadline.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// Ready when the client has closed its half, or is silent and always was, or takes too long.
@@ -57,7 +77,8 @@ impl AsyncRead for Lingering {
 
 impl AsyncWrite for Lingering {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        pin!(&mut self.stream).poll_write(cx, bytes)
+        let written = pin!(&mut self.stream).poll_write(cx, bytes);
+        self.unless_stalled(cx, written)
     }
 
     fn poll_write_vectored(
@@ -65,7 +86,8 @@ impl AsyncWrite for Lingering {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        pin!(&mut self.stream).poll_write_vectored(cx, slices)
+        let written = pin!(&mut self.stream).poll_write_vectored(cx, slices);
+        self.unless_stalled(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {
