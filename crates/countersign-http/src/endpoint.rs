@@ -8,7 +8,7 @@ use countersign_domain::User;
 use countersign_token::json::{Object, Value};
 use http::{Method, StatusCode};
 
-use crate::body::Data;
+use crate::body::Form;
 use crate::error::Error;
 
 /// One endpoint. The names and descriptions are those that `OPTIONS` answers with.
@@ -94,17 +94,17 @@ pub(crate) struct Call<'a> {
     pub(crate) auth: &'a Auth,
     /// Who sent the bearer token, where the endpoint looks at it and there is one.
     pub(crate) user: Option<User>,
-    data: Data,
+    form: Form,
 }
 
 impl<'a> Call<'a> {
-    pub(crate) fn new(auth: &'a Auth, user: Option<User>, data: Data) -> Self {
-        Self { auth, user, data }
+    pub(crate) fn new(auth: &'a Auth, user: Option<User>, form: Form) -> Self {
+        Self { auth, user, form }
     }
 
     /// The field `name` of the body.
     pub(crate) fn field(&self, name: &str) -> Submitted {
-        self.data.field(name)
+        self.form.field(name)
     }
 }
 

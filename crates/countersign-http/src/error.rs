@@ -24,6 +24,8 @@ pub(crate) enum Error {
     Json(#[from] ParseError),
     #[error("the body did not arrive")]
     BodyNotReceived,
+    #[error("too many large bodies are held")]
+    TooManyLargeBodies,
     #[error(transparent)]
     Negotiation(#[from] NegotiationError),
     #[error("method not allowed: {0}")]
@@ -56,6 +58,7 @@ impl From<Error> for Refused {
             Error::NotAnObject(kind) => {
                 non_field(&format!("Invalid data. Expected a dictionary, but got {kind}."))
             }
+            Error::TooManyLargeBodies => overloaded(&error),
             Error::Negotiation(NegotiationError::NotAcceptable) => {
                 detail(StatusCode::NOT_ACCEPTABLE, &error.to_string())
             }
@@ -98,11 +101,22 @@ fn auth_answer(error: AuthError) -> Answer {
         AuthError::UserNotFound => coded("User not found", "user_not_found"),
         AuthError::UserInactive => coded("User is inactive", "user_inactive"),
         AuthError::PasswordChanged => coded("The user's password has been changed.", "password_changed"),
-        AuthError::Overloaded | AuthError::Store(_) => {
+        AuthError::Overloaded => overloaded(&error),
+        AuthError::Store(_) => {
             tracing::error!(%error, "a request could not be served");
-            detail(StatusCode::SERVICE_UNAVAILABLE, "Service temporarily unavailable, try again later.")
+            unavailable()
         }
     }
+}
+
+/// Anybody may bring this about as often as they like, so that it is no line of a log that is kept.
+fn overloaded(reason: &dyn std::error::Error) -> Answer {
+    tracing::debug!(%reason, "a request was turned away");
+    unavailable()
+}
+
+fn unavailable() -> Answer {
+    detail(StatusCode::SERVICE_UNAVAILABLE, "Service temporarily unavailable, try again later.")
 }
 
 fn bearer_answer(refusals: &[(Kind, Refusal)]) -> Answer {

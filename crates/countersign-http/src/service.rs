@@ -12,16 +12,19 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Body;
 
+use crate::body::{self, Form};
 use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, metadata};
 use crate::error::{Error, Refused};
 use crate::head::refused_by_server;
+use crate::large_bodies::LargeBodies;
 use crate::request::accept::{Negotiated, Renderer, negotiate};
 use crate::request::host::AllowedHosts;
-use crate::request::{BodyError, Fields, header_text, parse_query, percent};
+use crate::request::{BodyError, header_text, parse_query, percent};
 use crate::routes::{Route, find};
-use crate::{bearer, body, response};
+use crate::{bearer, response};
 
-/// What stands for the header `Host` when an HTTP/1.0 client sends none: the name a WSGI server would give.
+/// What stands for the header `Host` when a client sends none, whatever its version of HTTP: the name that a WSGI
+/// server would give.
 const SERVER_NAME: &[u8] = b"127.0.0.1";
 
 /// What settings decide about the wire.
@@ -41,13 +44,14 @@ pub struct Settings {
 pub struct Service {
     auth: Auth,
     settings: Settings,
+    large_bodies: LargeBodies,
 }
 
 impl Service {
     /// Puts the wire on top of `auth`.
     #[must_use]
     pub fn new(auth: Auth, settings: Settings) -> Self {
-        Self { auth, settings }
+        Self { auth, settings, large_bodies: LargeBodies::new() }
     }
 
     /// Answers one request. Never fails: what goes wrong is an answer too.
@@ -110,11 +114,13 @@ impl Service {
         if !endpoint.method.is(&head.method) {
             return Err(Error::MethodNotAllowed(head.method.to_string()));
         }
-        let data = match endpoint.method {
-            EndpointMethod::Post => body::read(&head.headers, body).await?,
-            EndpointMethod::Get => body::Data::Form(Fields::default()),
+        let form = match endpoint.method {
+            EndpointMethod::Post => {
+                body::read(&head.headers, body, endpoint.fields, &self.large_bodies).await?
+            }
+            EndpointMethod::Get => Form::default(),
         };
-        (endpoint.handle)(Call::new(&self.auth, user, data)).await
+        (endpoint.handle)(Call::new(&self.auth, user, form)).await
     }
 
     fn authenticate(&self, endpoint: &Endpoint, head: &Parts) -> Result<Option<User>, Error> {

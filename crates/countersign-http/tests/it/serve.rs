@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::actors::{LOGIN, ME, PASSWORD, VERIFY, World};
 
@@ -195,6 +195,18 @@ async fn a_body_may_come_in_chunks() {
 }
 
 #[tokio::test]
+async fn chunks_of_nothing_are_no_body_and_need_no_type() {
+    let world = World::new();
+    let server = Server::start(&world).await;
+    let chunked =
+        |path| format!("POST {path} HTTP/1.1\r\nHost: auth.example\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let mut client = server.client().await;
+    let answer = client.send(chunked(VERIFY) + "0\r\n\r\n").await.receive().await.is(400);
+    assert_eq!(answer.json(), json!({"token": ["This field is required."]}));
+    client.send(chunked(VERIFY) + "1\r\nx\r\n").await.receive().await.is(415);
+}
+
+#[tokio::test]
 async fn the_answer_to_head_is_that_to_get_without_its_body() {
     let world = World::new();
     let ada = world.user("ada").await;
@@ -330,6 +342,19 @@ async fn a_client_that_does_not_finish_its_body_is_told_so() {
         assert!(slow.is_let_go().await);
         assert_eq!(begun.elapsed().as_secs(), 30);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_asks_on_and_on_and_never_listens_is_cut_off() {
+    let world = World::new();
+    let server = Server::start(&world).await;
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap(); // so that it is soon full
+    let mut deaf = socket.connect(server.address).await.unwrap();
+    let begun = Instant::now();
+    let requests = "GET /nowhere/ HTTP/1.1\r\nHost: auth.example\r\n\r\n".repeat(100);
+    while timeout(Duration::from_secs(60), deaf.write_all(requests.as_bytes())).await.unwrap().is_ok() {}
+    assert_eq!(begun.elapsed().as_secs(), 30);
 }
 
 #[tokio::test]
