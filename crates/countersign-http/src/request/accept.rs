@@ -1,14 +1,15 @@
 //! Content negotiation: which renderer answers an `Accept` header, and how JSON is indented.
 
+use countersign_domain::strip;
+use countersign_token::json::Value;
 use thiserror::Error;
 
 use super::parameters::Parameterized;
-use super::strip;
 
 const MAX_HEADER_LENGTH: usize = 8192;
 const MAX_TOKENS: usize = 64;
 const MAX_TOKEN_LENGTH: usize = 256;
-const MAX_INDENT: u8 = 8;
+const MAX_INDENT: i64 = 8;
 
 /// The ways an answer is rendered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,32 +188,6 @@ fn tokens(header: &str) -> impl Iterator<Item = &str> {
 
 /// The `indent` parameter as Python's `int()` reads it, at most 8; zero, negative and anything else is compact.
 fn indent(text: &str) -> Option<u8> {
-    let text = strip(text);
-    let digits = text.strip_prefix('+').unwrap_or(text);
-    let mut total = 0_u8;
-    let mut after_digit = false;
-    for c in digits.chars() {
-        if c == '_' && after_digit {
-            after_digit = false;
-            continue;
-        }
-        total = total.saturating_mul(10).saturating_add(decimal_digit(c)?).min(MAX_INDENT);
-        after_digit = true;
-    }
-    (after_digit && total > 0).then_some(total)
-}
-
-/// The zeroes of all decimal digits of Unicode 14; each script's nine others follow its zero.
-const ZEROES: [u32; 66] = [
-    0x30, 0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66, 0xde6, 0xe50,
-    0xed0, 0xf20, 0x1040, 0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0, 0x1a80, 0x1a90, 0x1b50, 0x1bb0, 0x1c40,
-    0x1c50, 0xa620, 0xa8d0, 0xa900, 0xa9d0, 0xa9f0, 0xaa50, 0xabf0, 0xff10, 0x104a0, 0x10d30, 0x11066,
-    0x110f0, 0x11136, 0x111d0, 0x112f0, 0x11450, 0x114d0, 0x11650, 0x116c0, 0x11730, 0x118e0, 0x11950,
-    0x11c50, 0x11d50, 0x11da0, 0x16a60, 0x16ac0, 0x16b50, 0x1d7ce, 0x1d7d8, 0x1d7e2, 0x1d7ec, 0x1d7f6,
-    0x1e140, 0x1e2f0, 0x1e950, 0x1fbf0,
-];
-
-fn decimal_digit(c: char) -> Option<u8> {
-    let offset = |zero: &u32| u32::from(c).checked_sub(*zero).filter(|offset| *offset < 10);
-    ZEROES.iter().find_map(offset).and_then(|digit| u8::try_from(digit).ok())
+    let spaces = Value::from(text).to_python_int()?.saturated().clamp(0, MAX_INDENT);
+    u8::try_from(spaces).ok().filter(|spaces| *spaces > 0)
 }

@@ -107,8 +107,3 @@ pub fn parse_query(content_type: Option<&str>, query: &[u8]) -> Result<Fields, O
 pub fn header_text(bytes: &[u8]) -> String {
     bytes.iter().copied().map(char::from).collect()
 }
-
-/// Trims what Python's `str.strip` trims: Unicode white space and the four separators U+001C to U+001F.
-fn strip(text: &str) -> &str {
-    text.trim_matches(|c: char| c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c))
-}

@@ -3,6 +3,7 @@
 //!
 //! An own scanner instead of the `multer` crate, because these leniencies decide which fields a request has.
 
+use countersign_domain::strip;
 use memchr::memmem;
 use thiserror::Error;
 
@@ -171,7 +172,7 @@ impl PartHeaders {
                     headers.file_name =
                         header.find("filename").filter(|file_name| !file_name.is_empty()).map(str::to_owned);
                 }
-                "content-transfer-encoding" => headers.is_base64 = super::strip(value) == "base64",
+                "content-transfer-encoding" => headers.is_base64 = strip(value) == "base64",
                 _ => {}
             }
         }

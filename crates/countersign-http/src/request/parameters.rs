@@ -1,7 +1,9 @@
 //! Header values with parameters (`type/subtype; name=value`), read as leniently as Python's email package does,
 //! RFC 2231 continuations and charsets included.
 
-use super::{Charset, strip};
+use countersign_domain::strip;
+
+use super::Charset;
 
 /// A header value and its parameters.
 #[derive(Debug, Default)]
