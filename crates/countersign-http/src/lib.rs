@@ -15,13 +15,16 @@ mod large_bodies;
 mod lingering;
 mod login;
 mod me;
+mod places;
 mod refresh;
 mod register;
+#[doc(hidden)] // public for the tests alone, which hold the parsers to the recorded vectors
 pub mod request;
 mod response;
 mod routes;
 mod serve;
 mod service;
+mod user_body;
 mod verify;
 
 pub use error::sentence;

@@ -4,7 +4,7 @@ use std::future::ready;
 
 use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod};
 use crate::error::Error;
-use crate::register::user_body;
+use crate::user_body::user_body;
 
 pub(crate) const ENDPOINT: Endpoint = Endpoint {
     name: "Me",

@@ -1,11 +1,10 @@
 //! `POST /user/api/register/`: an account for a name, an optional e-mail address and a password.
 
-use countersign_domain::User;
-use countersign_token::json::Value;
 use http::StatusCode;
 
-use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, Field, object};
+use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, Field};
 use crate::error::Error;
+use crate::user_body::user_body;
 
 pub(crate) const ENDPOINT: Endpoint = Endpoint {
     name: "Register",
@@ -34,14 +33,4 @@ async fn register(call: Call<'_>) -> Result<Answer, Error> {
     let user =
         call.auth.register(call.field("username"), call.field("email"), call.field("password")).await?;
     Ok(Answer { status: StatusCode::CREATED, body: user_body(&user) })
-}
-
-/// A user as its owner sees it.
-pub(crate) fn user_body(user: &User) -> Value {
-    object([
-        ("id", user.id.get().into()),
-        ("username", user.username.as_str().into()),
-        ("email", user.email.as_str().into()),
-    ])
-    .into()
 }
