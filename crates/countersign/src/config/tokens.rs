@@ -35,6 +35,7 @@ pub fn keys(reader: &Reader<'_>, secret_key: &SecretKey) -> Result<Keys, Setting
 
 /// How tokens are made and read.
 pub fn token_settings(reader: &Reader<'_>) -> Result<Settings, SettingError> {
+    refuse_claims_that_clash(reader)?;
     let claim = |name| reader.text(name).map(str::to_owned);
     Ok(Settings {
         access_lifetime: reader.duration("ACCESS_TOKEN_LIFETIME")?,
@@ -73,4 +74,24 @@ fn audience(reader: &Reader<'_>) -> Result<Option<Audience>, SettingError> {
         Some(Raw::Text(text) | Raw::One(text)) if !text.is_empty() => Some(Audience::One(text.to_string())),
         _ => None,
     })
+}
+
+/// Two meanings under one name would overwrite each other in every token.
+fn refuse_claims_that_clash(reader: &Reader<'_>) -> Result<(), SettingError> {
+    let settings = [
+        "TOKEN_TYPE_CLAIM",
+        "JTI_CLAIM",
+        "USER_ID_CLAIM",
+        "REVOKE_TOKEN_CLAIM",
+        "SLIDING_TOKEN_REFRESH_EXP_CLAIM",
+    ];
+    let mut taken = vec!["exp", "iat", "aud", "iss"];
+    for setting in settings {
+        let claim = reader.text(setting)?;
+        if claim.is_empty() || taken.contains(&claim) {
+            return Err(refused(setting, &format!("{claim:?} is no name of its own; choose another claim")));
+        }
+        taken.push(claim);
+    }
+    Ok(())
 }

@@ -139,3 +139,12 @@ fn help_names_every_subcommand_and_every_setting() {
         assert!(help.contains(word), "{word}");
     }
 }
+
+#[test]
+fn claims_that_would_overwrite_each_other_are_refused() {
+    for (setting, claim) in [("USER_ID_CLAIM", "exp"), ("USER_ID_CLAIM", "jti"), ("JTI_CLAIM", "token_type")]
+    {
+        let sentence = Installation::new().with(setting, claim).refusal(&["check"]);
+        assert!(sentence.contains("is no name of its own"), "{setting}={claim}: {sentence}");
+    }
+}
