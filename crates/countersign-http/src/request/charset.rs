@@ -13,7 +13,6 @@ const CODECS: &str = include_str!("charsets.tsv");
 /// A charset that bodies are decoded from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Charset {
-    name: &'static str,
     pub(super) codec: Codec,
 }
 
@@ -49,7 +48,7 @@ pub(super) enum ByteOrder {
 
 impl Charset {
     /// What is read when nothing else is said.
-    pub const UTF_8: Self = Self { name: "utf_8", codec: Codec::Utf8 { skip_mark: false } };
+    pub const UTF_8: Self = Self { codec: Codec::Utf8 { skip_mark: false } };
 
     /// Finds a charset by any name that Python's `codecs.lookup` takes: case and punctuation do not matter.
     /// `None` when Python does not know it.
@@ -66,15 +65,9 @@ impl Charset {
         }
         let (name, _, table) = by_alias(&normalized).or_else(|| by_alias(&undotted)).or_else(by_name)?;
         Some(match codec(name, table) {
-            Some(codec) => Ok(Self { name, codec }),
+            Some(codec) => Ok(Self { codec }),
             None => Err(UnsupportedCharset { label: label.to_owned() }),
         })
-    }
-
-    /// Python's name for the codec, e.g. `iso8859_15`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        self.name
     }
 
     /// The text of a JSON body. Bytes that make no sense are an error with Python's message, but a character that is

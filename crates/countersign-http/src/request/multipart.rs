@@ -6,6 +6,7 @@
 use countersign_domain::strip;
 use memchr::memmem;
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use super::parameters::Parameterized;
 use super::{
@@ -120,8 +121,8 @@ impl Form {
         if self.text_bytes > MAX_BODY_BYTES {
             return Err(OverLimit::Bytes.into());
         }
-        let decoded = if is_base64 { base64::decode(data) } else { None };
-        let text = self.charset.decode_replacing(decoded.as_deref().unwrap_or(data));
+        let decoded = if is_base64 { base64::decode(data).map(Zeroizing::new) } else { None };
+        let text = self.charset.decode_replacing(decoded.as_ref().map_or(data, |bytes| bytes));
         self.fields.set_text(name, text);
         Ok(())
     }

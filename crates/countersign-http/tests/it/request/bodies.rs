@@ -127,7 +127,9 @@ fn json_and_forms_end_at_two_and_a_half_megabytes() {
 }
 
 #[test]
-fn a_password_is_not_in_the_debug_text_of_a_form() {
+fn a_password_is_not_in_the_debug_text_of_a_body() {
+    let body = parse_body(Some("application/json"), br#"{"password":"secret"}"#).unwrap();
+    assert_eq!(format!("{body:?}"), "Json(..)");
     let fields = form::parse(b"password=secret", Charset::UTF_8).unwrap();
     assert_eq!(format!("{fields:?}"), "Fields([(\"password\", Text(..))])");
 }

@@ -69,8 +69,9 @@ fn names_are_found_as_python_finds_them() {
         ("KOI8-R", "koi8_r"),
         ("latin_1", "latin_1"),
     ] {
-        assert_eq!(charset(label).name(), name, "{label}");
+        assert_eq!(charset(label), charset(name), "{label}");
     }
+    assert_ne!(charset("utf_8"), charset("utf_8_sig"));
     for label in
         ["", "-", "utf.8", "latin.1", "cp-1252", "UTF8-SIG", "mbcs", "csHPRoman8", "\u{dc}TF-8", "aliases"]
     {
