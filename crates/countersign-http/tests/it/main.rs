@@ -5,6 +5,8 @@ mod actors;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod log;
+#[cfg(test)]
 mod request;
 #[cfg(test)]
 mod serve;

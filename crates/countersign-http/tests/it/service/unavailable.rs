@@ -5,8 +5,10 @@ use std::task::{Context, Poll, Waker};
 
 use countersign_password::Preferred;
 use serde_json::json;
+use tracing::Level;
 
 use crate::actors::{Answer, Draft, LOGIN, ME, REFRESH, REGISTER, VERIFY, World};
+use crate::log::Log;
 
 const SENTENCE: &str = "Service temporarily unavailable, try again later.";
 
@@ -21,6 +23,7 @@ fn assert_unavailable(answer: Answer) {
 async fn a_login_storm_is_turned_away_at_the_door_and_the_rest_goes_on() {
     // Slow enough that no worker gets through its share of the queue while the storm is let loose.
     let world = World::hashing_with(Preferred::DJANGO_PBKDF2);
+    let log = Log::listen();
     let storm_of_logins = 512 + 2 * std::thread::available_parallelism().unwrap().get() + 64;
     let credentials = json!({"username": "nobody", "password": "wrong"});
     let mut waiting = Vec::new();
@@ -33,6 +36,7 @@ async fn a_login_storm_is_turned_away_at_the_door_and_the_rest_goes_on() {
         }
     }
     assert!(waiting.len() >= 512 && !refused.is_empty(), "{} wait", waiting.len());
+    assert_eq!((log.count(Level::ERROR), log.count(Level::DEBUG)), (0, refused.len()));
     refused.into_iter().for_each(assert_unavailable);
     world.send(Draft::post(VERIFY).json(&json!({"token": "x"}))).await.is(401);
     let mut next = pin!(world.send(Draft::post(LOGIN).json(&credentials)));
@@ -55,6 +59,7 @@ async fn a_database_that_is_gone_is_no_error_of_the_client() {
     let access = world.tokens.access_from(&claims, "1", "2026-01-01T00:00:00Z".parse().unwrap());
     let (refresh, access) = (world.tokens.encode(&claims), world.tokens.encode(&access));
     std::fs::remove_dir_all(world.directory.path()).unwrap(); // before anybody has read from it
+    let log = Log::listen();
     let account = json!({"username": "ada", "password": "a-long-enough-secret"});
     for draft in [
         Draft::post(LOGIN).json(&account),
@@ -64,6 +69,7 @@ async fn a_database_that_is_gone_is_no_error_of_the_client() {
     ] {
         assert_unavailable(world.send(draft).await);
     }
+    assert_eq!(log.count(Level::ERROR), 4);
     world.send(Draft::post(VERIFY).json(&json!({"token": access}))).await.is(200);
     let page = world.send(Draft::get(ME).bearer(&access).header("accept", "text/html")).await.is(503);
     assert!(page.text().contains(SENTENCE) && !page.text().contains("sqlite"), "{page:?}");
