@@ -2,6 +2,7 @@
 //! storm of logins leaves the rest of the service alone and memory stays at workers × the cost of one hash.
 
 use std::num::NonZero;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,7 +18,8 @@ use crate::Error;
 /// cores; beyond it clients are asked to come back.
 const QUEUE_LENGTH: usize = 512;
 
-/// Threads that hash passwords. Dropping it ends them after what they are at.
+/// Threads that hash passwords. Dropping it ends them and waits for that: what still waits for an answer is hashed first,
+/// what nobody waits for any more costs nothing.
 pub struct HashingPool {
     queue: Option<SyncSender<Job>>,
     workers: Vec<JoinHandle<()>>,
@@ -27,22 +29,19 @@ pub struct HashingPool {
 type Job = Box<dyn FnOnce(&Hashers, &mut Workspace) + Send>;
 
 impl HashingPool {
-    /// Starts one worker per core.
-    #[must_use]
-    pub fn start(hashers: Hashers) -> Self {
+    /// Starts one worker per core; all of them, or none and the reason.
+    pub fn start(hashers: Hashers) -> std::io::Result<Self> {
         let (queue, jobs) = sync_channel(QUEUE_LENGTH);
         let shared = (Arc::new(hashers), Arc::new(Mutex::new(jobs)));
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let spawn = |number| {
             let (hashers, jobs) = shared.clone();
             let thread = std::thread::Builder::new().name(format!("hashing-{number}"));
-            thread.spawn(move || work(&hashers, &jobs)).ok()
+            thread.spawn(move || work(&hashers, &jobs))
         };
-        Self {
-            queue: Some(queue),
-            workers: (0..cores).filter_map(spawn).collect(),
-            work_done: Arc::default(),
-        }
+        // At an error the queue is dropped, which ends those that have started.
+        let workers = (0..cores).map(spawn).collect::<std::io::Result<_>>()?;
+        Ok(Self { queue: Some(queue), workers, work_done: Arc::default() })
     }
 
     /// Work done so far, as [`Workspace::work`] counts it, answered passwords included: for a metric, and to compare
@@ -105,8 +104,7 @@ impl Drop for HashingPool {
     fn drop(&mut self) {
         self.queue = None;
         for worker in self.workers.drain(..) {
-            // A worker that panicked has nothing left to do.
-            drop(worker.join());
+            drop(worker.join()); // an error would be a panic, which the worker has caught
         }
     }
 }
@@ -116,7 +114,10 @@ fn work(hashers: &Hashers, jobs: &Mutex<Receiver<Job>>) {
     loop {
         let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = next else { return };
-        job(hashers, &mut workspace);
+        if catch_unwind(AssertUnwindSafe(|| job(hashers, &mut workspace))).is_err() {
+            tracing::error!("the hashing of a password panicked");
+            workspace = Workspace::default(); // what it holds is anybody's guess
+        }
     }
 }
 
@@ -124,4 +125,25 @@ fn new_salt() -> Salt {
     let mut random = [0; 32];
     getrandom::fill(&mut random).expect("the operating system has randomness");
     Salt::from_random(random)
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_password::{Limits, Preferred};
+
+    use super::*;
+
+    #[test]
+    fn a_job_that_panics_fails_alone() {
+        let cheap = Preferred::Argon2id { memory_kib: 64, iterations: 1, parallelism: 1 };
+        let hashers = Hashers::new(cheap, &[], Limits::default()).expect("they are good");
+        let pool = HashingPool::start(hashers).expect("there is room for threads");
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("it starts");
+        for _ in 0..2 * pool.workers.len() {
+            let panicked = runtime.block_on(pool.run(|_, _| panic!("as the test wants")));
+            assert!(matches!(panicked, Err::<(), _>(Error::Overloaded)));
+        }
+        assert!(pool.workers.iter().all(|worker| !worker.is_finished()));
+        runtime.block_on(pool.run(|_, _| ())).expect("somebody still works");
+    }
 }

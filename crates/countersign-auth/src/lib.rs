@@ -16,9 +16,10 @@ mod verify;
 
 use countersign_domain::{PasswordPolicy, User, UserId};
 use countersign_password::Hashers;
-use countersign_store::{NewToken, Store};
+use countersign_store::{Ending, NewToken, Store};
 use countersign_token::{Claims, Kind, Refusal, Tokens, UserIdClaim};
 use jiff::Timestamp;
+use zeroize::Zeroizing;
 
 pub use clock::{Clock, ManualClock};
 pub use error::{Error, FieldErrors, Submitted};
@@ -58,7 +59,23 @@ pub struct Auth {
 }
 
 impl Auth {
-    /// Puts the use-cases together. Starts one hashing thread per core; they end when `Auth` is dropped.
+    /// Puts the use-cases together. Starts one hashing thread per core, which may be refused; they end when `Auth` is
+    /// dropped.
+    pub fn start(
+        store: Store,
+        hashers: Hashers,
+        tokens: Tokens,
+        policy: PasswordPolicy,
+        rules: Rules,
+        clock: Clock,
+    ) -> std::io::Result<Self> {
+        Ok(Self { store, hashing: HashingPool::start(hashers)?, tokens, policy, rules, clock })
+    }
+
+    /// As [`start`](Self::start), for callers who cannot do without.
+    ///
+    /// # Panics
+    /// When the operating system refuses a thread.
     #[must_use]
     pub fn new(
         store: Store,
@@ -68,7 +85,8 @@ impl Auth {
         rules: Rules,
         clock: Clock,
     ) -> Self {
-        Self { store, hashing: HashingPool::start(hashers), tokens, policy, rules, clock }
+        Self::start(store, hashers, tokens, policy, rules, clock)
+            .expect("there is room for a thread per core")
     }
 
     /// Password work done so far, in the units of [`countersign_password::Workspace::work`]; for a metric.
@@ -100,22 +118,49 @@ impl Auth {
         }
     }
 
-    /// The row to record for a token of `user`.
+    /// The row to record for a token of `user`; `signed` is its text.
     fn token_row(
         &self,
         claims: &Claims,
-        encoded: &str,
+        signed: impl FnOnce() -> String,
         user: Option<UserId>,
         now: Timestamp,
     ) -> Result<NewToken, Error> {
-        let text = match encoded.rsplit_once('.') {
-            // A leaked table must not hand out sessions.
-            Some((signed_part, _)) if !self.rules.django_peer => format!("{signed_part}."),
-            _ => encoded.to_owned(),
+        let text = if self.rules.django_peer {
+            signed()
+        } else {
+            self.tokens.unsigned(claims) + "." // a leaked table must not hand out sessions
         };
         let jti = self.jti(claims)?.to_owned();
         let expires_at = claims.expires_at().ok_or(Refusal::Invalid)?;
         Ok(NewToken { jti, text, user, created_at: now, expires_at })
+    }
+}
+
+impl Auth {
+    /// The end of a user's sessions, now.
+    fn ending(&self) -> Ending {
+        let at = self.clock.now();
+        Ending { at, past: self.past(at) }
+    }
+
+    /// The time such that a token recorded with that `exp`, or an earlier one, can no longer be used.
+    ///
+    /// A sliding token keeps its id and its row, with the first `exp`, through every refresh (Simple JWT's rows do). Its
+    /// last refresh is possible until `refresh_exp`, and the result good for as long as it was at first: so a row
+    /// outlives its `exp` by the refresh lifetime. `LEEWAY` counts for the last refresh, and again for its result.
+    fn past(&self, now: Timestamp) -> Timestamp {
+        let settings = self.tokens.settings();
+        let after_exp = [settings.sliding_refresh_lifetime, settings.leeway, settings.leeway];
+        let subtract = |time: Timestamp, lifetime| time.checked_sub(lifetime).unwrap_or(Timestamp::MIN);
+        after_exp.into_iter().fold(now, subtract)
+    }
+
+    /// Keeps the recorded tokens few. That it fails is no reason to refuse what is recorded beside it.
+    async fn sweep(&self, now: Timestamp) {
+        if let Err(error) = self.store.sweep_expired_tokens(self.past(now)).await {
+            tracing::debug!(%error, "expired tokens were not swept");
+        }
     }
 }
 
@@ -125,7 +170,7 @@ fn new_jti() -> String {
 }
 
 /// A token sent in the field `name` of a body.
-fn parse_token_field(name: &'static str, submitted: Submitted) -> Result<String, Error> {
+fn parse_token_field(name: &'static str, submitted: Submitted) -> Result<Zeroizing<String>, Error> {
     let parsed = submitted.map_err(|error| vec![error]).and_then(|raw| countersign_domain::parse_text(&raw));
-    parsed.map_err(|errors| Error::Fields(vec![(name, errors)]))
+    parsed.map(Zeroizing::new).map_err(|errors| Error::Fields(vec![(name, errors)]))
 }

@@ -1,5 +1,7 @@
 //! Logging in: credentials for tokens.
 
+use std::fmt;
+
 use countersign_domain::{Password, User, parse_text};
 use countersign_token::Claims;
 use jiff::Timestamp;
@@ -7,23 +9,36 @@ use jiff::Timestamp;
 use crate::error::{Submitted, refused_fields};
 use crate::{Auth, Error, new_jti};
 
-/// How often a login looks at a hash that others replace under its hands.
-const UPGRADE_ATTEMPTS: usize = 3;
+/// How often a login checks an account that others change under its hands.
+const ATTEMPTS: usize = 3;
 
 /// How a login ended. (Further factors will add a variant for the login that needs one.)
-#[derive(Debug)]
 pub enum LoginOutcome<T> {
     /// The credentials sufficed.
     Done(T),
 }
 
 /// What a login hands out.
-#[derive(Debug)]
 pub struct TokenPair {
     /// For the refresh endpoint.
     pub refresh: String,
     /// For protected endpoints.
     pub access: String,
+}
+
+/// Tokens are not printed.
+impl<T> fmt::Debug for LoginOutcome<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Done(_) = self;
+        formatter.write_str("Done(..)")
+    }
+}
+
+/// Tokens are not printed.
+impl fmt::Debug for TokenPair {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("TokenPair(..)")
+    }
 }
 
 impl Auth {
@@ -33,17 +48,13 @@ impl Auth {
         username: Submitted,
         password: Submitted,
     ) -> Result<LoginOutcome<TokenPair>, Error> {
-        let user = self.check_credentials(username, password).await?;
-        let now = self.clock.now();
-        let refresh = self.tokens.refresh_for(
-            &user.id.to_string(),
-            self.fingerprint(&user).as_deref(),
-            &new_jti(),
-            now,
-        );
-        let access = self.tokens.access_from(&refresh, &new_jti(), now);
-        let refresh = self.issue(&user, &refresh, now).await?;
-        Ok(LoginOutcome::Done(TokenPair { refresh, access: self.tokens.encode(&access) }))
+        let refresh = |user: &User, now| {
+            let fingerprint = self.fingerprint(user);
+            self.tokens.refresh_for(&user.id.to_string(), fingerprint.as_deref(), &new_jti(), now)
+        };
+        let issued = self.admit(username, password, refresh).await?;
+        let access = self.tokens.access_from(&issued.claims, &new_jti(), issued.at);
+        Ok(LoginOutcome::Done(TokenPair { refresh: issued.encoded, access: self.tokens.encode(&access) }))
     }
 
     /// Logs in for one sliding token.
@@ -52,22 +63,26 @@ impl Auth {
         username: Submitted,
         password: Submitted,
     ) -> Result<LoginOutcome<String>, Error> {
-        let user = self.check_credentials(username, password).await?;
-        let now = self.clock.now();
-        let claims = self.tokens.sliding_for(
-            &user.id.to_string(),
-            self.fingerprint(&user).as_deref(),
-            &new_jti(),
-            now,
-        );
-        Ok(LoginOutcome::Done(self.issue(&user, &claims, now).await?))
+        let sliding = |user: &User, now| {
+            let fingerprint = self.fingerprint(user);
+            self.tokens.sliding_for(&user.id.to_string(), fingerprint.as_deref(), &new_jti(), now)
+        };
+        Ok(LoginOutcome::Done(self.admit(username, password, sliding).await?.encoded))
     }
 
-    /// The user, if name and password are right and the account is active. Unknown user, wrong password, unusable hash
-    /// and inactive account cost the same work and give the same answer.
-    async fn check_credentials(&self, username: Submitted, password: Submitted) -> Result<User, Error> {
+    /// A token with the claims `of` the user, if name and password are right and the account is active. Unknown user,
+    /// wrong password, unusable hash and inactive account cost the same work and give the same answer.
+    ///
+    /// An account that was changed meanwhile is looked at again: by another login that upgraded the hash, it is still
+    /// good; with another password, or deactivated, it is not.
+    async fn admit(
+        &self,
+        username: Submitted,
+        password: Submitted,
+        of: impl Fn(&User, Timestamp) -> Claims,
+    ) -> Result<Issued, Error> {
         let (username, password) = parse_credentials(username, password)?;
-        for _ in 0..UPGRADE_ATTEMPTS {
+        for _ in 0..ATTEMPTS {
             let Some(mut user) = self.store.find_user_by_username(&username)? else {
                 self.hashing.burn(password).await?;
                 return Err(Error::NoActiveAccount);
@@ -77,32 +92,43 @@ impl Auth {
             if let Some(hash) = upgrade {
                 let old = std::mem::replace(&mut user.password_hash, hash.clone());
                 if !self.store.upgrade_password_hash(user.id, old, hash).await? {
-                    continue; // another login upgraded it first, or the password was changed: look again
+                    continue;
                 }
                 tracing::info!(user.id = %user.id, "password hash upgraded");
             }
-            return if verdict.is_correct() && user.is_active {
-                Ok(user)
-            } else {
-                Err(Error::NoActiveAccount)
-            };
+            if !(verdict.is_correct() && user.is_active) {
+                return Err(Error::NoActiveAccount);
+            }
+            let at = self.clock.now();
+            let claims = of(&user, at);
+            if let Some(encoded) = self.issue(&user, &claims, at).await? {
+                return Ok(Issued { claims, encoded, at });
+            }
         }
-        Err(Error::NoActiveAccount)
+        Err(Error::Overloaded) // the password may well be right
     }
 
-    /// Signs a new token and records it, with the login where that is wanted.
-    async fn issue(&self, user: &User, claims: &Claims, now: Timestamp) -> Result<String, Error> {
+    /// Signs a new token and records it, with the login where that is wanted; `None` if the account has changed.
+    async fn issue(&self, user: &User, claims: &Claims, now: Timestamp) -> Result<Option<String>, Error> {
         let encoded = self.tokens.encode(claims);
-        let row = self.token_row(claims, &encoded, Some(user.id), now)?;
+        let row = self.token_row(claims, || encoded.clone(), Some(user.id), now)?;
         let last_login = self.rules.update_last_login.then_some(now);
-        let is_recorded = self.store.record_login(row, user, last_login).await?;
-        if is_recorded { Ok(encoded) } else { Err(Error::NoActiveAccount) }
+        let record = self.store.record_login(row, user, last_login);
+        let (is_recorded, ()) = tokio::join!(record, self.sweep(now));
+        Ok(is_recorded?.then_some(encoded))
     }
 
     /// What ties a token to the password it was issued under, if tokens are to carry that.
     pub(crate) fn fingerprint(&self, user: &User) -> Option<String> {
         self.rules.check_revoke_token.then(|| countersign_password::fingerprint(user.password_hash.as_str()))
     }
+}
+
+/// A token that was recorded.
+struct Issued {
+    claims: Claims,
+    encoded: String,
+    at: Timestamp,
 }
 
 fn parse_credentials(username: Submitted, password: Submitted) -> Result<(String, Password), Error> {

@@ -1,5 +1,7 @@
 //! Refreshing: a refresh token for an access token, a sliding token for a later one.
 
+use std::fmt;
+
 use countersign_domain::UserId;
 use countersign_store::Blacklisting;
 use countersign_token::{Claims, Kind, Refusal};
@@ -9,12 +11,18 @@ use crate::error::Submitted;
 use crate::{Auth, Error, new_jti, parse_token_field};
 
 /// What a refresh hands out.
-#[derive(Debug)]
 pub struct Refreshed {
     /// For protected endpoints.
     pub access: String,
     /// The successor of the presented token, when refresh tokens rotate.
     pub refresh: Option<String>,
+}
+
+/// Tokens are not printed.
+impl fmt::Debug for Refreshed {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Refreshed(..)")
+    }
 }
 
 impl Auth {
@@ -63,16 +71,17 @@ impl Auth {
     ) -> Result<String, Error> {
         let successor = self.tokens.rotated(old, &new_jti(), now);
         let encoded = self.tokens.encode(&successor);
-        let row = self.token_row(&successor, &encoded, user, now)?;
-        if self.rules.blacklist_after_rotation {
-            let old_row = self.token_row(old, &self.tokens.rewritten(old, old_token), user, now)?;
-            // Of two callers with the same token one finds it blacklisted here, whatever both saw before.
-            if self.store.replace_token(old_row, row, now).await? == Blacklisting::Already {
-                return Err(Refusal::Blacklisted.into());
+        let row = self.token_row(&successor, || encoded.clone(), user, now)?;
+        let record = async {
+            if self.rules.blacklist_after_rotation {
+                let old_row = self.token_row(old, || self.tokens.rewritten(old, old_token), user, now)?;
+                Ok::<_, Error>(self.store.replace_token(old_row, row, now).await? == Blacklisting::Done)
+            } else {
+                Ok(self.store.record_successor(self.jti(old)?.to_owned(), row).await?)
             }
-        } else {
-            self.store.record_token(row).await?;
-        }
-        Ok(encoded)
+        };
+        // Whatever was seen before, the token may have been used up or ended meanwhile.
+        let (is_recorded, ()) = tokio::join!(record, self.sweep(now));
+        if is_recorded? { Ok(encoded) } else { Err(Refusal::Blacklisted.into()) }
     }
 }

@@ -25,9 +25,28 @@ impl Auth {
         };
         let password = password.map_err(|error| vec![error]).and_then(|raw| Password::parse_new(&raw));
         let (username, email, password) = all_or_errors(username, email, password)?;
-        self.check_policy(&username, &email, &password)?;
+        self.make_account(&username, &email, password, false).await
+    }
+
+    /// Checks the password against the policy and makes an active user.
+    pub(crate) async fn make_account(
+        &self,
+        username: &Username,
+        email: &Email,
+        password: Password,
+        is_superuser: bool,
+    ) -> Result<User, Error> {
+        let attributes = UserAttributes {
+            username: username.as_sent(),
+            first_name: "",
+            last_name: "",
+            email: email.as_sent(),
+        };
+        self.check_policy(&password, &attributes)?;
         let hash = self.hashing.make(password).await?;
-        let user = NewUser::registered(&username, &email, hash, self.clock.now());
+        let mut user = NewUser::registered(username, email, hash, self.clock.now());
+        user.is_staff = is_superuser;
+        user.is_superuser = is_superuser;
         match self.store.insert_user(user.clone()).await {
             Ok(id) => Ok(user.with_id(id)),
             Err(InsertUserError::UsernameTaken) => {
@@ -37,11 +56,19 @@ impl Auth {
         }
     }
 
-    /// The name, or all that is wrong with it; whether it is taken is asked even when other checks failed.
-    pub(crate) fn check_username(
+    pub(crate) fn check_policy(
         &self,
-        submitted: Submitted,
-    ) -> Result<Result<Username, Vec<FieldError>>, Error> {
+        password: &Password,
+        attributes: &UserAttributes<'_>,
+    ) -> Result<(), Error> {
+        match self.policy.check(password, attributes) {
+            errors if errors.is_empty() => Ok(()),
+            errors => Err(Error::Fields(vec![("password", errors)])),
+        }
+    }
+
+    /// The name, or all that is wrong with it; whether it is taken is asked even when other checks failed.
+    fn check_username(&self, submitted: Submitted) -> Result<Result<Username, Vec<FieldError>>, Error> {
         let check = match submitted.and_then(|raw| Username::check(&raw)) {
             Ok(check) => check,
             Err(error) => return Ok(Err(vec![error])),
@@ -51,19 +78,6 @@ impl Auth {
             None => false,
         };
         Ok(check.finish(taken))
-    }
-
-    fn check_policy(&self, username: &Username, email: &Email, password: &Password) -> Result<(), Error> {
-        let attributes = UserAttributes {
-            username: username.as_sent(),
-            first_name: "",
-            last_name: "",
-            email: email.as_sent(),
-        };
-        match self.policy.check(password, &attributes) {
-            errors if errors.is_empty() => Ok(()),
-            errors => Err(Error::Fields(vec![("password", errors)])),
-        }
     }
 }
 

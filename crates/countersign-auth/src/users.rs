@@ -1,9 +1,7 @@
 //! What an operator does with accounts from the command line.
 
-use countersign_domain::{
-    Email, FieldError, NewUser, Password, PasswordHash, RawText, User, UserAttributes, UserId, Username,
-};
-use countersign_store::{InsertUserError, UserChange};
+use countersign_domain::{Email, FieldError, Password, RawText, User, UserAttributes, UserId, Username};
+use countersign_store::{StoreError, UserChange};
 
 use crate::{Auth, Error};
 
@@ -34,7 +32,19 @@ pub enum UserError {
     },
     /// Anything else.
     #[error(transparent)]
-    Auth(#[from] Error),
+    Auth(Error),
+}
+
+impl From<Error> for UserError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Fields(fields) => match fields.into_iter().next() {
+                Some((field, errors)) => Self::Refused { field, errors },
+                None => Self::Auth(Error::Fields(Vec::new())),
+            },
+            other => Self::Auth(other),
+        }
+    }
 }
 
 impl Auth {
@@ -53,23 +63,8 @@ impl Auth {
     pub async fn create_user(&self, account: NewAccount, password: &str) -> Result<User, UserError> {
         let username = Username::parse(&RawText::from(account.username)).map_err(refused("username"))?;
         let email = Email::parse(&RawText::from(account.email)).map_err(refused("email"))?;
-        let attributes = UserAttributes {
-            username: username.as_sent(),
-            first_name: "",
-            last_name: "",
-            email: email.as_sent(),
-        };
-        let hash = self.hash_new_password(password, &attributes).await?;
-        let mut user = NewUser::registered(&username, &email, hash, self.clock.now());
-        user.is_staff = account.is_superuser;
-        user.is_superuser = account.is_superuser;
-        match self.store.insert_user(user.clone()).await {
-            Ok(id) => Ok(user.with_id(id)),
-            Err(InsertUserError::UsernameTaken) => {
-                Err(UserError::Refused { field: "username", errors: vec![FieldError::UsernameTaken] })
-            }
-            Err(InsertUserError::Store(error)) => Err(Error::from(error).into()),
-        }
+        let password = parse_password(password)?;
+        Ok(self.make_account(&username, &email, password, account.is_superuser).await?)
     }
 
     /// Sets a new password. Refresh tokens that were handed out before end with it.
@@ -81,10 +76,11 @@ impl Auth {
             last_name: &user.last_name,
             email: &user.email,
         };
-        let hash = self.hash_new_password(password, &attributes).await?;
+        let password = parse_password(password)?;
+        self.check_policy(&password, &attributes)?;
+        let hash = self.hashing.make(password).await?;
         let change = UserChange { password_hash: Some(hash), ..UserChange::default() };
-        self.store.update_user(user.id, change).await.map_err(Error::from)?;
-        self.end_tokens(user.id).await?;
+        self.change_user(&user, change, true).await?;
         tracing::info!(user.id = %user.id, "password changed");
         Ok(())
     }
@@ -93,50 +89,48 @@ impl Auth {
     pub async fn set_active(&self, username: &str, is_active: bool) -> Result<(), UserError> {
         let user = self.get_user(username)?;
         let change = UserChange { is_active: Some(is_active), ..UserChange::default() };
-        self.store.update_user(user.id, change).await.map_err(Error::from)?;
-        if !is_active {
-            self.end_tokens(user.id).await?;
-        }
+        self.change_user(&user, change, !is_active).await?;
         tracing::info!(user.id = %user.id, user.is_active = is_active, "account changed");
         Ok(())
     }
 
-    /// Ends every refresh and sliding token of a user; returns how many were still good.
+    /// Ends every refresh and sliding token of a user that may yet be used; returns their number.
     pub async fn log_out_everywhere(&self, username: &str) -> Result<usize, UserError> {
         let user = self.get_user(username)?;
-        Ok(self.end_tokens(user.id).await?)
+        Ok(self.store.blacklist_tokens_of(user.id, self.ending()).await.map_err(Error::from)?)
     }
 
-    /// Deletes an account.
+    /// Deletes an account, and ends its refresh tokens; if the one is refused, neither.
     pub async fn delete_user(&self, username: &str) -> Result<(), UserError> {
         let user = self.get_user(username)?;
-        self.end_tokens(user.id).await?;
-        self.store.delete_user(user.id).await.map_err(Error::from)?;
+        let deleted = self.store.delete_user_and_end_tokens(user.id, self.ending()).await;
+        check_was_there(&user, deleted)?;
         tracing::info!(user.id = %user.id, "account deleted");
         Ok(())
     }
 
-    /// Deletes the recorded tokens that have expired; returns their number.
+    /// Deletes the recorded tokens that can no longer be used; returns their number.
     pub async fn flush_expired_tokens(&self) -> Result<usize, Error> {
-        Ok(self.store.flush_expired_tokens(self.clock.now()).await?)
+        Ok(self.store.flush_expired_tokens(self.past(self.clock.now())).await?)
     }
 
-    async fn end_tokens(&self, user: UserId) -> Result<usize, Error> {
-        Ok(self.store.blacklist_tokens_of(user, self.clock.now()).await?)
+    async fn change_user(&self, user: &User, change: UserChange, ends: bool) -> Result<(), UserError> {
+        let changed = if ends {
+            self.store.update_user_and_end_tokens(user.id, change, self.ending()).await
+        } else {
+            self.store.update_user(user.id, change).await
+        };
+        check_was_there(user, changed)
     }
+}
 
-    async fn hash_new_password(
-        &self,
-        password: &str,
-        attributes: &UserAttributes<'_>,
-    ) -> Result<PasswordHash, UserError> {
-        let password =
-            Password::parse_new(&RawText::from(password.to_owned())).map_err(refused("password"))?;
-        match self.policy.check(&password, attributes) {
-            errors if errors.is_empty() => Ok(self.hashing.make(password).await?),
-            errors => Err(UserError::Refused { field: "password", errors }),
-        }
-    }
+/// Another program may have deleted the user meanwhile.
+fn check_was_there(user: &User, was_there: Result<bool, StoreError>) -> Result<(), UserError> {
+    if was_there.map_err(Error::from)? { Ok(()) } else { Err(UserError::NotFound(user.username.clone())) }
+}
+
+fn parse_password(password: &str) -> Result<Password, UserError> {
+    Password::parse_new(&RawText::from(password.to_owned())).map_err(refused("password"))
 }
 
 fn refused(field: &'static str) -> impl FnOnce(Vec<FieldError>) -> UserError {

@@ -20,6 +20,9 @@ pub enum StoreError {
     /// A user cannot be deleted yet.
     #[error("rows of the table {0} refer to the user; delete them first, or deactivate the user")]
     UserReferenced(String),
+    /// Expired tokens cannot be deleted.
+    #[error("the table {0} refers to recorded tokens; flush them with Django's own flushexpiredtokens")]
+    TokensReferenced(String),
     /// The transaction of a write was rolled back (the log says why), or the program is shutting down.
     #[error("the write was not committed")]
     NotCommitted,

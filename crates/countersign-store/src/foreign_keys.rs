@@ -1,4 +1,4 @@
-//! What refers to a user: tables that applications of Django's have made, of which we know only that they may exist.
+//! What refers to a user or a token: tables that applications of Django's have made, of which we know only that they may exist.
 
 use countersign_domain::UserId;
 use rusqlite::Connection;
@@ -24,6 +24,18 @@ pub(crate) fn find_table_that_refers_to(
         }
     }
     Ok(None)
+}
+
+/// A table that refers to recorded tokens, beside Simple JWT's own, if there is one; whether it has rows is not asked.
+pub(crate) fn find_table_that_refers_to_tokens(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    first(
+        connection,
+        "SELECT t.name FROM sqlite_schema AS t, pragma_foreign_key_list(t.name) AS f
+          WHERE t.type = 'table' AND f.[table] = 'token_blacklist_outstandingtoken'
+            AND t.name <> 'token_blacklist_blacklistedtoken'",
+        &[],
+        |row| row.get(0),
+    )
 }
 
 /// A name as SQL, whatever is in it.

@@ -14,10 +14,11 @@ mod tokens;
 mod users;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 pub use database_url::{DatabaseUrl, DatabaseUrlError};
 pub use error::{InsertUserError, StoreError};
-pub use tokens::{Blacklisting, NewToken, OutstandingToken, TokensOf};
+pub use tokens::{Blacklisting, Ending, NewToken, OutstandingToken, TokensOf};
 pub use users::UserChange;
 
 /// A migrated database, open for use. Cheap to clone; the last clone to go closes it after its waiting writes.
@@ -26,6 +27,8 @@ pub use users::UserChange;
 #[derive(Clone)]
 pub struct Store {
     sqlite: Arc<sqlite::Sqlite>,
+    /// The key of the recorded token that was swept last.
+    swept: Arc<AtomicI64>,
 }
 
 impl Store {
@@ -34,7 +37,7 @@ impl Store {
         let DatabaseUrl::Sqlite(path) = url;
         let mut writer = sqlite::open_writer(path)?;
         migrations::run(&mut writer)?;
-        Ok(Self { sqlite: Arc::new(sqlite::Sqlite::start(path, writer)?) })
+        Ok(Self { sqlite: Arc::new(sqlite::Sqlite::start(path, writer)?), swept: Arc::default() })
     }
 
     /// Whether the file passes SQLite's own integrity and foreign-key checks; the complaints otherwise.

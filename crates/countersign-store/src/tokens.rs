@@ -1,15 +1,26 @@
 //! `token_blacklist_outstandingtoken` and `token_blacklist_blacklistedtoken`, as Simple JWT keeps them.
 
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
 use countersign_domain::{User, UserId};
 use jiff::Timestamp;
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, Row, ToSql};
 
+use crate::foreign_keys::find_table_that_refers_to_tokens;
 use crate::sqlite::{all, execute, first};
 use crate::timestamp::{from_text, to_text};
 use crate::{Store, StoreError};
 
+/// Rows that a flush looks for and deletes in one transaction, so that others can write between.
+const FLUSH_LENGTH: i64 = 1000;
+/// Rows that a sweep looks at; each recording adds one at the most, so that sweeping is faster than growth.
+const SWEEP_LENGTH: i64 = 10;
+
 /// A refresh or sliding token to record.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct NewToken {
     /// Its `jti` claim.
     pub jti: String,
@@ -24,7 +35,7 @@ pub struct NewToken {
 }
 
 /// A recorded token.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct OutstandingToken {
     /// Its `jti` claim.
     pub jti: String,
@@ -40,6 +51,27 @@ pub struct OutstandingToken {
     pub is_blacklisted: bool,
 }
 
+/// Without its text, which may be good to log in with.
+impl fmt::Debug for NewToken {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { jti, text: _, user, created_at, expires_at } = self;
+        let mut fields = formatter.debug_struct("NewToken");
+        fields.field("jti", jti).field("user", user).field("created_at", created_at);
+        fields.field("expires_at", expires_at).finish_non_exhaustive()
+    }
+}
+
+/// Without its text, as [`NewToken`].
+impl fmt::Debug for OutstandingToken {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { jti, text: _, user, created_at, expires_at, is_blacklisted } = self;
+        let mut fields = formatter.debug_struct("OutstandingToken");
+        fields.field("jti", jti).field("user", user).field("created_at", created_at);
+        fields.field("expires_at", expires_at).field("is_blacklisted", is_blacklisted);
+        fields.finish_non_exhaustive()
+    }
+}
+
 /// Which recorded tokens are meant.
 #[derive(Debug, Clone)]
 pub enum TokensOf {
@@ -47,6 +79,15 @@ pub enum TokensOf {
     User(UserId),
     /// The one with this `jti`.
     Jti(String),
+}
+
+/// The end of a user's sessions.
+#[derive(Debug, Clone, Copy)]
+pub struct Ending {
+    /// When it is.
+    pub at: Timestamp,
+    /// Tokens that expired at or before this can no longer be used, and are left alone.
+    pub past: Timestamp,
 }
 
 /// What a call to blacklist a token found.
@@ -118,15 +159,22 @@ impl Store {
             .await
     }
 
-    /// Blacklists every recorded token of a user that is still good at `at`; returns their number.
-    pub async fn blacklist_tokens_of(&self, user: UserId, at: Timestamp) -> Result<usize, StoreError> {
-        let statement = "INSERT INTO token_blacklist_blacklistedtoken (token_id, blacklisted_at)
-             SELECT id, $2 FROM token_blacklist_outstandingtoken
-              WHERE user_id = $1 AND expires_at > $2
-             ON CONFLICT (token_id) DO NOTHING";
+    /// Records `successor` unless `old` is blacklisted, which ends nothing: rotation without blacklisting.
+    pub async fn record_successor(&self, old_jti: String, successor: NewToken) -> Result<bool, StoreError> {
         self.sqlite
-            .write(move |connection| Ok(execute(connection, statement, &[&user.get(), &to_text(at)])?))
+            .write(move |connection| {
+                if has_blacklist_row(connection, &old_jti)? {
+                    return Ok(false);
+                }
+                insert(connection, &successor)?;
+                Ok(true)
+            })
             .await
+    }
+
+    /// Ends the sessions of a user; returns the number of tokens that were good until now.
+    pub async fn blacklist_tokens_of(&self, user: UserId, ending: Ending) -> Result<usize, StoreError> {
+        self.sqlite.write(move |connection| Ok(end_tokens(connection, user, ending)?)).await
     }
 
     /// The recorded tokens of a user, or the one with a `jti`; oldest first.
@@ -155,21 +203,85 @@ impl Store {
         Ok(self.sqlite.read(|connection| first(connection, sql, &[], |row| row.get(0)))?.unwrap_or_default())
     }
 
-    /// Deletes the recorded tokens that expired at or before `now`, and their blacklist rows; returns their number.
-    pub async fn flush_expired_tokens(&self, now: Timestamp) -> Result<usize, StoreError> {
+    /// Deletes the recorded tokens that expired at or before `until`, and their blacklist rows; returns their number.
+    pub async fn flush_expired_tokens(&self, until: Timestamp) -> Result<usize, StoreError> {
+        let (mut flushed, mut after) = (0, 0);
+        loop {
+            let last = "SELECT id FROM token_blacklist_outstandingtoken
+                         WHERE id > $1 AND expires_at <= $2 ORDER BY id LIMIT 1 OFFSET $3";
+            let (deleted, end) = self
+                .sqlite
+                .write(move |connection| {
+                    let values: [&dyn ToSql; 3] = [&after, &to_text(until), &(FLUSH_LENGTH - 1)];
+                    let end = first(connection, last, &values, |row| row.get(0))?.unwrap_or(i64::MAX);
+                    Ok::<_, StoreError>((delete_expired(connection, after + 1..=end, until)?, end))
+                })
+                .await?;
+            flushed += deleted;
+            if end == i64::MAX {
+                return Ok(flushed);
+            }
+            after = end;
+        }
+    }
+
+    /// Looks at the next few recorded tokens, round and round, and deletes those that expired at or before `until`.
+    ///
+    /// Called with each recording it keeps the table near the number of good tokens without a flush. Django has no
+    /// index on `expires_at`, and the oldest rows alone could all be long-lived: hence the rounds by primary key.
+    pub async fn sweep_expired_tokens(&self, until: Timestamp) -> Result<usize, StoreError> {
+        let swept = Arc::clone(&self.swept);
         self.sqlite
             .write(move |connection| {
-                let now = to_text(now);
-                execute(
-                    connection,
-                    "DELETE FROM token_blacklist_blacklistedtoken
-                      WHERE token_id IN (SELECT id FROM token_blacklist_outstandingtoken WHERE expires_at <= $1)",
-                    &[&now],
-                )?;
-                Ok(execute(connection, "DELETE FROM token_blacklist_outstandingtoken WHERE expires_at <= $1", &[&now])?)
+                let after = swept.load(Ordering::Relaxed);
+                let last = "SELECT id FROM token_blacklist_outstandingtoken WHERE id > $1 ORDER BY id LIMIT 1 OFFSET $2";
+                let end = first(connection, last, &[&after, &(SWEEP_LENGTH - 1)], |row| row.get(0))?;
+                swept.store(end.unwrap_or(0), Ordering::Relaxed);
+                delete_expired(connection, after + 1..=end.unwrap_or(i64::MAX), until)
             })
             .await
     }
+}
+
+/// Deletes what expired at or before `until` of the tokens with these keys.
+fn delete_expired(
+    connection: &Connection,
+    ids: RangeInclusive<i64>,
+    until: Timestamp,
+) -> Result<usize, StoreError> {
+    let values: [&dyn ToSql; 3] = [ids.start(), ids.end(), &to_text(until)];
+    let any = "SELECT 1 FROM token_blacklist_outstandingtoken
+                WHERE id BETWEEN $1 AND $2 AND expires_at <= $3 LIMIT 1";
+    if first(connection, any, &values, |_| Ok(()))?.is_none() {
+        return Ok(0);
+    }
+    // Foreign keys are checked at the commit, which other writes share: none may be broken by then.
+    if let Some(table) = find_table_that_refers_to_tokens(connection)? {
+        return Err(StoreError::TokensReferenced(table));
+    }
+    execute(
+        connection,
+        "DELETE FROM token_blacklist_blacklistedtoken WHERE token_id IN
+         (SELECT id FROM token_blacklist_outstandingtoken WHERE id BETWEEN $1 AND $2 AND expires_at <= $3)",
+        &values,
+    )?;
+    Ok(execute(
+        connection,
+        "DELETE FROM token_blacklist_outstandingtoken WHERE id BETWEEN $1 AND $2 AND expires_at <= $3",
+        &values,
+    )?)
+}
+
+/// Blacklists every recorded token of a user that is not [past its end](Ending::past).
+pub(crate) fn end_tokens(connection: &Connection, user: UserId, ending: Ending) -> rusqlite::Result<usize> {
+    execute(
+        connection,
+        "INSERT INTO token_blacklist_blacklistedtoken (token_id, blacklisted_at)
+         SELECT id, $2 FROM token_blacklist_outstandingtoken
+          WHERE user_id = $1 AND expires_at > $3
+         ON CONFLICT (token_id) DO NOTHING",
+        &[&user.get(), &to_text(ending.at), &to_text(ending.past)],
+    )
 }
 
 /// A user who was deleted meanwhile is recorded as none: the broken reference would fail the commit that others share.

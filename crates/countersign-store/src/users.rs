@@ -2,12 +2,13 @@
 
 use countersign_domain::{NewUser, PasswordHash, User, UserId};
 use jiff::Timestamp;
-use rusqlite::Row;
+use rusqlite::{Connection, Row};
 
 use crate::foreign_keys::find_table_that_refers_to;
 use crate::sqlite::{all, execute, first};
 use crate::timestamp::{from_text, to_text};
-use crate::{InsertUserError, Store, StoreError};
+use crate::tokens::end_tokens;
+use crate::{Ending, InsertUserError, Store, StoreError};
 
 /// The columns that [`read_user`] reads, in its order.
 macro_rules! user_columns {
@@ -16,7 +17,8 @@ macro_rules! user_columns {
     };
 }
 
-/// Columns of a user to set; `None` leaves one as it is.
+/// Columns of a user to set; `None` leaves one as it is. Use-cases set the hash and whether the account is active; the
+/// rest is what the conformance scenarios change behind the server's back.
 #[derive(Debug, Clone, Default)]
 pub struct UserChange {
     /// The encoded hash, column `password`.
@@ -94,29 +96,20 @@ impl Store {
 
     /// Sets columns of a user; false if there is none with this id.
     pub async fn update_user(&self, id: UserId, change: UserChange) -> Result<bool, StoreError> {
+        self.sqlite.write(move |connection| Ok(update(connection, id, &change)?)).await
+    }
+
+    /// Sets columns of a user and ends the user's sessions, both or neither; false if there is none with this id.
+    pub async fn update_user_and_end_tokens(
+        &self,
+        id: UserId,
+        change: UserChange,
+        ending: Ending,
+    ) -> Result<bool, StoreError> {
         self.sqlite
             .write(move |connection| {
-                let changed = execute(
-                    connection,
-                    "UPDATE auth_user
-                        SET password = COALESCE($2, password), is_active = COALESCE($3, is_active),
-                            is_staff = COALESCE($4, is_staff), is_superuser = COALESCE($5, is_superuser),
-                            email = COALESCE($6, email), last_login = COALESCE($7, last_login),
-                            first_name = COALESCE($8, first_name), last_name = COALESCE($9, last_name)
-                      WHERE id = $1",
-                    &[
-                        &id.get(),
-                        &change.password_hash.as_ref().map(PasswordHash::as_str),
-                        &change.is_active,
-                        &change.is_staff,
-                        &change.is_superuser,
-                        &change.email,
-                        &change.last_login.map(to_text),
-                        &change.first_name,
-                        &change.last_name,
-                    ],
-                )?;
-                Ok(changed == 1)
+                end_tokens(connection, id, ending)?;
+                Ok(update(connection, id, &change)?)
             })
             .await
     }
@@ -140,24 +133,58 @@ impl Store {
     /// Deletes a user with its memberships. Its recorded tokens stay, without a user, as Django's ORM leaves them.
     /// False if there is none with this id; refused while a table that is not ours to change refers to the user.
     pub async fn delete_user(&self, id: UserId) -> Result<bool, StoreError> {
-        let before = [
-            "DELETE FROM auth_user_groups WHERE user_id = $1",
-            "DELETE FROM auth_user_user_permissions WHERE user_id = $1",
-            "UPDATE token_blacklist_outstandingtoken SET user_id = NULL WHERE user_id = $1",
-        ];
+        self.sqlite.write(move |connection| delete(connection, id)).await
+    }
+
+    /// Deletes a user, and ends the user's sessions; if the first is refused, neither.
+    pub async fn delete_user_and_end_tokens(&self, id: UserId, ending: Ending) -> Result<bool, StoreError> {
         self.sqlite
             .write(move |connection| {
-                for sql in before {
-                    execute(connection, sql, &[&id.get()])?;
-                }
-                // Foreign keys are checked at the commit, which other writes share: none may be broken by then.
-                if let Some(table) = find_table_that_refers_to(connection, id)? {
-                    return Err(StoreError::UserReferenced(table));
-                }
-                Ok(execute(connection, "DELETE FROM auth_user WHERE id = $1", &[&id.get()])? == 1)
+                end_tokens(connection, id, ending)?; // first, for the tokens do not stay the user's
+                delete(connection, id)
             })
             .await
     }
+}
+
+fn update(connection: &Connection, id: UserId, change: &UserChange) -> rusqlite::Result<bool> {
+    let changed = execute(
+        connection,
+        "UPDATE auth_user
+            SET password = COALESCE($2, password), is_active = COALESCE($3, is_active),
+                is_staff = COALESCE($4, is_staff), is_superuser = COALESCE($5, is_superuser),
+                email = COALESCE($6, email), last_login = COALESCE($7, last_login),
+                first_name = COALESCE($8, first_name), last_name = COALESCE($9, last_name)
+          WHERE id = $1",
+        &[
+            &id.get(),
+            &change.password_hash.as_ref().map(PasswordHash::as_str),
+            &change.is_active,
+            &change.is_staff,
+            &change.is_superuser,
+            &change.email,
+            &change.last_login.map(to_text),
+            &change.first_name,
+            &change.last_name,
+        ],
+    )?;
+    Ok(changed == 1)
+}
+
+fn delete(connection: &Connection, id: UserId) -> Result<bool, StoreError> {
+    let before = [
+        "DELETE FROM auth_user_groups WHERE user_id = $1",
+        "DELETE FROM auth_user_user_permissions WHERE user_id = $1",
+        "UPDATE token_blacklist_outstandingtoken SET user_id = NULL WHERE user_id = $1",
+    ];
+    for sql in before {
+        execute(connection, sql, &[&id.get()])?;
+    }
+    // Foreign keys are checked at the commit, which other writes share: none may be broken by then.
+    if let Some(table) = find_table_that_refers_to(connection, id)? {
+        return Err(StoreError::UserReferenced(table));
+    }
+    Ok(execute(connection, "DELETE FROM auth_user WHERE id = $1", &[&id.get()])? == 1)
 }
 
 fn read_user(row: &Row<'_>) -> rusqlite::Result<User> {

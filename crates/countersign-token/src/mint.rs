@@ -124,7 +124,9 @@ impl Tokens {
         }
     }
 
-    fn unsigned(&self, claims: &Claims) -> String {
+    /// The token without its signature and the dot before it: what is signed.
+    #[must_use]
+    pub fn unsigned(&self, claims: &Claims) -> String {
         format!("{}.{}", self.verifier.own_header, compact::encode(self.payload(claims).as_bytes()))
     }
 

@@ -67,7 +67,8 @@ fn refuse_settings_that_are_no_text() -> Result<(), SettingError> {
 /// The use-cases on the configured database.
 pub fn open(config: Config) -> Result<Auth, Failure> {
     let store = Store::open(&config.database)?;
-    Ok(Auth::new(store, config.hashers, config.tokens, config.policy, config.rules, Clock::System))
+    Auth::start(store, config.hashers, config.tokens, config.policy, config.rules, Clock::System)
+        .map_err(|error| Failure::Other(format!("the hashing threads cannot start: {error}")))
 }
 
 /// Runs a subcommand's work to its end.

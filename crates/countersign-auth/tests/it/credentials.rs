@@ -111,3 +111,15 @@ async fn tokens_can_be_tied_to_the_password_they_were_issued_under() {
     ada.refresh().await.unwrap();
     ada.whoami().unwrap();
 }
+
+#[test]
+fn a_right_password_is_right_though_its_hash_is_replaced_while_it_is_checked() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let service = Service::start(rules());
+    let ada = runtime.block_on(service.welcome("ada"));
+    let mut late = service.stranger("ada");
+    let login = begin_waiting(late.log_in());
+    runtime.block_on(ada.store_hash(outdated_hash(PASSWORD)));
+    runtime.block_on(login).expect("the password is the same");
+    assert_eq!(ada.recorded().len(), 2);
+}

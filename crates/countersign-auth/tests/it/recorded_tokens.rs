@@ -1,8 +1,8 @@
 //! What the token tables hold: enough to end a token, not enough to use one.
 
-use countersign_auth::Rules;
+use countersign_auth::{LoginOutcome, Rules};
 
-use crate::service::{REFRESH_LIFETIME, Service, rotating, rules};
+use crate::service::{PASSWORD, REFRESH_LIFETIME, SLIDING_REFRESH_LIFETIME, Service, field, rotating, rules};
 
 /// The text without its signature.
 fn unsigned(token: &str) -> String {
@@ -45,7 +45,35 @@ async fn expired_tokens_are_flushed_and_good_ones_stay() {
     service.clock.advance_secs(1);
     ada.log_in().await.unwrap();
     service.clock.advance_secs(REFRESH_LIFETIME - 1);
+    assert_eq!(
+        service.auth.flush_expired_tokens().await.unwrap(),
+        0,
+        "a sliding token might yet be refreshed"
+    );
+    ada.refresh().await.unwrap();
+    service.clock.advance_secs(SLIDING_REFRESH_LIFETIME);
     assert_eq!(service.auth.flush_expired_tokens().await.unwrap(), 1);
     assert_eq!(ada.recorded().len(), 1);
-    ada.refresh().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_tokens_of_those_who_log_in_day_after_day_do_not_pile_up() {
+    let service = Service::start(rules());
+    let mut ada = service.welcome("ada").await;
+    for _ in 0..50 {
+        service.clock.advance_secs(REFRESH_LIFETIME);
+        ada.log_in().await.unwrap();
+    }
+    let count = ada.recorded().len();
+    assert!(count < 15, "{count} tokens are recorded, of which one is good");
+}
+
+#[tokio::test]
+async fn what_is_printed_of_an_answer_is_not_a_token() {
+    let service = Service::start(rotating(true));
+    let ada = service.welcome("ada").await;
+    let outcome = service.auth.log_in(field("ada"), field(PASSWORD)).await.unwrap();
+    let printed = format!("{outcome:?} {:?}", ada.present(&ada.refresh).await.unwrap());
+    let LoginOutcome::Done(pair) = outcome;
+    assert_eq!(printed + &format!(" {pair:?}"), "Done(..) Refreshed(..) TokenPair(..)");
 }

@@ -8,12 +8,14 @@ use countersign_domain::{PasswordHash, PasswordPolicy, RawText, User};
 use countersign_password::{Algorithm, Hashers, Limits, Preferred, Salt, Workspace};
 use countersign_store::{DatabaseUrl, OutstandingToken, Store, TokensOf, UserChange};
 use countersign_token::{Keys, Kind, Settings, Tokens};
+use jiff::SignedDuration;
 use tempfile::TempDir;
 
 pub const PASSWORD: &str = "correct horse battery";
 /// Simple JWT's lifetimes, in seconds.
 pub const ACCESS_LIFETIME: i64 = 5 * 60;
 pub const REFRESH_LIFETIME: i64 = 24 * 60 * 60;
+pub const SLIDING_REFRESH_LIFETIME: i64 = 24 * 60 * 60;
 /// What a preferred hash costs here, in the units of `Workspace::work`.
 pub const ONE_HASH: u64 = 64;
 
@@ -49,14 +51,25 @@ impl Service {
     }
 
     pub fn start_hashing(rules: Rules, preferred: Preferred, policy: PasswordPolicy) -> Self {
+        Self::start_all(rules, preferred, policy, 0)
+    }
+
+    /// Clocks may differ by so many seconds.
+    pub fn start_with_leeway(leeway: i64) -> Self {
+        Self::start_all(rules(), CHEAP, PasswordPolicy::none(), leeway)
+    }
+
+    fn start_all(rules: Rules, preferred: Preferred, policy: PasswordPolicy, leeway: i64) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(&DatabaseUrl::Sqlite(directory.path().join("db.sqlite3"))).unwrap();
         let hashers = Hashers::new(preferred, &Algorithm::ALL, Limits::default()).unwrap();
         let keys =
             Keys::new(countersign_token::Algorithm::HS256, b"a secret of the tests alone", b"").unwrap();
-        let tokens = Tokens::new(Settings::default(), keys);
+        let tokens =
+            Tokens::new(Settings { leeway: SignedDuration::from_secs(leeway), ..Settings::default() }, keys);
         let clock = ManualClock::at("2026-01-01T12:00:00Z".parse().unwrap());
-        let auth = Auth::new(store.clone(), hashers, tokens, policy, rules, Clock::Manual(clock.clone()));
+        let clock_to_read = Clock::Manual(clock.clone());
+        let auth = Auth::start(store.clone(), hashers, tokens, policy, rules, clock_to_read).unwrap();
         Self { auth, store, clock, _directory: directory }
     }
 

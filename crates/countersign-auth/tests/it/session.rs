@@ -148,3 +148,51 @@ async fn a_sliding_token_ends_at_once_with_all_tokens_of_its_user() {
     assert_eq!(refusal(ada.whoami()), "the bearer token was refused: [(Sliding, Blacklisted)]");
     assert_eq!(refusal(service.auth.refresh_sliding(field(&ada.access))), "Token is blacklisted");
 }
+
+#[tokio::test]
+async fn a_sliding_token_that_was_refreshed_ends_too_and_a_flush_does_not_bring_it_back() {
+    let service = Service::start(Rules { auth_token_classes: vec![Kind::Sliding], ..rules() });
+    service.register("ada", crate::service::PASSWORD).await.unwrap();
+    let mut ada = service.stranger("ada");
+    ada.log_in_sliding().await.unwrap();
+    let mut refresh_before_it_expires = async || {
+        service.clock.advance_secs(ACCESS_LIFETIME - 1);
+        ada.access = service.auth.refresh_sliding(field(&ada.access)).unwrap();
+    };
+    refresh_before_it_expires().await;
+    refresh_before_it_expires().await;
+    assert_eq!(service.auth.flush_expired_tokens().await.unwrap(), 0);
+    assert_eq!(service.auth.log_out_everywhere("ada").await.unwrap(), 1);
+    service.auth.flush_expired_tokens().await.unwrap();
+    assert_eq!(refusal(ada.whoami()), "the bearer token was refused: [(Sliding, Blacklisted)]");
+    assert_eq!(refusal(service.auth.refresh_sliding(field(&ada.access))), "Token is blacklisted");
+}
+
+#[tokio::test]
+async fn a_sliding_token_that_was_ended_stays_ended_until_its_last_second() {
+    let service = Service::start(Rules { auth_token_classes: vec![Kind::Sliding], ..rules() });
+    service.register("ada", crate::service::PASSWORD).await.unwrap();
+    let mut ada = service.stranger("ada");
+    ada.log_in_sliding().await.unwrap();
+    let step = ACCESS_LIFETIME - 1;
+    for _ in 0..REFRESH_LIFETIME / step {
+        service.clock.advance_secs(step);
+        ada.access = service.auth.refresh_sliding(field(&ada.access)).unwrap();
+    }
+    service.auth.log_out_everywhere("ada").await.unwrap();
+    service.clock.advance_secs(ACCESS_LIFETIME - 1);
+    service.auth.flush_expired_tokens().await.unwrap();
+    assert_eq!(refusal(ada.whoami()), "the bearer token was refused: [(Sliding, Blacklisted)]");
+}
+
+#[tokio::test]
+async fn a_token_is_ended_though_only_the_leeway_keeps_it_good() {
+    let service = Service::start_with_leeway(60);
+    let ada = service.welcome("ada").await;
+    service.clock.advance_secs(REFRESH_LIFETIME + 59);
+    ada.present(&ada.refresh).await.expect("the leeway is not over");
+    assert_eq!(service.auth.flush_expired_tokens().await.unwrap(), 0);
+    assert_eq!(service.auth.log_out_everywhere("ada").await.unwrap(), 1);
+    service.auth.flush_expired_tokens().await.unwrap();
+    assert_eq!(refusal(ada.present(&ada.refresh).await), "Token is blacklisted");
+}

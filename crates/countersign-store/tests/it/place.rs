@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Waker};
 
 use countersign_domain::{NewUser, PasswordHash, UserId};
-use countersign_store::{DatabaseUrl, NewToken, Store, StoreError};
+use countersign_store::{DatabaseUrl, Ending, NewToken, Store, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -91,6 +91,11 @@ pub fn token(jti: &str, user: Option<UserId>) -> NewToken {
         created_at: noon(),
         expires_at: after_noon(86_400),
     }
+}
+
+/// The end of all that has not expired by then.
+pub fn ending(at: Timestamp) -> Ending {
+    Ending { at, past: at }
 }
 
 pub fn noon() -> Timestamp {

@@ -1,9 +1,11 @@
 //! The token tables: a token is recorded once, ended once, and replaced by one successor at the most.
 
 use countersign_domain::{PasswordHash, UserId};
-use countersign_store::{Blacklisting, NewToken, OutstandingToken, Store, TokensOf, UserChange};
+use countersign_store::{
+    Blacklisting, Ending, NewToken, OutstandingToken, Store, StoreError, TokensOf, UserChange,
+};
 
-use crate::place::{Place, after_noon, noon, person, token};
+use crate::place::{Place, after_noon, ending, noon, person, token};
 
 async fn with_ada_and_bob() -> (Place, Store, UserId, UserId) {
     let (place, store) = Place::open();
@@ -117,8 +119,8 @@ async fn all_good_tokens_of_one_user_are_ended_and_counted() {
     store.blacklist_token(token("ended before", Some(ada)), noon()).await.unwrap();
     store.record_token(NewToken { expires_at: after_noon(10), ..token("expired", Some(ada)) }).await.unwrap();
     store.record_token(token("of bob", Some(bob))).await.unwrap();
-    assert_eq!(store.blacklist_tokens_of(ada, after_noon(10)).await.unwrap(), 2);
-    assert_eq!(store.blacklist_tokens_of(ada, after_noon(10)).await.unwrap(), 0);
+    assert_eq!(store.blacklist_tokens_of(ada, ending(after_noon(10))).await.unwrap(), 2);
+    assert_eq!(store.blacklist_tokens_of(ada, ending(after_noon(10))).await.unwrap(), 0);
     let ended = |jti: &str| store.is_blacklisted(jti).unwrap();
     assert_eq!(["a", "b", "ended before"].map(ended), [true; 3]);
     assert_eq!(["expired", "of bob"].map(ended), [false; 2]);
@@ -144,7 +146,11 @@ async fn times_are_compared_to_the_microsecond_though_they_are_text() {
     let expiring = |jti, expires_at| NewToken { expires_at, ..token(jti, Some(ada)) };
     store.record_token(expiring("whole second", noon())).await.unwrap();
     store.record_token(expiring("a microsecond later", noon() + microsecond)).await.unwrap();
-    assert_eq!(store.blacklist_tokens_of(ada, noon()).await.unwrap(), 1, "the later one is still good");
+    assert_eq!(
+        store.blacklist_tokens_of(ada, ending(noon())).await.unwrap(),
+        1,
+        "the later one is still good"
+    );
     assert_eq!(store.flush_expired_tokens(noon() - microsecond).await.unwrap(), 0);
     assert_eq!(store.flush_expired_tokens(noon()).await.unwrap(), 1);
     assert_eq!(ids_of(&store, ada), ["a microsecond later"]);
@@ -176,4 +182,94 @@ async fn a_login_of_a_user_deleted_meanwhile_is_not_recorded() {
     store.delete_user(ada).await.unwrap();
     assert!(!store.record_login(token("late", Some(ada)), &as_checked, None).await.unwrap());
     assert_eq!(store.count_tokens().unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_token_that_expired_can_be_ended_while_it_may_yet_be_refreshed() {
+    let (_place, store, ada, _) = with_ada_and_bob().await;
+    store.record_token(NewToken { expires_at: after_noon(10), ..token("sliding", Some(ada)) }).await.unwrap();
+    let ending = Ending { at: after_noon(60), past: noon() };
+    assert_eq!(store.blacklist_tokens_of(ada, ending).await.unwrap(), 1);
+    assert!(store.is_blacklisted("sliding").unwrap());
+}
+
+#[tokio::test]
+async fn a_token_that_was_ended_gets_no_successor() {
+    let (_place, store, ada, _) = with_ada_and_bob().await;
+    let succeed = |jti| store.record_successor("old".to_owned(), token(jti, Some(ada)));
+    assert!(succeed("first").await.unwrap(), "the old one was never recorded");
+    assert!(succeed("second").await.unwrap(), "nor ended by its first successor");
+    store.blacklist_token(token("old", Some(ada)), noon()).await.unwrap();
+    assert!(!succeed("third").await.unwrap());
+    assert_eq!(ids_of(&store, ada), ["first", "second", "old"]);
+}
+
+#[tokio::test]
+async fn a_long_flush_lets_others_write_between_and_misses_nothing() {
+    let (place, store, ada, _) = with_ada_and_bob().await;
+    place
+        .outside()
+        .execute_batch(
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500)
+             INSERT INTO token_blacklist_outstandingtoken (token, expires_at, jti)
+             SELECT '', iif(i % 5 = 0, '2026-01-02', '2026-01-01'), i FROM n",
+        )
+        .unwrap();
+    store.blacklist_token(token("good", Some(ada)), noon()).await.unwrap();
+    assert_eq!(store.flush_expired_tokens(noon()).await.unwrap(), 2000);
+    assert_eq!(store.count_tokens().unwrap(), 501);
+    assert!(store.is_blacklisted("good").unwrap());
+}
+
+#[tokio::test]
+async fn sweeping_with_each_recording_bounds_the_table_even_behind_tokens_that_live_long() {
+    let (_place, store, ada, _) = with_ada_and_bob().await;
+    for number in 0..25 {
+        store.record_token(token(&format!("long-lived {number}"), Some(ada))).await.unwrap();
+    }
+    for number in 0..200 {
+        let expires_at = after_noon(number + 1);
+        store
+            .blacklist_token(NewToken { expires_at, ..token(&number.to_string(), Some(ada)) }, noon())
+            .await
+            .unwrap();
+        store.sweep_expired_tokens(after_noon(number)).await.unwrap();
+        let count = store.count_tokens().unwrap();
+        assert!(count <= 25 + 10, "{count} tokens are recorded, of which 26 are good");
+    }
+    store.flush_expired_tokens(after_noon(1000)).await.unwrap();
+    assert_eq!(ids_of(&store, ada).len(), 25, "what is good is never swept");
+}
+
+#[tokio::test]
+async fn tokens_that_another_application_refers_to_are_not_deleted_under_it() {
+    let (place, store, ada, _) = with_ada_and_bob().await;
+    store.record_token(token("a", Some(ada))).await.unwrap();
+    place
+        .outside()
+        .execute_batch(
+            "CREATE TABLE device (token_id REFERENCES token_blacklist_outstandingtoken (id) DEFERRABLE INITIALLY DEFERRED);
+             INSERT INTO device VALUES (1)",
+        )
+        .unwrap();
+    for refused in [
+        store.flush_expired_tokens(after_noon(100_000)).await,
+        store.sweep_expired_tokens(after_noon(100_000)).await,
+    ] {
+        assert!(
+            matches!(&refused, Err(StoreError::TokensReferenced(table)) if table == "device"),
+            "{refused:?}"
+        );
+    }
+    assert_eq!(store.count_tokens().unwrap(), 1);
+}
+
+#[tokio::test]
+async fn what_is_printed_of_a_token_is_not_its_text() {
+    let (_place, store, ada, _) = with_ada_and_bob().await;
+    let new = NewToken { text: "secret".to_owned(), ..token("a", Some(ada)) };
+    let printed = format!("{new:?}");
+    store.record_token(new).await.unwrap();
+    let printed = printed + &format!("{:?}", recorded(&store, "a"));
+    assert!(printed.contains("\"a\"") && !printed.contains("secret"), "{printed}");
 }

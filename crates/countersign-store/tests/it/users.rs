@@ -3,7 +3,7 @@
 use countersign_domain::{NewUser, PasswordHash, User, UserId};
 use countersign_store::{InsertUserError, StoreError, UserChange};
 
-use crate::place::{Place, after_noon, noon, person, time, token};
+use crate::place::{Place, after_noon, ending, noon, person, time, token};
 
 fn hash(text: &str) -> PasswordHash {
     PasswordHash::new(text.to_owned())
@@ -203,6 +203,11 @@ async fn a_user_to_whom_an_application_of_djangos_refers_is_not_deleted_and_the_
     );
     assert!(neighbour.is_ok());
     assert!(store.find_user(ada).unwrap().is_some());
-    assert!(store.delete_user(bob).await.unwrap());
+    store.record_token(token("of ada", Some(ada))).await.unwrap();
+    store.delete_user_and_end_tokens(ada, ending(noon())).await.unwrap_err();
+    assert!(!store.is_blacklisted("of ada").unwrap(), "who is not deleted is not logged out");
+    store.record_token(token("of bob", Some(bob))).await.unwrap();
+    assert!(store.delete_user_and_end_tokens(bob, ending(noon())).await.unwrap());
+    assert!(store.is_blacklisted("of bob").unwrap());
     assert_eq!(store.integrity_complaints().unwrap(), Vec::<String>::new());
 }
