@@ -66,18 +66,12 @@ pub struct PasswordPolicy {
 }
 
 impl PasswordPolicy {
-    /// A policy of these validators; their order is that of the reported reasons.
+    /// A policy of these validators; their order is that of the reported reasons. Without any it accepts everything.
     #[must_use]
     pub fn new(validators: Vec<PasswordValidator>) -> PasswordPolicy {
         let needs_list = validators.contains(&PasswordValidator::Common);
         let common = if needs_list { COMMON_PASSWORDS.lines().collect() } else { HashSet::new() };
         PasswordPolicy { validators, common }
-    }
-
-    /// A policy that accepts everything.
-    #[must_use]
-    pub fn none() -> PasswordPolicy {
-        PasswordPolicy::new(Vec::new())
     }
 
     /// Every reason to refuse the password, at most one per validator; empty when it is accepted.

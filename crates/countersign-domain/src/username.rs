@@ -43,12 +43,6 @@ impl Username {
     pub fn stored(&self) -> &str {
         &self.stored
     }
-
-    /// Whether normalising made the name longer than the 150 code points that a `varchar(150)` column holds.
-    #[must_use]
-    pub fn stored_is_too_long(&self) -> bool {
-        self.stored.chars().nth(MAX_LENGTH).is_some()
-    }
 }
 
 /// A name half checked: only whether it is taken is still open.

@@ -13,7 +13,7 @@ mod write;
 pub use encoding::parse_bytes;
 pub use number::Int;
 pub use object::{Object, Text};
-pub use parse::{MAX_DEPTH, ParseError, parse, parse_constants};
+pub use parse::{ParseError, parse, parse_constants};
 pub(crate) use write::object_to_compact;
 pub use write::{to_compact, to_response};
 

@@ -16,7 +16,7 @@ const QUEUE: usize = 512;
 #[test]
 fn logins_beyond_the_queue_are_asked_to_come_back_and_those_who_left_cost_nothing() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let service = Service::start_hashing(rules(), COSTLY, PasswordPolicy::none());
+    let service = Service::start_hashing(rules(), COSTLY, PasswordPolicy::new(Vec::new()));
     let mut ada = runtime.block_on(service.welcome("ada"));
     let before = service.auth.hashing_work();
 

@@ -47,7 +47,7 @@ pub struct Service {
 
 impl Service {
     pub fn start(rules: Rules) -> Self {
-        Self::start_hashing(rules, CHEAP, PasswordPolicy::none())
+        Self::start_hashing(rules, CHEAP, PasswordPolicy::new(Vec::new()))
     }
 
     pub fn start_hashing(rules: Rules, preferred: Preferred, policy: PasswordPolicy) -> Self {
@@ -56,7 +56,7 @@ impl Service {
 
     /// Clocks may differ by so many seconds.
     pub fn start_with_leeway(leeway: i64) -> Self {
-        Self::start_all(rules(), CHEAP, PasswordPolicy::none(), leeway)
+        Self::start_all(rules(), CHEAP, PasswordPolicy::new(Vec::new()), leeway)
     }
 
     fn start_all(rules: Rules, preferred: Preferred, policy: PasswordPolicy, leeway: i64) -> Self {

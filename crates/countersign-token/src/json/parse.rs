@@ -4,7 +4,7 @@ use super::number::MAX_DIGITS;
 use super::{Int, Object, Text, Value};
 
 /// Arrays and objects may nest this deep; the reference overflows its stack (HTTP 500) at about the same depth.
-pub const MAX_DEPTH: usize = 945;
+const MAX_DEPTH: usize = 945;
 
 /// Why a text is not JSON. `Display` is the message Python gives.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,7 +30,7 @@ pub enum ParseError {
          use sys.set_int_max_str_digits() to increase the limit"
     )]
     TooManyDigits(usize),
-    /// Nested deeper than [`MAX_DEPTH`].
+    /// Nested more than 945 deep.
     #[error("Arrays and objects are nested too deeply")]
     TooDeep,
 }
