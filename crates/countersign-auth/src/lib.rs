@@ -135,9 +135,7 @@ impl Auth {
         let expires_at = claims.expires_at().ok_or(Refusal::Invalid)?;
         Ok(NewToken { jti, text, user, created_at: now, expires_at })
     }
-}
 
-impl Auth {
     /// The end of a user's sessions, now.
     fn ending(&self) -> Ending {
         let at = self.clock.now();
