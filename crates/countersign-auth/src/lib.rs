@@ -72,23 +72,6 @@ impl Auth {
         Ok(Self { store, hashing: HashingPool::start(hashers)?, tokens, policy, rules, clock })
     }
 
-    /// As [`start`](Self::start), for callers who cannot do without.
-    ///
-    /// # Panics
-    /// When the operating system refuses a thread.
-    #[must_use]
-    pub fn new(
-        store: Store,
-        hashers: Hashers,
-        tokens: Tokens,
-        policy: PasswordPolicy,
-        rules: Rules,
-        clock: Clock,
-    ) -> Self {
-        Self::start(store, hashers, tokens, policy, rules, clock)
-            .expect("there is room for a thread per core")
-    }
-
     /// Password work done so far, in the units of [`countersign_password::Workspace::work`]; for a metric.
     #[must_use]
     pub fn hashing_work(&self) -> u64 {

@@ -85,6 +85,7 @@ impl Auth {
         for _ in 0..ATTEMPTS {
             let Some(mut user) = self.store.find_user_by_username(&username)? else {
                 self.hashing.burn(password).await?;
+                tracing::info!("login refused: no such user"); // the name may be a mistyped password
                 return Err(Error::NoActiveAccount);
             };
             let (verdict, upgrade) =
@@ -97,11 +98,13 @@ impl Auth {
                 tracing::info!(user.id = %user.id, "password hash upgraded");
             }
             if !(verdict.is_correct() && user.is_active) {
+                tracing::info!(user.id = %user.id, user.is_active, "login refused");
                 return Err(Error::NoActiveAccount);
             }
             let at = self.clock.now();
             let claims = of(&user, at);
             if let Some(encoded) = self.issue(&user, &claims, at).await? {
+                tracing::info!(user.id = %user.id, "logged in");
                 return Ok(Issued { claims, encoded, at });
             }
         }

@@ -48,7 +48,10 @@ impl Auth {
         user.is_staff = is_superuser;
         user.is_superuser = is_superuser;
         match self.store.insert_user(user.clone()).await {
-            Ok(id) => Ok(user.with_id(id)),
+            Ok(id) => {
+                tracing::info!(user.id = %id, "account made");
+                Ok(user.with_id(id))
+            }
             Err(InsertUserError::UsernameTaken) => {
                 Err(Error::Fields(vec![("username", vec![FieldError::UsernameTaken])]))
             }

@@ -2,6 +2,7 @@
 //! waiting jobs. Measured on prototypes: a read costs 2 µs inline against 16 µs and more through a thread hop;
 //! 64 callers get 20,000 durable writes a second by sharing commits against 5,000 without.
 
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -36,9 +37,10 @@ type Answer = Box<dyn FnOnce() + Send>;
 impl Sqlite {
     pub(crate) fn start(path: &Path, writer: Connection) -> Result<Self, StoreError> {
         let (queue, jobs) = mpsc::channel(QUEUE_LENGTH);
+        let identity = FileIdentity::of(path).map_err(|error| open_error(path, &error))?;
         let thread = std::thread::Builder::new().name("sqlite-writer".to_owned());
         let handle = thread
-            .spawn(move || write_until_closed(writer, jobs))
+            .spawn(move || write_until_closed(writer, &identity, jobs))
             .map_err(|error| open_error(path, &error))?;
         Ok(Self {
             path: path.to_owned(),
@@ -95,8 +97,30 @@ impl Drop for Sqlite {
     }
 }
 
-fn write_until_closed(mut connection: Connection, mut jobs: mpsc::Receiver<Job>) {
+/// Which file a path names, so that writes into one that was removed or replaced are not acknowledged.
+struct FileIdentity {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+impl FileIdentity {
+    fn of(path: &Path) -> std::io::Result<Self> {
+        let metadata = std::fs::metadata(path)?;
+        Ok(Self { path: path.to_owned(), device: metadata.dev(), inode: metadata.ino() })
+    }
+
+    fn still_holds(&self) -> bool {
+        Self::of(&self.path).is_ok_and(|now| (now.device, now.inode) == (self.device, self.inode))
+    }
+}
+
+fn write_until_closed(mut connection: Connection, file: &FileIdentity, mut jobs: mpsc::Receiver<Job>) {
     while let Some(first) = jobs.blocking_recv() {
+        if !file.still_holds() {
+            tracing::error!(path = %file.path.display(), "the database file was removed or replaced: restart the server");
+            continue;
+        }
         // A panic rolls the transaction back on its way here, so that nothing half done is left behind.
         match catch_unwind(AssertUnwindSafe(|| run_batch(&mut connection, first, &mut jobs))) {
             Ok(Ok(answers)) => answers.into_iter().for_each(|answer| answer()),
@@ -235,8 +259,7 @@ fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
 fn make_private_file(path: &Path) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.create(true).append(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.mode(0o600);
     options.open(path).map(drop)
 }
 

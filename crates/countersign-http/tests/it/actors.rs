@@ -61,7 +61,7 @@ impl World {
             django_peer: false,
         };
         let (policy, time) = (PasswordPolicy::default(), Clock::Manual(clock.clone()));
-        let auth = Auth::new(store.clone(), hashers, tokens(), policy, rules, time);
+        let auth = Auth::start(store.clone(), hashers, tokens(), policy, rules, time).expect("threads");
         let settings = Settings {
             allowed_hosts: AllowedHosts::parse("auth.example", false),
             auth_header_types: vec!["Bearer".to_owned()],

@@ -264,3 +264,18 @@ fn write_until_death(path: &str, lifetime: usize) {
         }
     });
 }
+
+#[tokio::test]
+async fn a_write_into_a_file_that_was_removed_or_replaced_is_not_acknowledged() {
+    for replaced in [false, true] {
+        let (place, store) = Place::open();
+        store.insert_user(person("ada")).await.unwrap();
+        std::fs::rename(place.file(), place.file().with_extension("away")).unwrap();
+        if replaced {
+            std::fs::write(place.file(), "").unwrap();
+        }
+        assert!(store.insert_user(person("bob")).await.is_err(), "replaced: {replaced}");
+        std::fs::rename(place.file().with_extension("away"), place.file()).unwrap();
+        store.insert_user(person("bob")).await.unwrap();
+    }
+}
