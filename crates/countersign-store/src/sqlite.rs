@@ -21,6 +21,8 @@ const QUEUE_LENGTH: usize = 1024;
 /// Writes that share a commit at the most, so that the first of them does not wait for ever.
 const BATCH_LENGTH: usize = 256;
 const CACHED_STATEMENTS: usize = 64;
+const PARAMETER_NAMES: [&str; 12] =
+    ["$1", "$2", "$3", "$4", "$5", "$6", "$7", "$8", "$9", "$10", "$11", "$12"];
 
 /// One SQLite file: idle readers and the writer's queue.
 pub(crate) struct Sqlite {
@@ -211,12 +213,12 @@ pub(crate) fn all<T>(
 
 /// Binds by name: SQLite numbers `$2, $1` by first appearance, so that binding by position would silently swap them.
 fn bind(statement: &mut Statement<'_>, values: &[&dyn ToSql]) -> rusqlite::Result<()> {
-    if statement.parameter_count() != values.len() {
+    if statement.parameter_count() != values.len() || values.len() > PARAMETER_NAMES.len() {
         return Err(rusqlite::Error::InvalidParameterCount(values.len(), statement.parameter_count()));
     }
-    for (position, value) in values.iter().enumerate() {
-        let name = format!("${}", position + 1);
-        let index = statement.parameter_index(&name)?.ok_or(rusqlite::Error::InvalidParameterName(name))?;
+    for (name, value) in PARAMETER_NAMES.iter().zip(values) {
+        let index = statement.parameter_index(name)?;
+        let index = index.ok_or_else(|| rusqlite::Error::InvalidParameterName((*name).to_owned()))?;
         statement.raw_bind_parameter(index, value)?;
     }
     Ok(())
