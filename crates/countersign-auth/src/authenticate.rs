@@ -10,7 +10,7 @@ impl Auth {
     /// The user whose token this is, read fresh from the database.
     pub fn authenticate(&self, token: &str) -> Result<User, Error> {
         let claims = self.validate_bearer(token, self.clock.now())?;
-        if claims.get(&self.tokens.settings().user_id_claim).is_none() {
+        if claims.get(&self.tokens().settings().user_id_claim).is_none() {
             return Err(Error::NoUserIdentification);
         }
         let user = self.find_user_of(&claims)?.ok_or(Error::UserNotFound)?;
@@ -24,7 +24,7 @@ impl Auth {
     }
 
     fn carries(&self, claims: &Claims, fingerprint: &str) -> bool {
-        let claim = claims.get(&self.tokens.settings().revoke_token_claim);
+        let claim = claims.get(&self.tokens().settings().revoke_token_claim);
         claim.and_then(|value| value.as_str()) == Some(fingerprint)
     }
 

@@ -14,7 +14,7 @@ impl Auth {
         let claims = self.validate(&token, Kind::Refresh, now)?;
         let user = self.find_user_of(&claims)?.map(|user| user.id);
         // A token that is recorded only now is recorded as Simple JWT does: in its own writing.
-        let row = self.token_row(&claims, || self.tokens.rewritten(&claims, &token), user, now)?;
+        let row = self.token_row(&claims, || self.tokens().rewritten(&claims, &token), user, now)?;
         match self.store.blacklist_token(row, now).await? {
             Blacklisting::Done => Ok(()),
             Blacklisting::Already => Err(Refusal::Blacklisted.into()),

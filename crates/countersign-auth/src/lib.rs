@@ -14,6 +14,8 @@ mod register;
 mod users;
 mod verify;
 
+use std::sync::{Arc, PoisonError, RwLock};
+
 use countersign_domain::{PasswordPolicy, User, UserId};
 use countersign_password::Hashers;
 use countersign_store::{Ending, NewToken, Store};
@@ -52,7 +54,7 @@ pub struct Rules {
 pub struct Auth {
     store: Store,
     hashing: HashingPool,
-    tokens: Tokens,
+    tokens: RwLock<Arc<Tokens>>,
     policy: PasswordPolicy,
     rules: Rules,
     clock: Clock,
@@ -69,6 +71,7 @@ impl Auth {
         rules: Rules,
         clock: Clock,
     ) -> std::io::Result<Self> {
+        let tokens = RwLock::new(Arc::new(tokens));
         Ok(Self { store, hashing: HashingPool::start(hashers)?, tokens, policy, rules, clock })
     }
 
@@ -78,24 +81,29 @@ impl Auth {
         self.hashing.work_done()
     }
 
+    /// How tokens are made and read at this moment: keys may be exchanged while requests are served.
+    fn tokens(&self) -> Arc<Tokens> {
+        Arc::clone(&self.tokens.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Decodes a token and checks it as `kind`, blacklist included where the kind has one.
     fn validate(&self, token: &str, kind: Kind, now: Timestamp) -> Result<Claims, Error> {
-        let claims = self.tokens.decode(token, now)?;
+        let claims = self.tokens().decode(token, now)?;
         if kind.can_be_blacklisted() && self.store.is_blacklisted(self.jti(&claims)?)? {
             return Err(Refusal::Blacklisted.into());
         }
-        self.tokens.check(&claims, kind, now)?;
+        self.tokens().check(&claims, kind, now)?;
         Ok(claims)
     }
 
     /// The id of a token that can be blacklisted.
     fn jti<'a>(&self, claims: &'a Claims) -> Result<&'a str, Refusal> {
-        claims.jti(&self.tokens.settings().jti_claim).ok_or(Refusal::NoId)
+        claims.jti(&self.tokens().settings().jti_claim).ok_or(Refusal::NoId)
     }
 
     /// The user that a token's claim names, if it names one that exists.
     fn find_user_of(&self, claims: &Claims) -> Result<Option<User>, Error> {
-        match claims.user_id(&self.tokens.settings().user_id_claim) {
+        match claims.user_id(&self.tokens().settings().user_id_claim) {
             UserIdClaim::Id(id) => Ok(self.store.find_user(UserId::new(id))?),
             _ => Ok(None),
         }
@@ -112,7 +120,7 @@ impl Auth {
         let text = if self.rules.django_peer {
             signed()
         } else {
-            self.tokens.unsigned(claims) + "." // a leaked table must not hand out sessions
+            self.tokens().unsigned(claims) + "." // a leaked table must not hand out sessions
         };
         let jti = self.jti(claims)?.to_owned();
         let expires_at = claims.expires_at().ok_or(Refusal::Invalid)?;
@@ -131,7 +139,8 @@ impl Auth {
     /// last refresh is possible until `refresh_exp`, and the result good for as long as it was at first: so a row
     /// outlives its `exp` by the refresh lifetime. `LEEWAY` counts for the last refresh, and again for its result.
     fn past(&self, now: Timestamp) -> Timestamp {
-        let settings = self.tokens.settings();
+        let tokens = self.tokens();
+        let settings = tokens.settings();
         let after_exp = [settings.sliding_refresh_lifetime, settings.leeway, settings.leeway];
         let subtract = |time: Timestamp, lifetime| time.checked_sub(lifetime).unwrap_or(Timestamp::MIN);
         after_exp.into_iter().fold(now, subtract)

@@ -50,11 +50,11 @@ impl Auth {
     ) -> Result<LoginOutcome<TokenPair>, Error> {
         let refresh = |user: &User, now| {
             let fingerprint = self.fingerprint(user);
-            self.tokens.refresh_for(&user.id.to_string(), fingerprint.as_deref(), &new_jti(), now)
+            self.tokens().refresh_for(&user.id.to_string(), fingerprint.as_deref(), &new_jti(), now)
         };
         let issued = self.admit(username, password, refresh).await?;
-        let access = self.tokens.access_from(&issued.claims, &new_jti(), issued.at);
-        Ok(LoginOutcome::Done(TokenPair { refresh: issued.encoded, access: self.tokens.encode(&access) }))
+        let access = self.tokens().access_from(&issued.claims, &new_jti(), issued.at);
+        Ok(LoginOutcome::Done(TokenPair { refresh: issued.encoded, access: self.tokens().encode(&access) }))
     }
 
     /// Logs in for one sliding token.
@@ -65,7 +65,7 @@ impl Auth {
     ) -> Result<LoginOutcome<String>, Error> {
         let sliding = |user: &User, now| {
             let fingerprint = self.fingerprint(user);
-            self.tokens.sliding_for(&user.id.to_string(), fingerprint.as_deref(), &new_jti(), now)
+            self.tokens().sliding_for(&user.id.to_string(), fingerprint.as_deref(), &new_jti(), now)
         };
         Ok(LoginOutcome::Done(self.admit(username, password, sliding).await?.encoded))
     }
@@ -113,7 +113,7 @@ impl Auth {
 
     /// Signs a new token and records it, with the login where that is wanted; `None` if the account has changed.
     async fn issue(&self, user: &User, claims: &Claims, now: Timestamp) -> Result<Option<String>, Error> {
-        let encoded = self.tokens.encode(claims);
+        let encoded = self.tokens().encode(claims);
         let row = self.token_row(claims, || encoded.clone(), Some(user.id), now)?;
         let last_login = self.rules.update_last_login.then_some(now);
         let record = self.store.record_login(row, user, last_login);

@@ -32,14 +32,14 @@ impl Auth {
         let now = self.clock.now();
         let claims = self.validate(&token, Kind::Refresh, now)?;
         let user = self.active_user_of(&claims)?;
-        self.tokens.check_can_be_continued(&claims)?;
-        let access = self.tokens.access_from(&claims, &new_jti(), now);
+        self.tokens().check_can_be_continued(&claims)?;
+        let access = self.tokens().access_from(&claims, &new_jti(), now);
         let successor = if self.rules.rotate_refresh_tokens {
             Some(self.rotate(&claims, &token, user, now).await?)
         } else {
             None
         };
-        Ok(Refreshed { access: self.tokens.encode(&access), refresh: successor })
+        Ok(Refreshed { access: self.tokens().encode(&access), refresh: successor })
     }
 
     /// Extends a sliding token whose refresh window is still open.
@@ -47,13 +47,13 @@ impl Auth {
         let token = parse_token_field("token", token)?;
         let now = self.clock.now();
         let claims = self.validate(&token, Kind::Sliding, now)?;
-        self.tokens.check_can_be_continued(&claims)?;
-        Ok(self.tokens.encode(&self.tokens.sliding_refreshed(&claims, now)?))
+        self.tokens().check_can_be_continued(&claims)?;
+        Ok(self.tokens().encode(&self.tokens().sliding_refreshed(&claims, now)?))
     }
 
     /// The id of the token's user; `None` for a token that names none, which Simple JWT lets pass.
     fn active_user_of(&self, claims: &Claims) -> Result<Option<UserId>, Error> {
-        if !claims.is_truthy(&self.tokens.settings().user_id_claim) {
+        if !claims.is_truthy(&self.tokens().settings().user_id_claim) {
             return Ok(None);
         }
         match self.find_user_of(claims)? {
@@ -69,12 +69,12 @@ impl Auth {
         user: Option<UserId>,
         now: Timestamp,
     ) -> Result<String, Error> {
-        let successor = self.tokens.rotated(old, &new_jti(), now);
-        let encoded = self.tokens.encode(&successor);
+        let successor = self.tokens().rotated(old, &new_jti(), now);
+        let encoded = self.tokens().encode(&successor);
         let row = self.token_row(&successor, || encoded.clone(), user, now)?;
         let record = async {
             if self.rules.blacklist_after_rotation {
-                let old_row = self.token_row(old, || self.tokens.rewritten(old, old_token), user, now)?;
+                let old_row = self.token_row(old, || self.tokens().rewritten(old, old_token), user, now)?;
                 Ok::<_, Error>(self.store.replace_token(old_row, row, now).await? == Blacklisting::Done)
             } else {
                 Ok(self.store.record_successor(self.jti(old)?.to_owned(), row).await?)

@@ -12,7 +12,7 @@ impl Auth {
         let token = parse_token_field("token", token)?;
         let claims = self.validate(&token, Kind::Untyped, self.clock.now())?;
         if self.rules.blacklist_after_rotation
-            && let Some(jti) = claims.jti(&self.tokens.settings().jti_claim)
+            && let Some(jti) = claims.jti(&self.tokens().settings().jti_claim)
             && self.store.is_blacklisted(jti)?
         {
             return Err(Error::VerifiedTokenBlacklisted);
