@@ -1,7 +1,7 @@
 //! Making tokens: claims in Simple JWT's order, and their compact form.
 
 use crate::compact;
-use crate::json::object_to_compact;
+use crate::json::{Object, Value, object_to_compact};
 use crate::{Claims, Keys, Kind, Refusal, Settings, SigningKey, Verifier};
 use jiff::{SignedDuration, Timestamp};
 
@@ -68,6 +68,18 @@ impl Tokens {
         successor
     }
 
+    /// Adds what is not Simple JWT's own to fresh claims: those that a deployment adds, and last the session. Audience and
+    /// issuer stand between the two, where they would otherwise be added at the end.
+    pub fn add_own(&self, claims: &mut Claims, added: &[(String, Value)], session: Option<&str>) {
+        for (name, value) in added {
+            claims.set(name, value.clone());
+        }
+        if let (Some(name), Some(session)) = (&self.settings().session_claim, session) {
+            self.add_audience_and_issuer(&mut claims.0);
+            claims.set(name, session);
+        }
+    }
+
     /// A sliding token for a user; `hash_password` as in [`refresh_for`](Self::refresh_for).
     #[must_use]
     pub fn sliding_for(
@@ -86,7 +98,7 @@ impl Tokens {
     /// Refuses claims that nothing can be made from: an `iss` that is no string verifies where no issuer is asked for,
     /// but `PyJWT` does not write it again.
     pub fn check_can_be_continued(&self, claims: &Claims) -> Result<(), Refusal> {
-        let is_writable = claims.get("iss").is_none_or(crate::json::Value::is_string);
+        let is_writable = claims.get("iss").is_none_or(Value::is_string);
         if is_writable { Ok(()) } else { Err(Refusal::Invalid) }
     }
 
@@ -171,13 +183,17 @@ impl Tokens {
             return object_to_compact(&claims.0);
         }
         let mut object = claims.0.clone();
-        if let Some(audience) = audience {
-            object.insert("aud", audience.to_claim());
-        }
-        if let Some(issuer) = issuer {
-            object.insert("iss", issuer.as_str());
-        }
+        self.add_audience_and_issuer(&mut object);
         object_to_compact(&object)
+    }
+
+    fn add_audience_and_issuer(&self, claims: &mut Object) {
+        if let Some(audience) = &self.settings().audience {
+            claims.insert("aud", audience.to_claim());
+        }
+        if let Some(issuer) = &self.settings().issuer {
+            claims.insert("iss", issuer.as_str());
+        }
     }
 }
 

@@ -9,6 +9,8 @@ mod keys;
 #[cfg(test)]
 mod mint;
 #[cfg(test)]
+mod refresh_id;
+#[cfg(test)]
 mod vectors;
 #[cfg(test)]
 mod verify;
