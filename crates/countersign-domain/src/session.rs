@@ -163,6 +163,15 @@ impl Session {
         self.ended.is_none() && now.duration_since(self.last_seen_at) >= Self::SEEN_EVERY
     }
 
+    /// Whether a presented refresh token with the id `jti` is the present one, that was not exchanged yet.
+    #[must_use]
+    pub fn is_at(&self, presented: Presented, jti: &str) -> bool {
+        match presented {
+            Presented::Generation(generation) => generation == self.generation,
+            Presented::Foreign => self.replaced_jti.as_deref() != Some(jti),
+        }
+    }
+
     /// What a presented refresh token with the id `jti` means for the session (RFC 9700 §4.14.2).
     ///
     /// `grace` is how long an exchanged token may still be presented while its successor has not been. With
@@ -178,15 +187,11 @@ impl Session {
         ends_exchanged: bool,
     ) -> Rotation {
         let was_replaced = self.replaced_jti.as_deref() == Some(jti);
-        let is_current = match presented {
-            Presented::Generation(generation) => generation == self.generation,
-            Presented::Foreign => !was_replaced,
-        };
         let is_ahead = matches!(presented, Presented::Generation(ahead) if ahead > self.generation);
         let is_in_grace = now.duration_since(self.rotated_at) < grace;
         if self.ended.is_some() || is_ahead {
             Rotation::Refuse
-        } else if is_current {
+        } else if self.is_at(presented, jti) {
             Rotation::Advance
         } else if is_in_grace && (was_replaced || !ends_exchanged) {
             Rotation::Repeat

@@ -7,6 +7,7 @@
 mod database_url;
 mod error;
 mod foreign_keys;
+mod groups;
 mod migrations;
 mod sessions;
 mod sqlite;
