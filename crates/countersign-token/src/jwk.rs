@@ -16,6 +16,10 @@ impl PublicJwk {
             KeyType::Rsa => {
                 let key = RsaSubjectPublicKey::from_der(spki).ok()?;
                 let RsaPublicKeyComponents { n, e } = RsaPublicKeyComponents::<Vec<u8>>::from(&key);
+                // The crypto library would refuse the size at each signature.
+                if !(2048 / 8..=8192 / 8).contains(&n.len()) {
+                    return None;
+                }
                 [("e", encode(&e)), ("kty", "RSA".to_owned()), ("n", encode(&n))].into_iter().collect()
             }
             KeyType::Ec(curve) => {
@@ -31,6 +35,10 @@ impl PublicJwk {
             }
         };
         Some(Self(members))
+    }
+
+    pub(crate) fn members(&self) -> &Object {
+        &self.0
     }
 
     /// The digest of the members (RFC 7638).
@@ -50,7 +58,7 @@ pub(crate) enum KeyType {
 pub(crate) struct Curve {
     pub(crate) name: &'static str,
     /// The length of each coordinate.
-    pub(crate) bytes: usize,
+    bytes: usize,
 }
 
 impl KeyType {
@@ -74,6 +82,11 @@ impl KeyType {
 }
 
 impl Curve {
+    /// The uncompressed point of coordinates in their full length.
+    pub(crate) fn point(&self, x: &[u8], y: &[u8]) -> Option<Vec<u8>> {
+        (x.len() == self.bytes && y.len() == self.bytes).then(|| [&[4], x, y].concat())
+    }
+
     /// The coordinates of the uncompressed point (SEC 1 section 2.3.3) that ends an SPKI (RFC 5480 section 2.2).
     fn coordinates<'a>(&self, spki: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
         let (_, point) = spki.split_at_checked(spki.len().checked_sub(2 * self.bytes + 1)?)?;

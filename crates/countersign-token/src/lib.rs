@@ -35,6 +35,7 @@ mod claims;
 mod compact;
 pub mod json;
 mod jwk;
+mod jwks;
 mod keys;
 mod mint;
 mod pem;
@@ -46,6 +47,7 @@ mod verifying_key;
 
 pub use algorithm::Algorithm;
 pub use claims::{Claims, UserIdClaim};
+pub use jwks::{JwksError, parse_jwks};
 pub use keys::{KeyError, Keys};
 pub use mint::Tokens;
 pub use refusal::Refusal;

@@ -2,6 +2,7 @@
 
 use crate::compact::{self, Header};
 use crate::json::object_to_compact;
+use crate::jwks;
 use crate::{Claims, Keys, Kind, Refusal, Settings, SigningKey, Verifier};
 use jiff::{SignedDuration, Timestamp};
 
@@ -31,6 +32,13 @@ impl Tokens {
     #[must_use]
     pub fn settings(&self) -> &Settings {
         self.verifier.settings()
+    }
+
+    /// The public keys that verify these tokens, as a JWK set (RFC 7517) to publish: first the one that signs, then
+    /// the others in order, each with its thumbprint (RFC 7638) as `kid`. A shared secret is never in it.
+    #[must_use]
+    pub fn jwks(&self) -> String {
+        jwks::written(self.verifier.keys())
     }
 
     /// A refresh token for a user. `hash_password` is the digest of the password's hash, when tokens are to end

@@ -48,7 +48,7 @@ impl VerifyingKey {
         let parsed =
             ParsedPublicKey::new(verification, bytes).map_err(|error| rejected(algorithm, bytes, &error))?;
         let jwk = parsed.as_der().ok().and_then(|spki| PublicJwk::from_spki(algorithm, spki.as_ref()));
-        let jwk = jwk.ok_or_else(|| unfit(algorithm, &"its public part cannot be read"))?;
+        let jwk = jwk.ok_or_else(|| unfit(algorithm, &"its public part is of another kind or size"))?;
         Ok(Self { algorithm, kid: None, key: Public::Key(parsed, jwk) })
     }
 
@@ -58,6 +58,11 @@ impl VerifyingKey {
     pub fn named(self) -> Self {
         let kid = self.jwk().map(PublicJwk::thumbprint);
         Self { kid, ..self }
+    }
+
+    /// The same key under a name that others gave it.
+    pub(crate) fn with_kid(self, kid: Option<&str>) -> Self {
+        Self { kid: kid.map(str::to_owned), ..self }
     }
 
     /// The key's name: a token with another `kid` (RFC 7515 section 4.1.4) is not tried with it. An unnamed key is

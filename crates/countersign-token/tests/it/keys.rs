@@ -52,7 +52,9 @@ fn private_keys_may_be_pkcs8_pkcs1_or_sec1_and_give_their_public_key() {
     ] {
         Keys::new(algorithm, key.as_bytes(), pem(public).as_bytes()).expect(key);
         Keys::new(algorithm, key.as_bytes(), b"").expect(key);
-        VerifyingKey::new(algorithm, key.as_bytes()).expect(key);
+        let [private, public] =
+            [key, &pem(public)].map(|key| VerifyingKey::new(algorithm, key.as_bytes()).unwrap().named());
+        assert_eq!(private.kid(), public.kid());
     }
 }
 
@@ -63,7 +65,12 @@ fn a_public_key_alone_verifies() {
     let tokens = Tokens::new(Settings::default(), keys);
     let token = tokens.encode(&tokens.refresh_for("1", None, "x", recorded_at()));
     let public = VerifyingKey::new(Algorithm::RS256, pem("rsa2048.pub").as_bytes()).unwrap();
-    Verifier::new(Settings::default(), vec![public]).decode(&token, recorded_at()).unwrap();
+    let pkcs1 = VerifyingKey::new(Algorithm::RS256, pkcs1.as_bytes()).unwrap().named();
+    let public = public.named();
+    assert_eq!(pkcs1.kid(), public.kid());
+    for key in [pkcs1, public] {
+        Verifier::new(Settings::default(), vec![key]).decode(&token, recorded_at()).unwrap();
+    }
 }
 
 #[test]

@@ -5,6 +5,8 @@ mod claims;
 #[cfg(test)]
 mod json;
 #[cfg(test)]
+mod jwks;
+#[cfg(test)]
 mod key_choice;
 #[cfg(test)]
 mod keys;
