@@ -23,7 +23,7 @@
 //! ```
 //!
 //! The crate does no I/O, reads no clock and makes no random numbers: the time and each new token's `jti` are
-//! arguments (generated keys and randomised signatures draw on the crypto library's own source). Whether a
+//! arguments (generated keys, seals and randomised signatures draw on the crypto library's own source). Whether a
 //! token was blacklisted is for the caller to look up between [`Verifier::decode`] and [`Verifier::check`].
 //!
 //! Behaviour is that of Simple JWT 5.5.1 with `PyJWT` 2.15.1. Where those crash on a correctly signed but absurd
@@ -40,6 +40,7 @@ mod keys;
 mod mint;
 mod pem;
 mod refusal;
+mod seal;
 mod settings;
 mod signing_key;
 mod verify;
@@ -51,6 +52,7 @@ pub use jwks::{JwksError, parse_jwks};
 pub use keys::{KeyError, Keys};
 pub use mint::Tokens;
 pub use refusal::Refusal;
+pub use seal::Seal;
 pub use settings::{Audience, Kind, Settings};
 pub use signing_key::SigningKey;
 pub use verify::Verifier;

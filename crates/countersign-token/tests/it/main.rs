@@ -13,6 +13,8 @@ mod keys;
 #[cfg(test)]
 mod mint;
 #[cfg(test)]
+mod seal;
+#[cfg(test)]
 mod vectors;
 #[cfg(test)]
 mod verify;
