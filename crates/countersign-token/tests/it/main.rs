@@ -1,5 +1,8 @@
 //! Everything the crate promises, replayed against the reference's recorded answers.
 
+#[cfg(feature = "tower")]
+#[cfg(test)]
+mod bearer;
 #[cfg(test)]
 mod claims;
 #[cfg(test)]
