@@ -62,6 +62,23 @@ pub struct Rules {
     pub token_claims: Vec<TokenClaim>,
 }
 
+/// Simple JWT's defaults; a minute of grace; no claims beside Simple JWT's.
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            rotate_refresh_tokens: false,
+            blacklist_after_rotation: false,
+            update_last_login: false,
+            check_revoke_token: false,
+            check_user_is_active: true,
+            auth_token_classes: vec![Kind::Access],
+            django_peer: false,
+            refresh_grace: SignedDuration::from_secs(60),
+            token_claims: Vec::new(),
+        }
+    }
+}
+
 /// The use-cases. One per process, shared by all requests.
 pub struct Auth {
     store: Store,

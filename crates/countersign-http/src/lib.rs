@@ -14,6 +14,7 @@ mod head;
 mod large_bodies;
 mod lingering;
 mod login;
+mod logout;
 mod me;
 mod places;
 mod refresh;
@@ -24,6 +25,7 @@ mod response;
 mod routes;
 mod serve;
 mod service;
+mod sessions;
 mod user_body;
 mod verify;
 
