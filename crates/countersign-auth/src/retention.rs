@@ -16,7 +16,13 @@ pub struct Flushed {
 }
 
 impl Auth {
-    /// Deletes the rows of sessions and of recorded tokens that are past any use, thousands at a time, and tells
+    /// How many rows of sessions and of recorded tokens are past any use.
+    pub fn count_expired(&self) -> Result<i64, Error> {
+        let now = self.clock.now();
+        Ok(self.store.count_expired(self.past_tokens(now), self.past_sessions(now))?)
+    }
+
+    /// Deletes the rows of sessions and of recorded tokens that are past any use, a thousand at a time, and tells
     /// `progress` after each batch.
     pub async fn flush_expired_tokens(&self, mut progress: impl FnMut(Flushed)) -> Result<Flushed, Error> {
         let now = self.clock.now();

@@ -231,6 +231,12 @@ impl Store {
     }
 }
 
+/// How many sessions expired or ended at or before `until`.
+pub(crate) fn count_past(connection: &Connection, until: Timestamp) -> rusqlite::Result<i64> {
+    let sql = "SELECT count(*) FROM countersign_session WHERE COALESCE(ended_at, expires_at) <= $1";
+    Ok(first(connection, sql, &[&until.as_microsecond()], |row| row.get(0))?.unwrap_or_default())
+}
+
 /// A second session with the same id leaves the first as it is.
 pub(crate) fn insert_session(connection: &Connection, session: &NewSession) -> rusqlite::Result<()> {
     let created_at = session.created_at.as_microsecond();

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row, ToSql};
 
 use crate::foreign_keys::find_table_that_refers_to_tokens;
-use crate::sessions::insert_session;
+use crate::sessions::{count_past, insert_session};
 use crate::sqlite::{all, execute, first};
 use crate::timestamp::{from_text, to_text};
 use crate::{NewSession, Store, StoreError};
@@ -221,6 +221,15 @@ impl Store {
     pub fn count_tokens(&self) -> Result<i64, StoreError> {
         let sql = "SELECT count(*) FROM token_blacklist_outstandingtoken";
         Ok(self.sqlite.read(|connection| first(connection, sql, &[], |row| row.get(0)))?.unwrap_or_default())
+    }
+
+    /// How many rows a flush of tokens that expired by `tokens`, and of sessions that were over by `sessions`, will delete.
+    pub fn count_expired(&self, tokens: Timestamp, sessions: Timestamp) -> Result<i64, StoreError> {
+        let sql = "SELECT count(*) FROM token_blacklist_outstandingtoken WHERE expires_at <= $1";
+        self.sqlite.read(|connection| {
+            let expired: Option<i64> = first(connection, sql, &[&to_text(tokens)], |row| row.get(0))?;
+            Ok(expired.unwrap_or_default() + count_past(connection, sessions)?)
+        })
     }
 
     /// Deletes the tokens recorded after the key `after` that expired at or before `until`, with their blacklist rows, of

@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 
-use countersign_auth::{Auth, Clock, Error as AuthError, UserError};
+use countersign_auth::{Auth, Clock, Error as AuthError, Rules, UserError};
 use countersign_store::{Store, StoreError};
 use serde_json::Value;
 use tracing_subscriber::EnvFilter;
@@ -67,7 +67,9 @@ fn refuse_settings_that_are_no_text() -> Result<(), SettingError> {
 /// The use-cases on the configured database.
 pub fn open(config: Config) -> Result<Auth, Failure> {
     let store = Store::open(&config.database)?;
-    Auth::start(store, config.hashers, config.tokens, config.policy, config.rules, Clock::System)
+    let django_peer = config.django_peer.unwrap_or_else(|| store.is_made_by_django());
+    let rules = Rules { django_peer, ..config.rules };
+    Auth::start(store, config.hashers, config.tokens, config.policy, rules, Clock::System)
         .map_err(|error| Failure::Other(format!("the hashing threads cannot start: {error}")))
 }
 
