@@ -199,7 +199,6 @@ impl Auth {
         match exchanged? {
             Exchanged::Done => Ok(Some((successor, Some(id)))),
             Exchanged::Overtaken => Ok(None),
-            Exchanged::Blacklisted => Err(Refusal::Blacklisted.into()),
         }
     }
 

@@ -60,11 +60,13 @@ impl Auth {
     /// The session that a token names; `None` for a token made without one, by a Django or before there were sessions.
     ///
     /// A session that has no row any more has ended long ago, so its token is refused. Only a Django beside us may have
-    /// continued a session beyond what its row says: then there is none.
+    /// continued a session beyond what its row says; and of a user who is deleted, that is the reason to give.
     pub(crate) fn find_session_of(&self, claims: &Claims) -> Result<Option<Session>, Error> {
         let Some(id) = self.session_id_of(claims) else { return Ok(None) };
         match self.store.find_session(&id)? {
-            None if !self.rules.django_peer => Err(Refusal::Blacklisted.into()),
+            None if !self.rules.django_peer && self.find_user_of(claims)?.is_some() => {
+                Err(Refusal::Blacklisted.into())
+            }
             found => Ok(found),
         }
     }

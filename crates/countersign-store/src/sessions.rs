@@ -64,10 +64,9 @@ pub struct Exchange {
 pub enum Exchanged {
     /// The session is at the next generation.
     Done,
-    /// Nothing was written: the session is not at that generation any more, has ended, or is not there.
+    /// Nothing was written: the session is not at that generation any more, has ended or is not there, or the token is in
+    /// Django's blacklist.
     Overtaken,
-    /// Nothing was written: the token is in Django's blacklist.
-    Blacklisted,
 }
 
 /// How many sessions and how many recorded tokens were good until now.
@@ -112,7 +111,7 @@ impl Store {
         self.sqlite
             .write(move |connection| {
                 if has_blacklist_row(connection, &exchange.jti)? {
-                    return Ok(Exchanged::Blacklisted);
+                    return Ok(Exchanged::Overtaken);
                 }
                 if let Some(session) = &exchange.begun {
                     insert_session(connection, session)?;

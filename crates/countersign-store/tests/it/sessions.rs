@@ -117,9 +117,13 @@ async fn an_exchange_writes_djangos_tables_with_the_session_or_not_at_all() {
     assert_eq!(store.exchange(with_tokens(exchange('a', 0, noon()), "one")).await.unwrap(), Exchanged::Done);
     assert!(store.is_blacklisted(&first).unwrap() && !store.is_blacklisted("one").unwrap());
     let again = store.exchange(with_tokens(exchange('a', 0, noon()), "two")).await.unwrap();
-    assert_eq!(again, Exchanged::Blacklisted);
+    assert_eq!(again, Exchanged::Overtaken);
     let overtaken = Exchange { jti: "another".to_owned(), ..exchange('a', 0, noon()) };
     assert_eq!(store.exchange(with_tokens(overtaken, "three")).await.unwrap(), Exchanged::Overtaken);
+    let of_ended =
+        Exchange { jti: first.clone(), begun: Some(new_session('d', ada)), ..exchange('d', 0, noon()) };
+    assert_eq!(store.exchange(of_ended).await.unwrap(), Exchanged::Overtaken);
+    assert_eq!(store.find_session(&id('d')).unwrap(), None, "a blacklisted token begins no session");
     assert_eq!(
         place.rows("SELECT jti FROM token_blacklist_outstandingtoken ORDER BY id"),
         [first.as_str(), "one"]
