@@ -198,8 +198,8 @@ async fn only_successor(services: &[Arc<Service>], token: &str, callers: usize) 
     successors.into_iter().next().unwrap()
 }
 
-/// Tried with mutants: without `AND generation = $2` in the store's exchange each caller moves the session on, and with an
-/// `Overtaken` that counts as done each gets the token of the generation it made up: both fail here in the first round.
+/// Tried with a mutant: without `AND generation = $2` in the store's exchange each caller moves the session on, and this
+/// fails in the first round. (Who takes `Overtaken` for done fails further down, where each successor is another.)
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_hundred_who_refresh_with_one_token_at_once_all_get_the_same_successor() {
     for rules in [rotating(true), rotating(false)] {

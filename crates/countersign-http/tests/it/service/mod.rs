@@ -4,5 +4,6 @@ mod bodies;
 mod heads;
 mod large_bodies;
 mod order;
+mod sessions;
 mod stories;
 mod unavailable;
