@@ -51,6 +51,8 @@ pub struct Rules {
     pub check_revoke_token: bool,
     /// Inactive users are refused at refresh and at protected endpoints.
     pub check_user_is_active: bool,
+    /// Which field of the user the user id claim holds.
+    pub user_id_field: UserIdField,
     /// The kinds of token that protected endpoints accept, in the order they are tried.
     pub auth_token_classes: Vec<Kind>,
     /// A Django serves the same database: its token tables are kept as it would keep them.
@@ -62,6 +64,15 @@ pub struct Rules {
     pub token_claims: Vec<TokenClaim>,
 }
 
+/// What tokens name a user by (`USER_ID_FIELD`): a field that no two users share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UserIdField {
+    /// The primary key.
+    Id,
+    /// The log-in name.
+    Username,
+}
+
 /// Simple JWT's defaults; a minute of grace; no claims beside Simple JWT's.
 impl Default for Rules {
     fn default() -> Self {
@@ -71,6 +82,7 @@ impl Default for Rules {
             update_last_login: false,
             check_revoke_token: false,
             check_user_is_active: true,
+            user_id_field: UserIdField::Id,
             auth_token_classes: vec![Kind::Access],
             django_peer: false,
             refresh_grace: SignedDuration::from_secs(60),
@@ -132,9 +144,17 @@ impl Auth {
 
     /// The user that a token's claim names, if it names one that exists.
     fn find_user_of(&self, claims: &Claims) -> Result<Option<User>, Error> {
-        match claims.user_id(&self.tokens().settings().user_id_claim) {
-            UserIdClaim::Id(id) => Ok(self.store.find_user(UserId::new(id))?),
-            _ => Ok(None),
+        let tokens = self.tokens();
+        let claim = &tokens.settings().user_id_claim;
+        match self.rules.user_id_field {
+            UserIdField::Id => match claims.user_id(claim) {
+                UserIdClaim::Id(id) => Ok(self.store.find_user(UserId::new(id))?),
+                _ => Ok(None),
+            },
+            UserIdField::Username => match claims.get(claim).and_then(|value| value.as_str()) {
+                Some(username) => Ok(self.store.find_user_by_username(username)?),
+                None => Ok(None),
+            },
         }
     }
 

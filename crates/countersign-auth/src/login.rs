@@ -8,7 +8,7 @@ use countersign_token::{Claims, Kind, Refusal, refresh_jti};
 use jiff::Timestamp;
 
 use crate::error::{Submitted, refused_fields};
-use crate::{Auth, Error, new_jti};
+use crate::{Auth, Error, UserIdField, new_jti};
 
 /// How often a login checks an account that others change under its hands.
 const ATTEMPTS: usize = 3;
@@ -135,7 +135,11 @@ impl Auth {
         now: Timestamp,
     ) -> Result<Claims, Error> {
         let tokens = self.tokens();
-        let (id, fingerprint) = (user.id.to_string(), self.fingerprint(user));
+        let fingerprint = self.fingerprint(user);
+        let id = match self.rules.user_id_field {
+            UserIdField::Id => user.id.to_string(),
+            UserIdField::Username => user.username.clone(),
+        };
         let mut claims = match (kind, session) {
             (Kind::Sliding, _) => tokens.sliding_for(&id, fingerprint.as_deref(), &new_jti(), now),
             (_, Some(session)) => {

@@ -3,11 +3,12 @@
 use countersign_store::{DatabaseUrl, Store};
 use serde_json::json;
 
+use crate::cli::CheckArgs;
 use crate::config::Files;
 use crate::program::{Failure, configure, report};
 
 /// Fails with the first setting that is wrong, or with everything that is wrong with the database.
-pub fn run(as_json: bool) -> Result<(), Failure> {
+pub fn run(args: &CheckArgs, as_json: bool) -> Result<(), Failure> {
     let config = configure(Files::NotNeeded)?;
     let DatabaseUrl::Sqlite(path) = &config.database;
     let complaints =
@@ -15,10 +16,14 @@ pub fn run(as_json: bool) -> Result<(), Failure> {
     if !complaints.is_empty() {
         return Err(Failure::Other(format!("the database is damaged: {}", complaints.join("; "))));
     }
-    let sentence = match config.warnings.as_slice() {
+    let mut warnings = config.warnings;
+    if args.deploy {
+        warnings.extend(config.deployment_warnings);
+    }
+    let sentence = match warnings.as_slice() {
         [] => "No issues.".to_owned(),
         warnings => format!("No errors. Warnings:\n  {}", warnings.join("\n  ")),
     };
-    report(as_json, &json!({ "warnings": config.warnings }), &sentence);
+    report(as_json, &json!({ "warnings": warnings }), &sentence);
     Ok(())
 }

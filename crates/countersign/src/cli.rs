@@ -37,7 +37,7 @@ enum Command {
     /// Delete the sessions and the recorded tokens that are past use (they also go by themselves, a few at each login).
     Flushexpiredtokens,
     /// Check settings, keys and database, and say what is wrong.
-    Check,
+    Check(CheckArgs),
     /// Look at accounts and change them.
     #[command(subcommand)]
     User(UserCommand),
@@ -49,6 +49,14 @@ pub struct ServeArgs {
     /// Address and port to listen on, e.g. 0.0.0.0:8000; wins over BIND and PORT.
     #[arg(long)]
     pub addr: Option<String>,
+}
+
+/// What to check.
+#[derive(Args)]
+pub struct CheckArgs {
+    /// Also warn of what must not be so where real users are.
+    #[arg(long)]
+    pub deploy: bool,
 }
 
 /// A new account.
@@ -149,7 +157,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Createsuperuser(args) => createsuperuser::run(args, cli.json),
         Command::Changepassword(args) => changepassword::run(&args, cli.json),
         Command::Flushexpiredtokens => flushexpiredtokens::run(cli.json),
-        Command::Check => check::run(cli.json),
+        Command::Check(args) => check::run(&args, cli.json),
         Command::User(command) => user::run(command, cli.json),
     }
 }

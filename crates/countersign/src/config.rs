@@ -5,7 +5,7 @@ mod reader;
 mod token_claims;
 mod tokens;
 
-use countersign_auth::Rules;
+use countersign_auth::{Rules, UserIdField};
 use countersign_domain::PasswordPolicy;
 use countersign_http::{AllowedHosts, HeaderName, Renderer};
 use countersign_password::Hashers;
@@ -56,6 +56,8 @@ pub struct Config {
     pub port: u16,
     /// What to say at the start.
     pub warnings: Vec<String>,
+    /// What to say when asked whether this is fit for real users.
+    pub deployment_warnings: Vec<String>,
 }
 
 impl Config {
@@ -74,6 +76,7 @@ impl Config {
         let port = reader.number("PORT", "must be a number from 0 to 65535")?;
         algorithm(&reader)?;
         let secret_key = secret_key::obtain(reader.optional_text("SECRET_KEY")?, &database, files)?;
+        let deployment_warnings = deployment_warnings(&reader, &rules, debug)?;
         let mut warnings = sources.warnings.clone();
         warnings.extend(check_secrets(&reader, &secret_key, debug)?);
         let tokens = Tokens::new(token_settings, keys(&reader, &secret_key)?);
@@ -89,6 +92,7 @@ impl Config {
             bind,
             port,
             warnings,
+            deployment_warnings,
         })
     }
 }
@@ -149,11 +153,31 @@ fn rules(reader: &Reader<'_>, settings: &Settings) -> Result<Rules, SettingError
         update_last_login: reader.switch("UPDATE_LAST_LOGIN")?,
         check_revoke_token: reader.switch("CHECK_REVOKE_TOKEN")?,
         check_user_is_active: reader.switch("CHECK_USER_IS_ACTIVE")?,
+        user_id_field: match reader.text("USER_ID_FIELD")? {
+            "id" | "pk" => UserIdField::Id,
+            "username" => UserIdField::Username,
+            _ => return Err(refused("USER_ID_FIELD", "must be id or username")),
+        },
         auth_token_classes: classes.iter().map(class).collect::<Result<_, _>>()?,
         django_peer: false, // until the database has been asked
         refresh_grace: refresh_grace(reader)?,
         token_claims: token_claims(reader, settings)?,
     })
+}
+
+/// What is right for trying out, or was right for the original, and is dangerous where real users are.
+fn deployment_warnings(reader: &Reader<'_>, rules: &Rules, debug: bool) -> Result<Vec<String>, SettingError> {
+    let any_host = reader.optional_text("ALLOWED_HOSTS")?.is_some_and(|hosts| hosts.trim() == "*");
+    let findings = [
+        (
+            rules.rotate_refresh_tokens && !rules.blacklist_after_rotation,
+            "BLACKLIST_AFTER_ROTATION is off: a stolen refresh token stays good until it expires, and nobody notices its \
+             use. Set it to True, so that it is good once, and its reuse ends the session",
+        ),
+        (debug, "DEBUG is on: a weak SECRET_KEY is accepted. Set it to False"),
+        (any_host, "ALLOWED_HOSTS is *: any host name is served. Name those that are yours"),
+    ];
+    Ok(findings.into_iter().filter(|(is_so, _)| *is_so).map(|(_, what)| what.to_owned()).collect())
 }
 
 fn django_peer(reader: &Reader<'_>) -> Result<Option<bool>, SettingError> {

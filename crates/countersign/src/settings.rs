@@ -195,6 +195,11 @@ pub const SETTINGS: &[Setting] = &[
         "HTTP_AUTHORIZATION",
         "The header that carries the token, in WSGI's spelling.",
     ),
+    simple_jwt(
+        "USER_ID_FIELD",
+        "id",
+        "What tokens name a user by: `id`, or `username`. Other fields are not unique in Django's table.",
+    ),
     simple_jwt("USER_ID_CLAIM", "user_id", "The claim that names the user."),
     simple_jwt("TOKEN_TYPE_CLAIM", "token_type", "The claim that holds the kind of token."),
     simple_jwt("JTI_CLAIM", "jti", "The claim that identifies the token."),

@@ -146,7 +146,6 @@ fn read_secret(name: &str, path: &str) -> Result<Zeroizing<String>, SettingError
 fn unsupported(name: &str, value: &serde_json::Value) -> Result<Option<String>, SettingError> {
     let removed = ["SECRET_KEY", "AUTH_HEADER_TYPE", "AUTH_TOKEN_CLASS", "TOKEN_BACKEND_CLASS"];
     let default = match name {
-        "USER_ID_FIELD" => serde_json::Value::from("id"),
         "JWK_URL" | "JSON_ENCODER" => serde_json::Value::Null,
         "USER_AUTHENTICATION_RULE" => serde_json::Value::from(
             "rest_framework_simplejwt.authentication.default_user_authentication_rule",

@@ -1,6 +1,6 @@
 //! Sessions: what their user sees of them, how they end, and who is refused from then on.
 
-use countersign_auth::{ClaimSource, Error, Rules, TokenClaim};
+use countersign_auth::{ClaimSource, Error, Rules, TokenClaim, UserIdField};
 use countersign_domain::{EndReason, User};
 use countersign_store::{Ended, UserChange};
 use countersign_token::Kind;
@@ -198,4 +198,15 @@ async fn tokens_carry_the_claims_that_a_deployment_adds_as_they_are_now() {
     ada.change(UserChange { is_superuser: Some(true), ..UserChange::default() }).await;
     ada.refresh().await.unwrap();
     assert!(written(&ada.access).contains(r#""permissions":["auth.add_group","auth.add_permission","#));
+}
+
+#[tokio::test]
+async fn tokens_can_name_their_user_by_the_log_in_name() {
+    let service = Service::start(Rules { user_id_field: UserIdField::Username, ..rotating(true) });
+    let mut ada = service.welcome("ada").await;
+    assert_eq!(claim(&ada.access, "user_id"), "ada");
+    ada.refresh().await.unwrap();
+    assert_eq!(ada.whoami().await.unwrap(), "ada");
+    service.store.delete_user(ada.row().id).await.unwrap();
+    assert_eq!(refusal(ada.whoami().await), "the bearer token's user does not exist");
 }

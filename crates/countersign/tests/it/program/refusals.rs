@@ -44,11 +44,22 @@ fn each_bad_setting_is_refused_by_name_in_one_sentence() {
         ("DATABASE_URL", "sqlite:", "needs the path of a file"),
         ("DATABASE_URL", "sqlite::memory:", "would forget every user"),
         ("DATABASE_URL", "sqlite:missing/countersign.sqlite3", "the directory missing does not exist"),
+        ("REFRESH_GRACE", "2h", "of at most an hour"),
+        ("REFRESH_GRACE", "-1", "must be 0, or a time"),
+        ("SESSION_CLAIM", "jti", "is no name of its own"),
+        ("TOKEN_CLAIMS", "jti=email", "the name \"jti\" is reserved"),
+        ("TOKEN_CLAIMS", "sid=email", "the name \"sid\" is reserved"),
+        ("TOKEN_CLAIMS", "hash_password=email", "is reserved"),
+        ("TOKEN_CLAIMS", "sub=username", "USER_ID_CLAIM=sub puts the user's id there"),
+        ("TOKEN_CLAIMS", "email,email", "\"email\" stands there twice"),
+        ("TOKEN_CLAIMS", "password", "\"password\" is not known of a user; use username, email"),
+        ("TOKEN_CLAIMS", "{\"a\": 1}", "must be names such as"),
+        ("DJANGO_PEER", "perhaps", "must be True or False"),
         ("SIMPLE_JWT_JSON", "[]", "is not a JSON object"),
         ("SIMPLE_JWT_JSON", "\"hunter2\"", "is not a JSON object"),
         ("SIMPLE_JWT_JSON", "{", "is not JSON"),
         ("SIMPLE_JWT_JSON", r#"{"JWK_URL": "https://example.com"}"#, "sets JWK_URL"),
-        ("SIMPLE_JWT_JSON", r#"{"USER_ID_FIELD": "uuid"}"#, "sets USER_ID_FIELD"),
+        ("USER_ID_FIELD", "uuid", "must be id or username"),
         ("SIMPLE_JWT_JSON", r#"{"SECRET_KEY": "hunter2"}"#, "holds SECRET_KEY, which Simple JWT has removed"),
         ("SIMPLE_JWT_JSON", r#"{"AUDIENCE": [1]}"#, "AUDIENCE must be a list of strings"),
         ("SIMPLE_JWT_JSON", r#"{"ISSUER": {}}"#, "ISSUER cannot be an object"),
@@ -147,4 +158,16 @@ fn claims_that_would_overwrite_each_other_are_refused() {
         let sentence = Installation::new().with(setting, claim).refusal(&["check"]);
         assert!(sentence.contains("is no name of its own"), "{setting}={claim}: {sentence}");
     }
+}
+
+#[test]
+fn before_a_deployment_the_check_says_what_is_dangerous_about_it() {
+    let here = Installation::new().with("SECRET_KEY", STRONG_KEY).with("ROTATE_REFRESH_TOKENS", "True");
+    assert_eq!(here.say(&["check"]), "No issues.\n");
+    let said = here.say(&["check", "--deploy"]);
+    assert!(said.contains("BLACKLIST_AFTER_ROTATION is off: a stolen refresh token stays good"), "{said}");
+    let here = here.with("BLACKLIST_AFTER_ROTATION", "True");
+    assert_eq!(here.say(&["check", "--deploy"]), "No issues.\n");
+    let said = here.with("DEBUG", "True").with("ALLOWED_HOSTS", "*").say(&["check", "--deploy"]);
+    assert!(said.contains("DEBUG is on: ") && said.contains("ALLOWED_HOSTS is *: "), "{said}");
 }
