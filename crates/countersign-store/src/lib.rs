@@ -2,12 +2,13 @@
 //!
 //! The user and token tables are Django's own, exactly as Django 5.2 makes them (`migrations/`), so that a Django
 //! project can run on a database of ours. [`Store`] is the only public door: its functions are grouped by table
-//! in `users` and `tokens`, each statement right above the reader of its row. No SQL is written above this crate.
+//! in `users`, `tokens` and `signing_keys`, each statement right above the reader of its row. No SQL is written above this crate.
 
 mod database_url;
 mod error;
 mod foreign_keys;
 mod migrations;
+mod signing_keys;
 mod sqlite;
 mod timestamp;
 mod tokens;
@@ -18,6 +19,7 @@ use std::sync::atomic::AtomicI64;
 
 pub use database_url::{DatabaseUrl, DatabaseUrlError};
 pub use error::{InsertUserError, StoreError};
+pub use signing_keys::{KeyState, Rotation, StoredKey};
 pub use tokens::{Blacklisting, Ending, NewToken, OutstandingToken, TokensOf};
 pub use users::UserChange;
 

@@ -7,8 +7,10 @@ use crate::StoreError;
 use crate::sqlite::{all, execute};
 
 /// Name and text of each migration, oldest first. A released one is never edited.
-const MIGRATIONS: [(&str, &str); 1] =
-    [("0001_django_tables", include_str!("../../../migrations/sqlite/0001_django_tables.sql"))];
+const MIGRATIONS: [(&str, &str); 2] = [
+    ("0001_django_tables", include_str!("../../../migrations/sqlite/0001_django_tables.sql")),
+    ("0003_signing_keys", include_str!("../../../migrations/sqlite/0003_signing_keys.sql")),
+];
 
 /// What `0001_django_tables` makes; a database where Django has made them already is taken as it is.
 const DJANGO_TABLES: [&str; 10] = [

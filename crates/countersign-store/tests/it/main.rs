@@ -7,6 +7,8 @@ mod place;
 #[cfg(test)]
 mod schema;
 #[cfg(test)]
+mod signing_keys;
+#[cfg(test)]
 mod statements;
 #[cfg(test)]
 mod tokens;

@@ -4,7 +4,11 @@ use rusqlite::Connection;
 
 use crate::place::{Place, after_noon, ending, noon, person, rows, token};
 
-const SOURCES: [&str; 2] = [include_str!("../../src/users.rs"), include_str!("../../src/tokens.rs")];
+const SOURCES: [&str; 3] = [
+    include_str!("../../src/users.rs"),
+    include_str!("../../src/tokens.rs"),
+    include_str!("../../src/signing_keys.rs"),
+];
 const VERBS: [&str; 4] = ["SELECT ", "INSERT ", "UPDATE ", "DELETE "];
 
 /// The SQL texts in the sources, one line each.
@@ -24,13 +28,17 @@ fn scans(connection: &Connection, sql: &str) -> bool {
 }
 
 #[test]
-fn no_statement_scans_a_table_but_the_counting_of_tokens() {
+fn no_statement_scans_a_table_but_the_counting_of_tokens_and_the_list_of_the_few_keys() {
     let (place, _store) = Place::open();
     let outside = place.outside();
     let statements = statements();
     assert!(statements.len() >= 18, "some were not found in the source: {statements:#?}");
     let scanning: Vec<String> = statements.into_iter().filter(|sql| scans(&outside, sql)).collect();
-    assert_eq!(scanning, ["SELECT count(*) FROM token_blacklist_outstandingtoken"]);
+    let expected = [
+        "SELECT count(*) FROM token_blacklist_outstandingtoken",
+        "SELECT kid, algorithm, state, sealed, created_at, changed_at FROM countersign_key ORDER BY created_at, kid",
+    ];
+    assert_eq!(scanning, expected);
 }
 
 #[test]
