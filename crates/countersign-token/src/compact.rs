@@ -1,7 +1,7 @@
 //! The compact form of RFC 7515: three base64url segments, and what the header may say.
 
-use crate::Algorithm;
-use crate::json::{Object, Value, parse_bytes};
+use crate::json::{Object, Value, object_to_compact, parse_bytes};
+use crate::{Algorithm, VerifyingKey};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
 /// The segments of a token.
@@ -22,9 +22,48 @@ impl<'a> Compact<'a> {
     }
 }
 
-/// The header of the tokens we make, encoded.
-pub(crate) fn own_header(algorithm: Algorithm) -> String {
-    encode(format!(r#"{{"alg":"{}","typ":"JWT"}}"#, algorithm.name()).as_bytes())
+/// What a token's header says of the key that signed it.
+#[derive(Debug)]
+pub(crate) struct Header {
+    algorithm: Algorithm,
+    /// A string, which may hold lone surrogates.
+    kid: Option<Value>,
+}
+
+impl Header {
+    /// The header of the tokens we make with a key.
+    pub(crate) fn of(key: &VerifyingKey) -> Self {
+        Self { algorithm: key.algorithm(), kid: key.kid().map(Value::from) }
+    }
+
+    /// Reads a header that names an algorithm, has only string `kid` and asks for nothing that is not understood
+    /// (RFC 7515 section 4.1.11, RFC 7797).
+    pub(crate) fn read(segment: &str) -> Option<Self> {
+        let header = decode_object(segment)?;
+        let is_understood = header.get("kid").is_none_or(Value::is_string)
+            && header.get("b64") != Some(&Value::Bool(false))
+            && header.get("crit").is_none_or(|critical| only_b64_is_critical(critical, &header));
+        let algorithm = Algorithm::from_name(header.get("alg")?.as_str()?)?;
+        is_understood.then(|| Self { algorithm, kid: header.get("kid").cloned() })
+    }
+
+    /// As we write it: encoded, its members sorted.
+    pub(crate) fn written(&self) -> String {
+        let mut header = Object::new();
+        header.insert("alg", self.algorithm.name());
+        if let Some(kid) = &self.kid {
+            header.insert("kid", kid.clone());
+        }
+        header.insert("typ", "JWT");
+        encode(object_to_compact(&header).as_bytes())
+    }
+
+    /// Whether the key may have signed the token: an algorithm belongs to a key (RFC 8725 section 3.1), so that no
+    /// header can have a public key taken for a secret; and names, where both have one, are the same.
+    pub(crate) fn points_to(&self, key: &VerifyingKey) -> bool {
+        let is_its_name = |name: &str| self.kid.as_ref().is_none_or(|kid| kid.as_str() == Some(name));
+        self.algorithm == key.algorithm() && key.kid().is_none_or(is_its_name)
+    }
 }
 
 /// Base64url without padding.
@@ -48,15 +87,6 @@ pub(crate) fn decode_object(segment: &str) -> Option<Object> {
         Value::Object(object) => Some(object),
         _ => None,
     }
-}
-
-/// Whether a header names this algorithm, has only string `kid` and asks for nothing that is not understood
-/// (RFC 7515 section 4.1.11, RFC 7797).
-pub(crate) fn header_fits(header: &Object, algorithm: Algorithm) -> bool {
-    header.get("alg").and_then(Value::as_str) == Some(algorithm.name())
-        && header.get("kid").is_none_or(Value::is_string)
-        && header.get("b64") != Some(&Value::Bool(false))
-        && header.get("crit").is_none_or(|critical| only_b64_is_critical(critical, header))
 }
 
 fn only_b64_is_critical(critical: &Value, header: &Object) -> bool {

@@ -1,13 +1,8 @@
-//! Keys, parsed once: the one that signs and the one that verifies.
+//! Keys, parsed once: the pair that signs, and others that still verify.
 
-use crate::Algorithm;
-use crate::algorithm::Primitive;
-use crate::pem::{PemKey, first_key};
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{
-    EcdsaKeyPair, Ed25519KeyPair, KeyPair, ParsedPublicKey, RsaKeyPair, RsaSignatureEncoding,
-};
-use aws_lc_rs::{error::Unspecified, hmac};
+use crate::pem::first_key;
+use crate::{Algorithm, SigningKey, VerifyingKey};
+use aws_lc_rs::hmac;
 use std::fmt;
 
 /// Why a key cannot be used.
@@ -44,17 +39,26 @@ pub enum KeyError {
     /// The two keys do not belong together, so that no token would ever verify.
     #[error("the verifying key does not belong to the signing key")]
     NotAPair,
+    /// A key pair was asked for, to name or to generate, and the algorithm has none.
+    #[error("{0} needs a secret, not a key pair")]
+    NoKeyPair(&'static str),
+    /// The crypto library could not generate a key.
+    #[error("a key could not be generated ({0})")]
+    NotGenerated(String),
 }
 
-/// A signing key and the verifying key that belongs to it.
+/// A signing key, the verifying key that belongs to it, and any others whose tokens are good: those of the keys that
+/// signed before, and of the one that will sign next.
 #[derive(Debug)]
 pub struct Keys {
     pub(crate) signing: SigningKey,
     pub(crate) verifying: VerifyingKey,
+    pub(crate) others: Vec<VerifyingKey>,
 }
 
 impl Keys {
-    /// Both keys, from Simple JWT's settings `ALGORITHM`, `SIGNING_KEY` and `VERIFYING_KEY`.
+    /// A pair without a name, from Simple JWT's settings `ALGORITHM`, `SIGNING_KEY` and `VERIFYING_KEY`; its tokens
+    /// carry no `kid`, like Simple JWT's own.
     ///
     /// HS*: the secret, of any length; the verifying key is ignored. Others: PEM. An empty verifying key is derived
     /// from the signing key. A signature is made and verified to prove the pair.
@@ -64,129 +68,35 @@ impl Keys {
         let verifying = VerifyingKey::new(algorithm, if one_key { signing_key } else { verifying_key })?;
         let proof = signing.try_sign(b"proof").map_err(|error| unfit(algorithm, &error))?;
         if verifying.verifies(b"proof", &proof) {
-            Ok(Self { signing, verifying })
+            Ok(Self { signing, verifying, others: Vec::new() })
         } else {
             Err(KeyError::NotAPair)
         }
     }
-}
 
-/// A key that signs. Its secret is wiped from memory when dropped, and `Debug` does not show it.
-pub struct SigningKey {
-    algorithm: Algorithm,
-    secret: Secret,
-}
-
-enum Secret {
-    Hmac(Box<hmac::Key>),
-    Rsa(RsaKeyPair, &'static RsaSignatureEncoding),
-    Ecdsa(EcdsaKeyPair),
-    Ed25519(Ed25519KeyPair),
-}
-
-impl SigningKey {
-    /// From the bytes of a secret (HS*), or the PEM text of a private key: PKCS#8, PKCS#1 (RSA) or SEC1 (EC).
-    pub fn new(algorithm: Algorithm, key: &[u8]) -> Result<Self, KeyError> {
-        if let Primitive::Hmac(hmac) = algorithm.primitive() {
-            return Ok(Self { algorithm, secret: Secret::Hmac(hmac_key(algorithm, hmac, key)?) });
+    /// A pair whose tokens name it in their header's `kid`, from a private key in PEM; see
+    /// [`VerifyingKey::named`]. HS* have no pair to name.
+    pub fn named(algorithm: Algorithm, private_key_pem: &[u8]) -> Result<Self, KeyError> {
+        if algorithm.is_symmetric() {
+            return Err(KeyError::NoKeyPair(algorithm.name()));
         }
-        let PemKey { is_private: true, der } = first_key(key)? else {
-            return Err(KeyError::PublicForSigning);
-        };
-        Ok(Self { algorithm, secret: private_key(algorithm, &der)? })
+        let pair = Self::new(algorithm, private_key_pem, b"")?;
+        Ok(Self { verifying: pair.verifying.named(), ..pair })
     }
 
-    /// The algorithm it signs with.
+    /// The same keys, and one more whose tokens are good.
     #[must_use]
-    pub fn algorithm(&self) -> Algorithm {
-        self.algorithm
-    }
-
-    /// The signature as it stands in a token: ES* is `r || s` (RFC 7518 section 3.4).
-    pub(crate) fn try_sign(&self, message: &[u8]) -> Result<Vec<u8>, Unspecified> {
-        let random = SystemRandom::new();
-        match &self.secret {
-            Secret::Hmac(key) => Ok(hmac::sign(key, message).as_ref().to_vec()),
-            Secret::Rsa(pair, encoding) => {
-                let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(*encoding, &random, message, &mut signature).map(|()| signature)
-            }
-            Secret::Ecdsa(pair) => pair.sign(&random, message).map(|signature| signature.as_ref().to_vec()),
-            Secret::Ed25519(pair) => pair.try_sign(message).map(|signature| signature.as_ref().to_vec()),
-        }
-    }
-
-    fn public_bytes(&self) -> &[u8] {
-        match &self.secret {
-            Secret::Hmac(_) => &[],
-            Secret::Rsa(pair, _) => pair.public_key().as_ref(),
-            Secret::Ecdsa(pair) => pair.public_key().as_ref(),
-            Secret::Ed25519(pair) => pair.public_key().as_ref(),
-        }
+    pub fn also_verifying(mut self, key: VerifyingKey) -> Self {
+        self.others.push(key);
+        self
     }
 }
 
-impl fmt::Debug for SigningKey {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "SigningKey({})", self.algorithm.name())
-    }
-}
-
-/// A key that verifies. `Debug` does not show it, as it may be a shared secret.
-pub struct VerifyingKey {
+pub(crate) fn hmac_key(
     algorithm: Algorithm,
-    key: Public,
-}
-
-enum Public {
-    Hmac(Box<hmac::Key>),
-    Key(ParsedPublicKey),
-}
-
-impl VerifyingKey {
-    /// From the bytes of a secret (HS*), or the PEM text of a public key (SPKI, or PKCS#1 for RSA) or of the
-    /// private key it belongs to.
-    pub fn new(algorithm: Algorithm, key: &[u8]) -> Result<Self, KeyError> {
-        let verification = match algorithm.primitive() {
-            Primitive::Hmac(hmac) => {
-                return Ok(Self { algorithm, key: Public::Hmac(hmac_key(algorithm, hmac, key)?) });
-            }
-            Primitive::Rsa(_, verification)
-            | Primitive::Ecdsa(_, verification)
-            | Primitive::Ed25519(verification) => verification,
-        };
-        let PemKey { is_private, der } = first_key(key)?;
-        let parsed = if is_private {
-            ParsedPublicKey::new(verification, SigningKey::new(algorithm, key)?.public_bytes())
-        } else {
-            ParsedPublicKey::new(verification, &*der)
-        };
-        let key = parsed.map_err(|error| rejected(algorithm, &der, &error))?;
-        Ok(Self { algorithm, key: Public::Key(key) })
-    }
-
-    /// The algorithm it verifies.
-    #[must_use]
-    pub fn algorithm(&self) -> Algorithm {
-        self.algorithm
-    }
-
-    /// Whether this is the message's signature; HMACs are compared in constant time.
-    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        match &self.key {
-            Public::Hmac(key) => hmac::verify(key, message, signature).is_ok(),
-            Public::Key(key) => key.verify_sig(message, signature).is_ok(),
-        }
-    }
-}
-
-impl fmt::Debug for VerifyingKey {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "VerifyingKey({})", self.algorithm.name())
-    }
-}
-
-fn hmac_key(algorithm: Algorithm, hmac: hmac::Algorithm, secret: &[u8]) -> Result<Box<hmac::Key>, KeyError> {
+    hmac: hmac::Algorithm,
+    secret: &[u8],
+) -> Result<Box<hmac::Key>, KeyError> {
     if secret.is_empty() {
         return Err(KeyError::EmptySecret);
     }
@@ -196,24 +106,12 @@ fn hmac_key(algorithm: Algorithm, hmac: hmac::Algorithm, secret: &[u8]) -> Resul
     Ok(Box::new(hmac::Key::new(hmac, secret)))
 }
 
-fn private_key(algorithm: Algorithm, der: &[u8]) -> Result<Secret, KeyError> {
-    let secret = match algorithm.primitive() {
-        Primitive::Hmac(hmac) => return hmac_key(algorithm, hmac, der).map(Secret::Hmac),
-        Primitive::Rsa(encoding, _) => RsaKeyPair::from_pkcs8(der)
-            .or_else(|_| RsaKeyPair::from_der(der))
-            .map(|pair| Secret::Rsa(pair, encoding)),
-        Primitive::Ecdsa(signing, _) => EcdsaKeyPair::from_private_key_der(signing, der).map(Secret::Ecdsa),
-        Primitive::Ed25519(_) => Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).map(Secret::Ed25519),
-    };
-    secret.map_err(|error| rejected(algorithm, der, &error))
-}
-
-fn rejected(algorithm: Algorithm, der: &[u8], error: &dyn fmt::Display) -> KeyError {
+pub(crate) fn rejected(algorithm: Algorithm, der: &[u8], error: &dyn fmt::Display) -> KeyError {
     // The object identifier 1.3.101.113 in DER.
     let is_ed448 = der.windows(5).take(16).any(|window| window == [0x06, 0x03, 0x2b, 0x65, 0x71]);
     if algorithm == Algorithm::EdDSA && is_ed448 { KeyError::Ed448 } else { unfit(algorithm, error) }
 }
 
-fn unfit(algorithm: Algorithm, error: &dyn fmt::Display) -> KeyError {
+pub(crate) fn unfit(algorithm: Algorithm, error: &dyn fmt::Display) -> KeyError {
     KeyError::Unfit { algorithm: algorithm.name(), wanted: algorithm.wanted_key(), reason: error.to_string() }
 }

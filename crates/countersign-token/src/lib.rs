@@ -15,7 +15,7 @@
 //! let access = tokens.encode(&tokens.access_from(&refresh, "0a1b2c3d4e5f60718293a4b5c6d7e8f9", now));
 //!
 //! // ... another verifies.
-//! let verifier = Verifier::new(Settings::default(), VerifyingKey::new(Algorithm::HS256, secret)?);
+//! let verifier = Verifier::new(Settings::default(), vec![VerifyingKey::new(Algorithm::HS256, secret)?]);
 //! let claims = verifier.decode(&access, now)?;
 //! verifier.check(&claims, Kind::Access, now)?;
 //! assert_eq!(claims.get("user_id").and_then(|id| id.as_str()), Some("7"));
@@ -23,7 +23,7 @@
 //! ```
 //!
 //! The crate does no I/O, reads no clock and makes no random numbers: the time and each new token's `jti` are
-//! arguments (signatures that are randomised draw on the crypto library's own source). Whether a
+//! arguments (generated keys, seals and randomised signatures draw on the crypto library's own source). Whether a
 //! token was blacklisted is for the caller to look up between [`Verifier::decode`] and [`Verifier::check`].
 //!
 //! Behaviour is that of Simple JWT 5.5.1 with `PyJWT` 2.15.1. Where those crash on a correctly signed but absurd
@@ -34,17 +34,26 @@ mod algorithm;
 mod claims;
 mod compact;
 pub mod json;
+mod jwk;
+mod jwks;
 mod keys;
 mod mint;
 mod pem;
 mod refusal;
+mod seal;
 mod settings;
+mod signing_key;
 mod verify;
+mod verifying_key;
 
 pub use algorithm::Algorithm;
 pub use claims::{Claims, UserIdClaim};
-pub use keys::{KeyError, Keys, SigningKey, VerifyingKey};
+pub use jwks::{JwksError, parse_jwks};
+pub use keys::{KeyError, Keys};
 pub use mint::Tokens;
 pub use refusal::Refusal;
+pub use seal::Seal;
 pub use settings::{Audience, Kind, Settings};
+pub use signing_key::SigningKey;
 pub use verify::Verifier;
+pub use verifying_key::VerifyingKey;

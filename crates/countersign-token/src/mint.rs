@@ -1,7 +1,8 @@
 //! Making tokens: claims in Simple JWT's order, and their compact form.
 
-use crate::compact;
+use crate::compact::{self, Header};
 use crate::json::object_to_compact;
+use crate::jwks;
 use crate::{Claims, Keys, Kind, Refusal, Settings, SigningKey, Verifier};
 use jiff::{SignedDuration, Timestamp};
 
@@ -13,19 +14,31 @@ use jiff::{SignedDuration, Timestamp};
 pub struct Tokens {
     verifier: Verifier,
     signing: SigningKey,
+    /// The header of every token made here.
+    header: String,
 }
 
 impl Tokens {
     /// With these settings and keys.
     #[must_use]
     pub fn new(settings: Settings, keys: Keys) -> Self {
-        Self { verifier: Verifier::new(settings, keys.verifying), signing: keys.signing }
+        let Keys { signing, verifying, mut others } = keys;
+        let header = Header::of(&verifying).written();
+        others.insert(0, verifying);
+        Self { verifier: Verifier::new(settings, others), signing, header }
     }
 
     /// The settings they are made with.
     #[must_use]
     pub fn settings(&self) -> &Settings {
         self.verifier.settings()
+    }
+
+    /// The public keys that verify these tokens, as a JWK set (RFC 7517) to publish: first the one that signs, then
+    /// the others in order, each with its thumbprint (RFC 7638) as `kid`. A shared secret is never in it.
+    #[must_use]
+    pub fn jwks(&self) -> String {
+        jwks::written(self.verifier.keys())
     }
 
     /// A refresh token for a user. `hash_password` is the digest of the password's hash, when tokens are to end
@@ -127,7 +140,7 @@ impl Tokens {
     /// The token without its signature and the dot before it: what is signed.
     #[must_use]
     pub fn unsigned(&self, claims: &Claims) -> String {
-        format!("{}.{}", self.verifier.own_header, compact::encode(self.payload(claims).as_bytes()))
+        format!("{}.{}", self.header, compact::encode(self.payload(claims).as_bytes()))
     }
 
     fn sign(&self, mut token: String) -> String {

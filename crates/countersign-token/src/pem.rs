@@ -1,4 +1,4 @@
-//! PEM (RFC 7468): the first key in a text, as DER.
+//! PEM (RFC 7468): the first key in a text as DER, and DER written as PEM.
 
 use crate::KeyError;
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -31,4 +31,21 @@ pub(crate) fn first_key(text: &[u8]) -> Result<PemKey, KeyError> {
         let der = BASE64_STANDARD.decode(&*packed).map_err(|_| KeyError::NotPem)?;
         return Ok(PemKey { is_private, der: Zeroizing::new(der) });
     }
+}
+
+/// DER as PEM. The text is made at its full length at once, so that no part of a private key stays behind.
+pub(crate) fn written(label: &str, der: &[u8]) -> Zeroizing<String> {
+    let base64 = Zeroizing::new(BASE64_STANDARD.encode(der));
+    let mut text = Zeroizing::new(String::with_capacity(base64.len() * 66 / 64 + 2 * label.len() + 64));
+    let mut add = |part: &str| text.push_str(part);
+    add(&format!("-----BEGIN {label}-----\n"));
+    let mut rest = base64.as_str();
+    while !rest.is_empty() {
+        let (line, after) = rest.split_at_checked(64).unwrap_or((rest, ""));
+        add(line);
+        add("\n");
+        rest = after;
+    }
+    add(&format!("-----END {label}-----\n"));
+    text
 }

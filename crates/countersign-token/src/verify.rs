@@ -1,7 +1,7 @@
 //! Verifying a token: form, signature and times first, then what its class demands.
 
 use crate::claims::{since_epoch, whole_seconds};
-use crate::compact::{self, Compact};
+use crate::compact::{self, Compact, Header};
 use crate::json::Value;
 use crate::{Audience, Claims, Kind, Refusal, Settings, VerifyingKey};
 use jiff::{SignedDuration, Timestamp};
@@ -10,23 +10,43 @@ use jiff::{SignedDuration, Timestamp};
 #[derive(Debug)]
 pub struct Verifier {
     settings: Settings,
-    key: VerifyingKey,
-    /// The header of the tokens made beside it, so that it need not be parsed.
-    pub(crate) own_header: String,
+    keys: Vec<VerifyingKey>,
+    /// The headers of the keys' own tokens as we write them, so that these need not be parsed.
+    known_headers: Vec<(String, Header)>,
 }
 
 impl Verifier {
-    /// A verifier with these settings and this key.
+    /// A verifier with these settings and keys; without keys it refuses every token.
+    ///
+    /// A token is tried with the keys of exactly its header's `alg`; when it has a `kid`, only with those of that
+    /// name and those without a name.
     #[must_use]
-    pub fn new(settings: Settings, key: VerifyingKey) -> Self {
-        let own_header = compact::own_header(key.algorithm());
-        Self { settings, key, own_header }
+    pub fn new(settings: Settings, keys: Vec<VerifyingKey>) -> Self {
+        let known_headers = keys.iter().map(Header::of).map(|header| (header.written(), header)).collect();
+        Self { settings, keys, known_headers }
     }
 
     /// The settings it was made with.
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// The keys it was made with.
+    #[must_use]
+    pub fn keys(&self) -> &[VerifyingKey] {
+        &self.keys
+    }
+
+    /// Whether there is a key to try a token with; if not, the token's issuer may have a new one to fetch.
+    ///
+    /// Nothing is verified: anyone can make up a token with an unknown `kid`, so bound how often one makes you fetch.
+    #[must_use]
+    pub fn has_key_for(&self, token: &str) -> bool {
+        Compact::split(token).is_some_and(|compact| {
+            let header = Header::read(compact.header);
+            header.is_some_and(|header| self.keys.iter().any(|key| header.points_to(key)))
+        })
     }
 
     /// The claims of a token whose form, header, signature, times, audience and issuer are right.
@@ -77,12 +97,12 @@ impl Verifier {
     /// The claims when form, header and signature are right.
     fn authentic(&self, token: &str) -> Option<Claims> {
         let compact = Compact::split(token)?;
-        let header_fits = compact.header == self.own_header
-            || compact::header_fits(&compact::decode_object(compact.header)?, self.key.algorithm());
         let signature = compact::decode(compact.signature)?;
-        if !header_fits || !self.key.verifies(compact.signed.as_bytes(), &signature) {
-            return None;
-        }
+        let known = self.known_headers.iter().find(|(written, _)| written == compact.header);
+        let read = if known.is_none() { Header::read(compact.header) } else { None };
+        let header = known.map(|(_, header)| header).or(read.as_ref())?;
+        let mut candidates = self.keys.iter().filter(|key| header.points_to(key));
+        candidates.find(|key| key.verifies(compact.signed.as_bytes(), &signature))?;
         compact::decode_object(compact.payload).map(Claims)
     }
 

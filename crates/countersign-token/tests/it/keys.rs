@@ -52,7 +52,9 @@ fn private_keys_may_be_pkcs8_pkcs1_or_sec1_and_give_their_public_key() {
     ] {
         Keys::new(algorithm, key.as_bytes(), pem(public).as_bytes()).expect(key);
         Keys::new(algorithm, key.as_bytes(), b"").expect(key);
-        VerifyingKey::new(algorithm, key.as_bytes()).expect(key);
+        let [private, public] =
+            [key, &pem(public)].map(|key| VerifyingKey::new(algorithm, key.as_bytes()).unwrap().named());
+        assert_eq!(private.kid(), public.kid());
     }
 }
 
@@ -63,7 +65,12 @@ fn a_public_key_alone_verifies() {
     let tokens = Tokens::new(Settings::default(), keys);
     let token = tokens.encode(&tokens.refresh_for("1", None, "x", recorded_at()));
     let public = VerifyingKey::new(Algorithm::RS256, pem("rsa2048.pub").as_bytes()).unwrap();
-    Verifier::new(Settings::default(), public).decode(&token, recorded_at()).unwrap();
+    let pkcs1 = VerifyingKey::new(Algorithm::RS256, pkcs1.as_bytes()).unwrap().named();
+    let public = public.named();
+    assert_eq!(pkcs1.kid(), public.kid());
+    for key in [pkcs1, public] {
+        Verifier::new(Settings::default(), vec![key]).decode(&token, recorded_at()).unwrap();
+    }
 }
 
 #[test]
@@ -96,9 +103,28 @@ fn what_is_wrong_with_a_key_is_named() {
 }
 
 #[test]
+fn a_generated_key_signs_and_no_two_are_the_same() {
+    for algorithm in
+        [Algorithm::PS256, Algorithm::ES256, Algorithm::ES521, Algorithm::ES256K, Algorithm::EdDSA]
+    {
+        let pem = SigningKey::generate_pem(algorithm).unwrap();
+        assert!(pem.starts_with("-----BEGIN PRIVATE KEY-----\n"));
+        assert!(pem.ends_with("\n-----END PRIVATE KEY-----\n"));
+        assert!(pem.lines().all(|line| line.len() <= 64));
+        Keys::new(algorithm, pem.as_bytes(), b"").unwrap();
+        assert_ne!(pem, SigningKey::generate_pem(algorithm).unwrap());
+    }
+    let error = SigningKey::generate_pem(Algorithm::HS256).unwrap_err();
+    assert_eq!(error.to_string(), "HS256 needs a secret, not a key pair");
+}
+
+#[test]
 fn keys_do_not_show_themselves() {
     let keys = Keys::new(Algorithm::HS256, b"hunter2", b"").unwrap();
-    assert_eq!(format!("{keys:?}"), "Keys { signing: SigningKey(HS256), verifying: VerifyingKey(HS256) }");
+    assert_eq!(
+        format!("{keys:?}"),
+        "Keys { signing: SigningKey(HS256), verifying: VerifyingKey(HS256), others: [] }"
+    );
 }
 
 proptest! {

@@ -5,9 +5,15 @@ mod claims;
 #[cfg(test)]
 mod json;
 #[cfg(test)]
+mod jwks;
+#[cfg(test)]
+mod key_choice;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod mint;
+#[cfg(test)]
+mod seal;
 #[cfg(test)]
 mod vectors;
 #[cfg(test)]
