@@ -1,17 +1,21 @@
 //! A service to act on, and the people who act.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use countersign_auth::{Auth, Clock, Error, LoginOutcome, ManualClock, Refreshed, Rules, Submitted};
+use countersign_auth::{
+    Auth, Clock, ConfiguredKeys, Error, LoginOutcome, ManualClock, Refreshed, Rules, StartError, Submitted,
+};
 use countersign_domain::{PasswordHash, PasswordPolicy, RawText, User};
 use countersign_password::{Algorithm, Hashers, Limits, Preferred, Salt, Workspace};
 use countersign_store::{DatabaseUrl, OutstandingToken, Store, TokensOf, UserChange};
-use countersign_token::{Keys, Kind, Settings, Tokens};
+use countersign_token::{Kind, Settings};
 use jiff::SignedDuration;
 use tempfile::TempDir;
 
 pub const PASSWORD: &str = "correct horse battery";
+pub const SECRET_KEY: &[u8] = b"a secret of the tests alone";
 /// Simple JWT's lifetimes, in seconds.
 pub const ACCESS_LIFETIME: i64 = 5 * 60;
 pub const REFRESH_LIFETIME: i64 = 24 * 60 * 60;
@@ -42,7 +46,7 @@ pub struct Service {
     pub auth: Auth,
     pub store: Store,
     pub clock: ManualClock,
-    _directory: TempDir,
+    pub directory: Arc<TempDir>,
 }
 
 impl Service {
@@ -60,17 +64,24 @@ impl Service {
     }
 
     fn start_all(rules: Rules, preferred: Preferred, policy: PasswordPolicy, leeway: i64) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = Arc::new(tempfile::tempdir().unwrap());
         let store = Store::open(&DatabaseUrl::Sqlite(directory.path().join("db.sqlite3"))).unwrap();
         let hashers = Hashers::new(preferred, &Algorithm::ALL, Limits::default()).unwrap();
-        let keys =
-            Keys::new(countersign_token::Algorithm::HS256, b"a secret of the tests alone", b"").unwrap();
-        let tokens =
-            Tokens::new(Settings { leeway: SignedDuration::from_secs(leeway), ..Settings::default() }, keys);
+        let settings = Settings { leeway: SignedDuration::from_secs(leeway), ..Settings::default() };
+        let keys = ConfiguredKeys::new(settings, SECRET_KEY).unwrap();
         let clock = ManualClock::at("2026-01-01T12:00:00Z".parse().unwrap());
         let clock_to_read = Clock::Manual(clock.clone());
-        let auth = Auth::start(store.clone(), hashers, tokens, policy, rules, clock_to_read).unwrap();
-        Self { auth, store, clock, _directory: directory }
+        let auth = Auth::start(store.clone(), hashers, keys, policy, rules, clock_to_read).unwrap();
+        Self { auth, store, clock, directory }
+    }
+
+    /// Another process on the same database, with these keys, at the same time.
+    pub fn try_beside(&self, keys: ConfiguredKeys) -> Result<Self, StartError> {
+        let store = Store::open(&DatabaseUrl::Sqlite(self.directory.path().join("db.sqlite3"))).unwrap();
+        let hashers = Hashers::new(CHEAP, &Algorithm::ALL, Limits::default()).unwrap();
+        let (policy, time) = (PasswordPolicy::new(Vec::new()), Clock::Manual(self.clock.clone()));
+        let auth = Auth::start(store.clone(), hashers, keys, policy, rules(), time)?;
+        Ok(Self { auth, store, clock: self.clock.clone(), directory: Arc::clone(&self.directory) })
     }
 
     /// Registers, and logs in.
@@ -108,6 +119,13 @@ pub struct Person<'a> {
 }
 
 impl Person<'_> {
+    /// The same person, with the same tokens, at another server.
+    pub fn at<'b>(&self, service: &'b Service) -> Person<'b> {
+        let Self { service: _, username, password, refresh, access } = self;
+        let [username, password, refresh, access] = [username, password, refresh, access].map(Clone::clone);
+        Person { service, username, password, refresh, access }
+    }
+
     pub async fn log_in(&mut self) -> Result<(), Error> {
         let LoginOutcome::Done(pair) =
             self.service.auth.log_in(field(&self.username), field(&self.password)).await?;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use countersign_auth::{Auth, Clock, ManualClock, Rules};
+use countersign_auth::{Auth, Clock, ConfiguredKeys, ManualClock, Rules};
 use countersign_domain::PasswordPolicy;
 use countersign_http::{AllowedHosts, Renderer, Service, Settings};
 use countersign_password::{Algorithm as HashAlgorithm, Hashers, Limits, Preferred};
@@ -61,7 +61,8 @@ impl World {
             django_peer: false,
         };
         let (policy, time) = (PasswordPolicy::default(), Clock::Manual(clock.clone()));
-        let auth = Auth::start(store.clone(), hashers, tokens(), policy, rules, time).expect("threads");
+        let keys = ConfiguredKeys::new(TokenSettings::default(), SECRET_KEY).unwrap();
+        let auth = Auth::start(store.clone(), hashers, keys, policy, rules, time).expect("threads");
         let settings = Settings {
             allowed_hosts: AllowedHosts::parse("auth.example", false),
             auth_header_types: vec!["Bearer".to_owned()],
