@@ -1,7 +1,7 @@
 //! Every path of the wire, on one page.
 
 use crate::endpoint::Endpoint;
-use crate::{blacklist, login, me, refresh, register, verify};
+use crate::{blacklist, jwks, login, me, refresh, register, verify};
 
 const ROUTES: [(&str, &Endpoint); 8] = [
     ("/user/api/register/", &register::ENDPOINT),
@@ -18,6 +18,8 @@ const ROUTES: [(&str, &Endpoint); 8] = [
 pub(crate) enum Route {
     /// To an endpoint.
     Endpoint(&'static Endpoint),
+    /// To the public keys.
+    Jwks,
     /// To the same path with a slash at its end (`APPEND_SLASH`).
     AppendSlash(&'static str),
     /// Nowhere.
@@ -26,6 +28,9 @@ pub(crate) enum Route {
 
 /// Matches a percent-decoded path exactly: no folding of case, dots or slashes.
 pub(crate) fn find(path: &str) -> Route {
+    if path == jwks::PATH {
+        return Route::Jwks;
+    }
     for (known, endpoint) in &ROUTES {
         match path.strip_prefix(known.trim_end_matches('/')) {
             Some("/") => return Route::Endpoint(endpoint),
