@@ -1,7 +1,7 @@
 //! What the operator does with the ring in the database: generate, rotate, retire.
 
 use countersign_store::{KeyState, Rotation, StoredKey};
-use countersign_token::{Algorithm, Keys, SigningKey, VerifyingKey};
+use countersign_token::{Algorithm, KeyError, Keys, SigningKey, VerifyingKey};
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
@@ -49,8 +49,7 @@ impl KeyRing {
         let next = rows.iter().find(|row| row.state == KeyState::Next).ok_or(KeyRingError::NoNext)?;
         let at = self.clock.now();
         self.check_is_published(next, at, now)?;
-        let key = self.configured.sealing.open(next)?;
-        Keys::named(key.algorithm, &key.pem)?;
+        self.check_can_sign(next)?;
         let signing = rows.iter().find(|row| row.state == KeyState::Signing).map(|row| row.kid.clone());
         let rotation = Rotation {
             next: next.kid.clone(),
@@ -106,6 +105,13 @@ impl KeyRing {
     fn find(&self, kid: &str) -> Result<KeyStatus, KeyRingError> {
         let found = self.list()?.into_iter().find(|key| key.kid == kid);
         found.ok_or_else(|| KeyRingError::NotFound(kid.to_owned()))
+    }
+
+    /// What cannot sign must not come to: every start would be refused.
+    fn check_can_sign(&self, next: &StoredKey) -> Result<(), KeyRingError> {
+        let key = self.configured.sealing.open(next)?;
+        let unusable = |error: KeyError| KeyRingError::Unusable { kid: key.name, reason: error.to_string() };
+        Keys::named(key.algorithm, &key.pem).map(drop).map_err(unusable)
     }
 
     fn check_is_published(&self, next: &StoredKey, at: Timestamp, now: bool) -> Result<(), KeyRingError> {

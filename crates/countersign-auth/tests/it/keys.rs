@@ -1,8 +1,8 @@
 //! The key ring: keys are exchanged while everybody stays logged in.
 
 use countersign_auth::{ConfiguredKeys, KeyRingError, KeyStatus};
-use countersign_store::KeyState;
-use countersign_token::{Algorithm, Settings, SigningKey};
+use countersign_store::{KeyState, StoredKey};
+use countersign_token::{Algorithm, Seal, Settings, SigningKey};
 use jiff::SignedDuration;
 use zeroize::Zeroizing;
 
@@ -247,6 +247,53 @@ async fn fallbacks_verify_nothing_where_secret_key_does_not_sign() {
         restarted.auth.key_set().json.contains("\"crv\":\"Ed25519\""),
         "the configured pair is published"
     );
+
+    let keys = configured(NEW_SECRET_KEY, &[SECRET_KEY]).signed_by(Algorithm::HS256, b"a third secret", b"");
+    let restarted = service.try_beside(keys.unwrap()).unwrap();
+    assert!(ada.at(&restarted).whoami().is_err(), "it was a former SECRET_KEY, not a former SIGNING_KEY");
+}
+
+#[tokio::test]
+async fn a_sealed_key_opens_in_its_own_row_alone() {
+    let service = Service::start(rules());
+    let first = service.move_to(Algorithm::EdDSA).await;
+    let second = service.move_to(Algorithm::EdDSA).await;
+    let sealed = |kid: &str| {
+        let rows = service.store.list_keys().unwrap();
+        rows.into_iter().find(|row| row.kid == kid).unwrap().sealed.unwrap()
+    };
+    let [of_first, of_second] = [&first.kid, &second.kid].map(|kid| sealed(kid));
+    assert!(service.store.reseal_key(second.kid.clone(), of_second, of_first).await.unwrap());
+    let refused = service.auth.key_ring().check();
+    assert!(matches!(refused, Err(KeyRingError::Sealed { kid }) if kid == second.kid));
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_used_stops_the_start_and_never_comes_to_sign() {
+    let service = Service::start(rules());
+    for (kid, algorithm, reason) in [
+        ("damaged", "EdDSA", "the key is not an unbroken PEM text"),
+        ("shared", "HS256", "HS256 is no algorithm with a key pair"),
+        ("unknown", "none", "none is no algorithm with a key pair"),
+    ] {
+        let label = format!("{kid} {algorithm}");
+        let at = "2026-01-01T12:00:00Z".parse().unwrap();
+        let key = StoredKey {
+            kid: kid.to_owned(),
+            algorithm: algorithm.to_owned(),
+            state: KeyState::Next,
+            sealed: Some(Seal::derive(SECRET_KEY).seal(b"no key at all", label.as_bytes())),
+            created_at: at,
+            changed_at: at,
+        };
+        assert!(service.store.insert_key(key).await.unwrap());
+        let expected = format!("the signing key {kid} in the database cannot be used: {reason}");
+        let at_start = refusal(service.try_beside(configured(SECRET_KEY, &[])));
+        assert!(at_start.starts_with(&expected), "{at_start}");
+        let at_rotation = refusal(service.auth.key_ring().rotate(true).await);
+        assert!(at_rotation.starts_with(&expected), "{at_rotation}");
+        service.auth.key_ring().retire(kid, false).await.unwrap();
+    }
 }
 
 #[tokio::test]
