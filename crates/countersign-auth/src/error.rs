@@ -51,6 +51,12 @@ pub enum Error {
     /// `CHECK_REVOKE_TOKEN`: the password is not the one the token was issued under.
     #[error("the password has changed since the bearer token was issued")]
     PasswordChanged,
+    /// Logout: the bearer token belongs to no session, so that there is none to end.
+    #[error("the bearer token belongs to no session")]
+    NoSession,
+    /// The user has no such session that could be ended.
+    #[error("the user has no such session")]
+    SessionNotFound,
     /// Too many passwords are waiting to be hashed.
     #[error("too many passwords wait to be hashed")]
     Overloaded,

@@ -1,4 +1,4 @@
-//! The use-cases of Countersign: register, log in, refresh, verify, blacklist, authenticate, and the operator's.
+//! The use-cases of Countersign: register, log in, refresh, verify, log out, authenticate, and the operator's.
 //!
 //! One file per use-case, each a method of [`Auth`]. What a use-case needs of the outside it is given: the store, the
 //! keys, the clock. It knows nothing of HTTP: a refusal is an [`Error`], and the HTTP crate finds the words.
@@ -10,8 +10,12 @@ mod error;
 mod hashing;
 mod keys;
 mod login;
+mod logout;
 mod refresh;
 mod register;
+mod retention;
+mod sessions;
+mod token_claims;
 mod users;
 mod verify;
 
@@ -19,17 +23,20 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use countersign_domain::{PasswordPolicy, User, UserId};
 use countersign_password::Hashers;
-use countersign_store::{Ending, NewToken, Store};
+use countersign_store::{NewToken, Store};
 use countersign_token::{Claims, Kind, Refusal, Tokens, UserIdClaim};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use zeroize::Zeroizing;
 
+pub use authenticate::Caller;
 pub use clock::{Clock, ManualClock};
 pub use error::{Error, FieldErrors, StartError, Submitted};
 pub use hashing::HashingPool;
 pub use keys::{ConfiguredKeys, KeyRing, KeyRingError, KeySet, KeyStatus, Rotated};
 pub use login::{LoginOutcome, TokenPair};
 pub use refresh::Refreshed;
+pub use retention::Flushed;
+pub use token_claims::{ClaimSource, TokenClaim};
 pub use users::{NewAccount, UserError};
 
 /// What is decided by settings rather than by keys or the database; the names are Simple JWT's.
@@ -48,8 +55,30 @@ pub struct Rules {
     pub check_user_is_active: bool,
     /// The kinds of token that protected endpoints accept, in the order they are tried.
     pub auth_token_classes: Vec<Kind>,
-    /// A Django serves the same database: recorded tokens keep their signature, as it would write them.
+    /// A Django serves the same database: its token tables are kept as it would keep them.
     pub django_peer: bool,
+    /// How long after its exchange a refresh token may be presented again, for a tab that was overtaken or an answer that
+    /// was lost.
+    pub refresh_grace: SignedDuration,
+    /// Claims that tokens carry beside those of Simple JWT.
+    pub token_claims: Vec<TokenClaim>,
+}
+
+/// Simple JWT's defaults; a minute of grace; no claims beside Simple JWT's.
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            rotate_refresh_tokens: false,
+            blacklist_after_rotation: false,
+            update_last_login: false,
+            check_revoke_token: false,
+            check_user_is_active: true,
+            auth_token_classes: vec![Kind::Access],
+            django_peer: false,
+            refresh_grace: SignedDuration::from_secs(60),
+            token_claims: Vec::new(),
+        }
+    }
 }
 
 /// The use-cases. One per process, shared by all requests.
@@ -117,48 +146,13 @@ impl Auth {
         }
     }
 
-    /// The row to record for a token of `user`; `signed` is its text.
-    fn token_row(
-        &self,
-        claims: &Claims,
-        signed: impl FnOnce() -> String,
-        user: Option<UserId>,
-        now: Timestamp,
-    ) -> Result<NewToken, Error> {
-        let text = if self.rules.django_peer {
-            signed()
-        } else {
-            self.tokens().unsigned(claims) + "." // a leaked table must not hand out sessions
-        };
+    /// The row of Django's tables for a token of `user`. Its text lacks the signature: a leaked table must not hand out
+    /// sessions.
+    fn token_row(&self, claims: &Claims, user: Option<UserId>, now: Timestamp) -> Result<NewToken, Error> {
+        let text = self.tokens().unsigned(claims) + ".";
         let jti = self.jti(claims)?.to_owned();
         let expires_at = claims.expires_at().ok_or(Refusal::Invalid)?;
         Ok(NewToken { jti, text, user, created_at: now, expires_at })
-    }
-
-    /// The end of a user's sessions, now.
-    fn ending(&self) -> Ending {
-        let at = self.clock.now();
-        Ending { at, past: self.past(at) }
-    }
-
-    /// The time such that a token recorded with that `exp`, or an earlier one, can no longer be used.
-    ///
-    /// A sliding token keeps its id and its row, with the first `exp`, through every refresh (Simple JWT's rows do). Its
-    /// last refresh is possible until `refresh_exp`, and the result good for as long as it was at first: so a row
-    /// outlives its `exp` by the refresh lifetime. `LEEWAY` counts for the last refresh, and again for its result.
-    fn past(&self, now: Timestamp) -> Timestamp {
-        let tokens = self.tokens();
-        let settings = tokens.settings();
-        let after_exp = [settings.sliding_refresh_lifetime, settings.leeway, settings.leeway];
-        let subtract = |time: Timestamp, lifetime| time.checked_sub(lifetime).unwrap_or(Timestamp::MIN);
-        after_exp.into_iter().fold(now, subtract)
-    }
-
-    /// Keeps the recorded tokens few. That it fails is no reason to refuse what is recorded beside it.
-    async fn sweep(&self, now: Timestamp) {
-        if let Err(error) = self.store.sweep_expired_tokens(self.past(now)).await {
-            tracing::debug!(%error, "expired tokens were not swept");
-        }
     }
 }
 

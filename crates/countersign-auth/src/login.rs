@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use countersign_domain::{Password, User, parse_text};
-use countersign_token::Claims;
+use countersign_domain::{Client, Password, SessionId, User, parse_text};
+use countersign_store::NewSession;
+use countersign_token::{Claims, Kind, Refusal, refresh_jti};
 use jiff::Timestamp;
 
 use crate::error::{Submitted, refused_fields};
@@ -42,35 +43,31 @@ impl fmt::Debug for TokenPair {
 }
 
 impl Auth {
-    /// Logs in for a pair of refresh and access token.
+    /// Logs in for a pair of refresh and access token, and begins a session.
     pub async fn log_in(
         &self,
         username: Submitted,
         password: Submitted,
+        client: &Client,
     ) -> Result<LoginOutcome<TokenPair>, Error> {
-        let refresh = |user: &User, now| {
-            let fingerprint = self.fingerprint(user);
-            self.tokens().refresh_for(&user.id.to_string(), fingerprint.as_deref(), &new_jti(), now)
-        };
-        let issued = self.admit(username, password, refresh).await?;
-        let access = self.tokens().access_from(&issued.claims, &new_jti(), issued.at);
-        Ok(LoginOutcome::Done(TokenPair { refresh: issued.encoded, access: self.tokens().encode(&access) }))
+        let issued = self.admit(username, password, client, Kind::Refresh).await?;
+        let tokens = self.tokens();
+        let access = tokens.encode(&tokens.access_from(&issued.claims, &new_jti(), issued.at));
+        Ok(LoginOutcome::Done(TokenPair { refresh: tokens.encode(&issued.claims), access }))
     }
 
-    /// Logs in for one sliding token.
+    /// Logs in for one sliding token, and begins a session.
     pub async fn log_in_sliding(
         &self,
         username: Submitted,
         password: Submitted,
+        client: &Client,
     ) -> Result<LoginOutcome<String>, Error> {
-        let sliding = |user: &User, now| {
-            let fingerprint = self.fingerprint(user);
-            self.tokens().sliding_for(&user.id.to_string(), fingerprint.as_deref(), &new_jti(), now)
-        };
-        Ok(LoginOutcome::Done(self.admit(username, password, sliding).await?.encoded))
+        let issued = self.admit(username, password, client, Kind::Sliding).await?;
+        Ok(LoginOutcome::Done(self.tokens().encode(&issued.claims)))
     }
 
-    /// A token with the claims `of` the user, if name and password are right and the account is active. Unknown user,
+    /// The claims of a new token of this kind, if name and password are right and the account is active. Unknown user,
     /// wrong password, unusable hash and inactive account cost the same work and give the same answer.
     ///
     /// An account that was changed meanwhile is looked at again: by another login that upgraded the hash, it is still
@@ -79,7 +76,8 @@ impl Auth {
         &self,
         username: Submitted,
         password: Submitted,
-        of: impl Fn(&User, Timestamp) -> Claims,
+        client: &Client,
+        kind: Kind,
     ) -> Result<Issued, Error> {
         let (username, password) = parse_credentials(username, password)?;
         for _ in 0..ATTEMPTS {
@@ -101,24 +99,67 @@ impl Auth {
                 tracing::info!(user.id = %user.id, user.is_active, "login refused");
                 return Err(Error::NoActiveAccount);
             }
-            let at = self.clock.now();
-            let claims = of(&user, at);
-            if let Some(encoded) = self.issue(&user, &claims, at).await? {
+            if let Some(issued) = self.issue(&user, client, kind).await? {
                 tracing::info!(user.id = %user.id, "logged in");
-                return Ok(Issued { claims, encoded, at });
+                return Ok(issued);
             }
         }
         Err(Error::Overloaded) // the password may well be right
     }
 
-    /// Signs a new token and records it, with the login where that is wanted; `None` if the account has changed.
-    async fn issue(&self, user: &User, claims: &Claims, now: Timestamp) -> Result<Option<String>, Error> {
-        let encoded = self.tokens().encode(claims);
-        let row = self.token_row(claims, || encoded.clone(), Some(user.id), now)?;
-        let last_login = self.rules.update_last_login.then_some(now);
-        let record = self.store.record_login(row, user, last_login);
-        let (is_recorded, ()) = tokio::join!(record, self.sweep(now));
-        Ok(is_recorded?.then_some(encoded))
+    /// Begins a session with a new token and records both; `None` if the account has changed.
+    async fn issue(&self, user: &User, client: &Client, kind: Kind) -> Result<Option<Issued>, Error> {
+        let at = self.clock.now();
+        let id = self.new_session_id();
+        let claims = self.new_claims(user, kind, id.as_ref(), at)?;
+        let is_recorded_for_django = id.is_none() || self.rules.django_peer;
+        let row = is_recorded_for_django.then(|| self.token_row(&claims, Some(user.id), at)).transpose()?;
+        let session = match id {
+            None => None,
+            Some(id) => {
+                let expires_at = self.end_of_refreshing(&claims, kind, at).ok_or(Refusal::Invalid)?;
+                Some(NewSession { id, user: user.id, created_at: at, expires_at, client: client.clone() })
+            }
+        };
+        let last_login = self.rules.update_last_login.then_some(at);
+        let record = self.store.record_login(session, row, user, last_login);
+        let (is_recorded, ()) = tokio::join!(record, self.sweep(at));
+        Ok(is_recorded?.then_some(Issued { claims, at }))
+    }
+
+    fn new_claims(
+        &self,
+        user: &User,
+        kind: Kind,
+        session: Option<&SessionId>,
+        now: Timestamp,
+    ) -> Result<Claims, Error> {
+        let tokens = self.tokens();
+        let (id, fingerprint) = (user.id.to_string(), self.fingerprint(user));
+        let mut claims = match (kind, session) {
+            (Kind::Sliding, _) => tokens.sliding_for(&id, fingerprint.as_deref(), &new_jti(), now),
+            (_, Some(session)) => {
+                tokens.refresh_for(&id, fingerprint.as_deref(), &refresh_jti(session.as_str(), 0), now)
+            }
+            (_, None) => tokens.refresh_for(&id, fingerprint.as_deref(), &new_jti(), now),
+        };
+        tokens.add_own(&mut claims, &self.added_claims(user)?, session.map(SessionId::as_str));
+        Ok(claims)
+    }
+
+    /// When the session of a new token is over unless that is exchanged. The last refresh of a sliding token is good for as
+    /// long as the first token was.
+    fn end_of_refreshing(&self, claims: &Claims, kind: Kind, now: Timestamp) -> Option<Timestamp> {
+        let tokens = self.tokens();
+        let settings = tokens.settings();
+        match kind {
+            Kind::Sliding => now
+                .checked_add(settings.sliding_refresh_lifetime)
+                .ok()?
+                .checked_add(settings.sliding_lifetime)
+                .ok(),
+            _ => claims.expires_at(),
+        }
     }
 
     /// What ties a token to the password it was issued under, if tokens are to carry that.
@@ -130,7 +171,6 @@ impl Auth {
 /// A token that was recorded.
 struct Issued {
     claims: Claims,
-    encoded: String,
     at: Timestamp,
 }
 

@@ -1,7 +1,9 @@
 //! What an operator does with accounts from the command line.
 
-use countersign_domain::{Email, FieldError, Password, RawText, User, UserAttributes, UserId, Username};
-use countersign_store::{StoreError, UserChange};
+use countersign_domain::{
+    Email, EndReason, FieldError, Password, RawText, User, UserAttributes, UserId, Username,
+};
+use countersign_store::{Ended, StoreError, UserChange};
 
 use crate::{Auth, Error};
 
@@ -67,7 +69,7 @@ impl Auth {
         Ok(self.make_account(&username, &email, password, account.is_superuser).await?)
     }
 
-    /// Sets a new password. Refresh tokens that were handed out before end with it.
+    /// Sets a new password. The sessions there were end with it.
     pub async fn change_password(&self, username: &str, password: &str) -> Result<(), UserError> {
         let user = self.get_user(username)?;
         let attributes = UserAttributes {
@@ -80,45 +82,47 @@ impl Auth {
         self.check_policy(&password, &attributes)?;
         let hash = self.hashing.make(password).await?;
         let change = UserChange { password_hash: Some(hash), ..UserChange::default() };
-        self.change_user(&user, change, true).await?;
+        self.change_user(&user, change, Some(EndReason::PasswordChanged)).await?;
         tracing::info!(user.id = %user.id, "password changed");
         Ok(())
     }
 
-    /// Lets an account be used, or not; refresh tokens of a deactivated one end.
+    /// Lets an account be used, or not; the sessions of a deactivated one end.
     pub async fn set_active(&self, username: &str, is_active: bool) -> Result<(), UserError> {
         let user = self.get_user(username)?;
         let change = UserChange { is_active: Some(is_active), ..UserChange::default() };
-        self.change_user(&user, change, !is_active).await?;
+        self.change_user(&user, change, (!is_active).then_some(EndReason::Deactivated)).await?;
         tracing::info!(user.id = %user.id, user.is_active = is_active, "account changed");
         Ok(())
     }
 
-    /// Ends every refresh and sliding token of a user that may yet be used; returns their number.
-    pub async fn log_out_everywhere(&self, username: &str) -> Result<usize, UserError> {
+    /// Ends every session of a user, and every refresh and sliding token that Django recorded.
+    pub async fn log_out_everywhere(&self, username: &str) -> Result<Ended, UserError> {
         let user = self.get_user(username)?;
-        Ok(self.store.blacklist_tokens_of(user.id, self.ending()).await.map_err(Error::from)?)
+        let ending = self.ending(EndReason::Operator);
+        Ok(self.store.end_sessions(user.id, ending, None).await.map_err(Error::from)?)
     }
 
-    /// Deletes an account, and ends its refresh tokens; if the one is refused, neither.
+    /// Deletes an account with its sessions, and ends its recorded tokens; if the one is refused, neither.
     pub async fn delete_user(&self, username: &str) -> Result<(), UserError> {
         let user = self.get_user(username)?;
-        let deleted = self.store.delete_user_and_end_tokens(user.id, self.ending()).await;
+        let deleted = self.store.delete_user_and_end_tokens(user.id, self.ending(EndReason::Operator)).await;
         check_was_there(&user, deleted)?;
         tracing::info!(user.id = %user.id, "account deleted");
         Ok(())
     }
 
-    /// Deletes the recorded tokens that can no longer be used; returns their number.
-    pub async fn flush_expired_tokens(&self) -> Result<usize, Error> {
-        Ok(self.store.flush_expired_tokens(self.past(self.clock.now())).await?)
-    }
-
-    async fn change_user(&self, user: &User, change: UserChange, ends: bool) -> Result<(), UserError> {
-        let changed = if ends {
-            self.store.update_user_and_end_tokens(user.id, change, self.ending()).await
-        } else {
-            self.store.update_user(user.id, change).await
+    async fn change_user(
+        &self,
+        user: &User,
+        change: UserChange,
+        ends: Option<EndReason>,
+    ) -> Result<(), UserError> {
+        let changed = match ends {
+            Some(because) => {
+                self.store.update_user_and_end_sessions(user.id, change, self.ending(because)).await
+            }
+            None => self.store.update_user(user.id, change).await,
         };
         check_was_there(user, changed)
     }

@@ -3,13 +3,14 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use countersign_auth::{Auth, Submitted};
-use countersign_domain::User;
+use countersign_auth::{Auth, Caller, Submitted};
+use countersign_domain::Client;
 use countersign_token::json::{Object, Value};
 use http::{Method, StatusCode};
 
 use crate::body::Form;
 use crate::error::Error;
+use crate::request::Fields;
 
 /// One endpoint. The names and descriptions are those that `OPTIONS` answers with.
 pub(crate) struct Endpoint {
@@ -32,6 +33,8 @@ pub(crate) enum EndpointMethod {
     Get,
     /// `POST`.
     Post,
+    /// `DELETE`.
+    Delete,
 }
 
 impl EndpointMethod {
@@ -40,6 +43,7 @@ impl EndpointMethod {
         match self {
             Self::Get => "GET, HEAD, OPTIONS",
             Self::Post => "POST, OPTIONS",
+            Self::Delete => "DELETE, OPTIONS",
         }
     }
 
@@ -48,6 +52,7 @@ impl EndpointMethod {
         match self {
             Self::Get => method == Method::GET || method == Method::HEAD,
             Self::Post => method == Method::POST,
+            Self::Delete => method == Method::DELETE,
         }
     }
 }
@@ -93,18 +98,29 @@ impl Field {
 pub(crate) struct Call<'a> {
     pub(crate) auth: &'a Auth,
     /// Who sent the bearer token, where the endpoint looks at it and there is one.
-    pub(crate) user: Option<User>,
-    form: Form,
+    pub(crate) caller: Option<Caller>,
+    /// What the path says, where it has an argument.
+    pub(crate) argument: &'a str,
+    pub(crate) query: &'a Fields,
+    pub(crate) form: Form,
+    /// Where the request comes from.
+    pub(crate) client: Client,
 }
 
-impl<'a> Call<'a> {
-    pub(crate) fn new(auth: &'a Auth, user: Option<User>, form: Form) -> Self {
-        Self { auth, user, form }
-    }
-
+impl Call<'_> {
     /// The field `name` of the body.
     pub(crate) fn field(&self, name: &str) -> Submitted {
         self.form.field(name)
+    }
+
+    /// Who calls, where that is required.
+    pub(crate) fn caller(&self) -> Result<&Caller, Error> {
+        self.caller.as_ref().ok_or(Error::NotAuthenticated)
+    }
+
+    /// Whether the query asks for something by name: `?name`, or with a value other than `0` and `false`.
+    pub(crate) fn is_asked(&self, name: &str) -> bool {
+        self.query.find_text(name).is_some_and(|value| value != "0" && !value.eq_ignore_ascii_case("false"))
     }
 }
 
@@ -117,6 +133,10 @@ pub(crate) struct Answer {
 impl Answer {
     pub(crate) fn ok(body: Value) -> Self {
         Self { status: StatusCode::OK, body }
+    }
+
+    pub(crate) fn no_content() -> Self {
+        Self { status: StatusCode::NO_CONTENT, body: Value::Null }
     }
 }
 

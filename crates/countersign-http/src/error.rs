@@ -101,6 +101,11 @@ fn auth_answer(error: AuthError) -> Answer {
         AuthError::UserNotFound => coded("User not found", "user_not_found"),
         AuthError::UserInactive => coded("User is inactive", "user_inactive"),
         AuthError::PasswordChanged => coded("The user's password has been changed.", "password_changed"),
+        AuthError::NoSession => detail(
+            StatusCode::BAD_REQUEST,
+            "This token belongs to no session. Blacklist its refresh token to log out.",
+        ),
+        AuthError::SessionNotFound => detail(StatusCode::NOT_FOUND, "Not found."),
         AuthError::Overloaded => overloaded(&error),
         AuthError::Store(_) => {
             tracing::error!(%error, "a request could not be served");

@@ -15,6 +15,7 @@ mod jwks;
 mod large_bodies;
 mod lingering;
 mod login;
+mod logout;
 mod me;
 mod places;
 mod refresh;
@@ -25,6 +26,7 @@ mod response;
 mod routes;
 mod serve;
 mod service;
+mod sessions;
 mod user_body;
 mod verify;
 

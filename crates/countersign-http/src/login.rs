@@ -27,13 +27,14 @@ pub(crate) const SLIDING_ENDPOINT: Endpoint = Endpoint {
 };
 
 async fn log_in(call: Call<'_>) -> Result<Answer, Error> {
-    let LoginOutcome::Done(pair) = call.auth.log_in(call.field("username"), call.field("password")).await?;
+    let (username, password) = (call.field("username"), call.field("password"));
+    let LoginOutcome::Done(pair) = call.auth.log_in(username, password, &call.client).await?;
     let body = object([("refresh", pair.refresh.into()), ("access", pair.access.into())]);
     Ok(Answer::ok(body.into()))
 }
 
 async fn log_in_sliding(call: Call<'_>) -> Result<Answer, Error> {
-    let outcome = call.auth.log_in_sliding(call.field("username"), call.field("password")).await?;
-    let LoginOutcome::Done(token) = outcome;
+    let (username, password) = (call.field("username"), call.field("password"));
+    let LoginOutcome::Done(token) = call.auth.log_in_sliding(username, password, &call.client).await?;
     Ok(Answer::ok(object([("token", token.into())]).into()))
 }

@@ -16,6 +16,5 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
 };
 
 fn me(call: &Call<'_>) -> Result<Answer, Error> {
-    let user = call.user.as_ref().ok_or(Error::NotAuthenticated)?;
-    Ok(Answer::ok(user_body(user)))
+    Ok(Answer::ok(user_body(&call.caller()?.user)))
 }

@@ -1,7 +1,5 @@
 //! `POST /user/api/token/refresh/` and `/user/api/token/refresh/sliding/`: a new token for one that is still good.
 
-use std::future::ready;
-
 use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, Field, object};
 use crate::error::Error;
 
@@ -25,11 +23,11 @@ pub(crate) const SLIDING_ENDPOINT: Endpoint = Endpoint {
     method: EndpointMethod::Post,
     authentication: Authentication::Ignored,
     fields: &[Field::text("token", "Token")],
-    handle: |call| Box::pin(ready(refresh_sliding(&call))),
+    handle: |call| Box::pin(refresh_sliding(call)),
 };
 
 async fn refresh(call: Call<'_>) -> Result<Answer, Error> {
-    let refreshed = call.auth.refresh(call.field("refresh")).await?;
+    let refreshed = call.auth.refresh(call.field("refresh"), &call.client).await?;
     let mut body = object([("access", refreshed.access.into())]);
     if let Some(successor) = refreshed.refresh {
         body.insert("refresh", successor);
@@ -37,7 +35,7 @@ async fn refresh(call: Call<'_>) -> Result<Answer, Error> {
     Ok(Answer::ok(body.into()))
 }
 
-fn refresh_sliding(call: &Call<'_>) -> Result<Answer, Error> {
-    let token = call.auth.refresh_sliding(call.field("token"))?;
+async fn refresh_sliding(call: Call<'_>) -> Result<Answer, Error> {
+    let token = call.auth.refresh_sliding(call.field("token")).await?;
     Ok(Answer::ok(object([("token", token.into())]).into()))
 }

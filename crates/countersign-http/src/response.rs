@@ -40,6 +40,9 @@ pub(crate) fn render(
             if settings.renderers.len() > 1 {
                 head = head.header(VARY, "Accept");
             }
+            if answer.status == StatusCode::NO_CONTENT {
+                return finish(head, String::new());
+            }
             finish(
                 head.header(CONTENT_TYPE, "application/json"),
                 to_response(&answer.body, negotiated.indent),

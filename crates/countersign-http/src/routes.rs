@@ -1,9 +1,12 @@
 //! Every path of the wire, on one page.
 
 use crate::endpoint::Endpoint;
-use crate::{blacklist, jwks, login, me, refresh, register, verify};
+use crate::{blacklist, jwks, login, logout, me, refresh, register, sessions, verify};
 
-const ROUTES: [(&str, &Endpoint); 8] = [
+/// What stands for the part of a path that is the endpoint's argument: letters and digits.
+const ARGUMENT: &str = "{id}";
+
+const ROUTES: [(&str, &Endpoint); 12] = [
     ("/user/api/register/", &register::ENDPOINT),
     ("/user/api/login/", &login::ENDPOINT),
     ("/user/api/login/sliding/", &login::SLIDING_ENDPOINT),
@@ -12,31 +15,50 @@ const ROUTES: [(&str, &Endpoint); 8] = [
     ("/user/api/token/verify/", &verify::ENDPOINT),
     ("/user/api/token/blacklist/", &blacklist::ENDPOINT),
     ("/user/api/me/", &me::ENDPOINT),
+    ("/user/api/logout/", &logout::ENDPOINT),
+    ("/user/api/logout/all/", &logout::ALL_ENDPOINT),
+    ("/user/api/sessions/", &sessions::ENDPOINT),
+    ("/user/api/sessions/{id}/", &sessions::ONE_ENDPOINT),
 ];
 
 /// Where a request goes.
-pub(crate) enum Route {
-    /// To an endpoint.
-    Endpoint(&'static Endpoint),
+pub(crate) enum Route<'a> {
+    /// To an endpoint, with its argument (empty where the path has none).
+    Endpoint(&'static Endpoint, &'a str),
     /// To the public keys.
     Jwks,
     /// To the same path with a slash at its end (`APPEND_SLASH`).
-    AppendSlash(&'static str),
+    AppendSlash(String),
     /// Nowhere.
     NotFound,
 }
 
 /// Matches a percent-decoded path exactly: no folding of case, dots or slashes.
-pub(crate) fn find(path: &str) -> Route {
+pub(crate) fn find(path: &str) -> Route<'_> {
     if path == jwks::PATH {
         return Route::Jwks;
     }
     for (known, endpoint) in &ROUTES {
-        match path.strip_prefix(known.trim_end_matches('/')) {
-            Some("/") => return Route::Endpoint(endpoint),
-            Some("") => return Route::AppendSlash(known),
+        let known = known.trim_end_matches('/');
+        let (argument, rest) = match known.strip_suffix(ARGUMENT) {
+            None => ("", path.strip_prefix(known)),
+            Some(before) => split_argument(path, before),
+        };
+        match rest {
+            Some("/") => return Route::Endpoint(endpoint, argument),
+            Some("") => return Route::AppendSlash(format!("{path}/")),
             _ => {}
         }
     }
     Route::NotFound
+}
+
+/// The letters and digits that follow `before` in a path, if there are any, and what follows them.
+fn split_argument<'a>(path: &'a str, before: &str) -> (&'a str, Option<&'a str>) {
+    let Some(rest) = path.strip_prefix(before) else { return ("", None) };
+    let end = rest.find(|character: char| !character.is_ascii_alphanumeric()).unwrap_or(rest.len());
+    match rest.split_at_checked(end) {
+        Some((argument, rest)) if !argument.is_empty() => (argument, Some(rest)),
+        _ => ("", None),
+    }
 }

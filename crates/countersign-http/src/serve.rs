@@ -101,9 +101,10 @@ fn connection(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY was refused");
     }
+    let peer = stream.peer_addr().ok().map(|peer| peer.ip().to_canonical());
     let answer = service_fn(move |request| {
         let service = Arc::clone(&service);
-        async move { Ok::<_, Infallible>(service.answer(request).await) }
+        async move { Ok::<_, Infallible>(service.answer(request, peer).await) }
     });
     http1::Builder::new()
         .timer(TokioTimer::new())

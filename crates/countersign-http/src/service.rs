@@ -2,11 +2,12 @@
 //! size, host, path, slash, negotiation, authentication, permission, method, body, handler.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use bytes::Bytes;
-use countersign_auth::Auth;
-use countersign_domain::User;
-use http::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderName};
+use countersign_auth::{Auth, Caller};
+use countersign_domain::Client;
+use http::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderName, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::Full;
@@ -19,7 +20,7 @@ use crate::head::refused_by_server;
 use crate::large_bodies::LargeBodies;
 use crate::request::accept::{Negotiated, Renderer, negotiate};
 use crate::request::host::AllowedHosts;
-use crate::request::{BodyError, header_text, parse_query, percent};
+use crate::request::{BodyError, Fields, header_text, parse_query, percent};
 use crate::routes::{Route, find};
 use crate::{bearer, jwks, response};
 
@@ -60,8 +61,8 @@ impl Service {
         &self.auth
     }
 
-    /// Answers one request. Never fails: what goes wrong is an answer too.
-    pub async fn answer<B>(&self, request: Request<B>) -> Response<Full<Bytes>>
+    /// Answers one request that came from the address `peer`. Never fails: what goes wrong is an answer too.
+    pub async fn answer<B>(&self, request: Request<B>, peer: Option<IpAddr>) -> Response<Full<Bytes>>
     where
         B: Body<Data = Bytes> + Unpin,
     {
@@ -75,20 +76,23 @@ impl Service {
         }
         let path = percent::decode_path(head.uri.path().as_bytes());
         match find(&path) {
-            Route::Endpoint(endpoint) => self.answer_endpoint(endpoint, &head, body).await,
+            Route::Endpoint(endpoint, argument) => {
+                let asked = Asked { endpoint, argument, head: &head, peer };
+                self.answer_endpoint(&asked, body).await
+            }
             Route::Jwks => jwks::answer(&self.auth, &head),
-            Route::AppendSlash(path) => response::redirect(path, head.uri.query()),
+            Route::AppendSlash(path) => response::redirect(&path, head.uri.query()),
             Route::NotFound => response::page(StatusCode::NOT_FOUND),
         }
     }
 
-    async fn answer_endpoint<B>(&self, endpoint: &Endpoint, head: &Parts, body: B) -> Response<Full<Bytes>>
+    async fn answer_endpoint<B>(&self, asked: &Asked<'_>, body: B) -> Response<Full<Bytes>>
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let (negotiated, outcome) = match self.negotiate(head) {
-            Ok(negotiated) => {
-                let outcome = self.call(endpoint, head, body).await;
+        let (negotiated, outcome) = match self.negotiate(asked.head) {
+            Ok((negotiated, query)) => {
+                let outcome = self.call(asked, &query, body).await;
                 (negotiated, outcome)
             }
             Err(error) => (Negotiated::compact_json(), Err(error)),
@@ -97,22 +101,25 @@ impl Service {
             Ok(answer) | Err(Refused::Answer(answer)) => answer,
             Err(Refused::BadRequestPage) => return response::page(StatusCode::BAD_REQUEST),
         };
-        response::render(endpoint, &negotiated, &self.settings, &answer)
+        response::render(asked.endpoint, &negotiated, &self.settings, &answer)
     }
 
-    fn negotiate(&self, head: &Parts) -> Result<Negotiated, Error> {
+    /// The form of the answer, and the query string, which may name it.
+    fn negotiate(&self, head: &Parts) -> Result<(Negotiated, Fields), Error> {
         let content_type = head.headers.get(CONTENT_TYPE).map(|value| header_text(value.as_bytes()));
         let query = head.uri.query().unwrap_or_default().as_bytes();
         let fields = parse_query(content_type.as_deref(), query).map_err(BodyError::from)?;
         let accept = joined(&head.headers, &ACCEPT).map(|value| header_text(&value));
-        Ok(negotiate(accept.as_deref(), fields.find_text("format"), &self.settings.renderers)?)
+        let negotiated = negotiate(accept.as_deref(), fields.find_text("format"), &self.settings.renderers)?;
+        Ok((negotiated, fields))
     }
 
-    async fn call<B>(&self, endpoint: &Endpoint, head: &Parts, body: B) -> Result<Answer, Error>
+    async fn call<B>(&self, asked: &Asked<'_>, query: &Fields, body: B) -> Result<Answer, Error>
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let user = self.authenticate(endpoint, head)?;
+        let Asked { endpoint, argument, head, peer } = *asked;
+        let caller = self.authenticate(endpoint, head).await?;
         if head.method == Method::OPTIONS {
             let renders: Vec<_> =
                 self.settings.renderers.iter().map(|renderer| renderer.media_type()).collect();
@@ -125,23 +132,33 @@ impl Service {
             EndpointMethod::Post => {
                 body::read(&head.headers, body, endpoint.fields, &self.large_bodies).await?
             }
-            EndpointMethod::Get => Form::default(),
+            EndpointMethod::Get | EndpointMethod::Delete => Form::default(),
         };
-        (endpoint.handle)(Call::new(&self.auth, user, form)).await
+        let name = head.headers.get(USER_AGENT).map(|value| header_text(value.as_bytes()));
+        let client = Client::new(peer.map(|peer| peer.to_string()), name.as_deref().unwrap_or_default());
+        (endpoint.handle)(Call { auth: &self.auth, caller, argument, query, form, client }).await
     }
 
-    fn authenticate(&self, endpoint: &Endpoint, head: &Parts) -> Result<Option<User>, Error> {
+    async fn authenticate(&self, endpoint: &Endpoint, head: &Parts) -> Result<Option<Caller>, Error> {
         if endpoint.authentication == Authentication::Ignored {
             return Ok(None);
         }
         let header = joined(&head.headers, &self.settings.auth_header_name);
         let token = bearer::token(header.as_deref().unwrap_or_default(), &self.settings.auth_header_types)?;
         match token {
-            Some(token) => Ok(Some(self.auth.authenticate(&String::from_utf8_lossy(token))?)),
+            Some(token) => Ok(Some(self.auth.authenticate(&String::from_utf8_lossy(token)).await?)),
             None if endpoint.authentication == Authentication::Required => Err(Error::NotAuthenticated),
             None => Ok(None),
         }
     }
+}
+
+/// An endpoint that was found for a request.
+struct Asked<'a> {
+    endpoint: &'static Endpoint,
+    argument: &'a str,
+    head: &'a Parts,
+    peer: Option<IpAddr>,
 }
 
 /// The value of a header; several lines of the same name are joined by commas, as WSGI servers do.

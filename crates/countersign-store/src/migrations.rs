@@ -7,10 +7,14 @@ use crate::StoreError;
 use crate::sqlite::{all, execute};
 
 /// Name and text of each migration, oldest first. A released one is never edited.
-const MIGRATIONS: [(&str, &str); 2] = [
+const MIGRATIONS: [(&str, &str); 3] = [
     ("0001_django_tables", include_str!("../../../migrations/sqlite/0001_django_tables.sql")),
+    ("0002_sessions", include_str!("../../../migrations/sqlite/0002_sessions.sql")),
     ("0003_signing_keys", include_str!("../../../migrations/sqlite/0003_signing_keys.sql")),
 ];
+
+/// Stands among the migrations of a database whose first one Django had made.
+const MADE_BY_DJANGO: &str = "0000_made_by_django";
 
 /// What `0001_django_tables` makes; a database where Django has made them already is taken as it is.
 const DJANGO_TABLES: [&str; 10] = [
@@ -26,8 +30,8 @@ const DJANGO_TABLES: [&str; 10] = [
     "token_blacklist_outstandingtoken",
 ];
 
-/// Applies what is missing. Processes that start at once wait for each other.
-pub(crate) fn run(connection: &mut Connection) -> Result<(), StoreError> {
+/// Applies what is missing; whether Django made the database. Processes that start at once wait for each other.
+pub(crate) fn run(connection: &mut Connection) -> Result<bool, StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch(
         "CREATE TABLE IF NOT EXISTS countersign_migration (
@@ -38,17 +42,25 @@ pub(crate) fn run(connection: &mut Connection) -> Result<(), StoreError> {
     let applied: Vec<String> =
         all(&transaction, "SELECT name FROM countersign_migration ORDER BY name", &[], |row| row.get(0))?;
     refuse_newer(&applied)?;
+    let mut made_by_django = applied.iter().any(|name| name == MADE_BY_DJANGO);
+    let record = |name: &str| {
+        execute(&transaction, "INSERT INTO countersign_migration (name) VALUES ($1)", &[&name]).map(drop)
+    };
     for (name, sql) in MIGRATIONS.iter().filter(|(name, _)| !applied.iter().any(|done| done == name)) {
-        if *name != "0001_django_tables" || !django_made_the_tables(&transaction)? {
+        if *name == "0001_django_tables" && django_made_the_tables(&transaction)? {
+            made_by_django = true;
+            record(MADE_BY_DJANGO)?;
+        } else {
             transaction.execute_batch(sql)?;
         }
-        execute(&transaction, "INSERT INTO countersign_migration (name) VALUES ($1)", &[name])?;
+        record(name)?;
     }
-    Ok(transaction.commit()?)
+    transaction.commit()?;
+    Ok(made_by_django)
 }
 
 fn refuse_newer(applied: &[String]) -> Result<(), StoreError> {
-    let known = |name: &String| MIGRATIONS.iter().any(|(known, _)| known == name);
+    let known = |name: &String| name == MADE_BY_DJANGO || MIGRATIONS.iter().any(|(known, _)| known == name);
     match applied.iter().find(|name| !known(name)) {
         Some(name) => Err(StoreError::Migration(format!(
             "it has the migration {name}, which this version does not know; use the version that made it or a later one"

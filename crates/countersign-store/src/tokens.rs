@@ -5,14 +5,15 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use countersign_domain::{User, UserId};
+use countersign_domain::{EndReason, SessionId, User, UserId};
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, ToSql};
 
 use crate::foreign_keys::find_table_that_refers_to_tokens;
+use crate::sessions::{count_past, insert_session};
 use crate::sqlite::{all, execute, first};
 use crate::timestamp::{from_text, to_text};
-use crate::{Store, StoreError};
+use crate::{NewSession, Store, StoreError};
 
 /// Rows that a flush looks for and deletes in one transaction, so that others can write between.
 const FLUSH_LENGTH: i64 = 1000;
@@ -86,6 +87,8 @@ pub enum TokensOf {
 pub struct Ending {
     /// When it is.
     pub at: Timestamp,
+    /// Why it is.
+    pub because: EndReason,
     /// Tokens that expired at or before this can no longer be used, and are left alone.
     pub past: Timestamp,
 }
@@ -105,12 +108,13 @@ impl Store {
         self.sqlite.write(move |connection| Ok(insert(connection, &token)?)).await
     }
 
-    /// Records the token of a login, and the time of the login if that is to be kept. False, and nothing is written, if
-    /// the account was deactivated, deleted or given another password since `user` was read: whoever did that ended the
-    /// tokens there were, and must not miss this one.
+    /// Records a login: its session, its token in Django's tables, and its time, as far as each is to be kept. False, and
+    /// nothing is written, if the account was deactivated, deleted or given another password since `user` was read:
+    /// whoever did that ended the sessions there were, and must not miss this one.
     pub async fn record_login(
         &self,
-        token: NewToken,
+        session: Option<NewSession>,
+        token: Option<NewToken>,
         user: &User,
         last_login: Option<Timestamp>,
     ) -> Result<bool, StoreError> {
@@ -125,7 +129,12 @@ impl Store {
                     let sql = "UPDATE auth_user SET last_login = $2 WHERE id = $1";
                     execute(connection, sql, &[&id, &to_text(time)])?;
                 }
-                insert(connection, &token)?;
+                if let Some(session) = &session {
+                    insert_session(connection, session)?;
+                }
+                if let Some(token) = &token {
+                    insert(connection, token)?;
+                }
                 Ok(true)
             })
             .await
@@ -136,9 +145,25 @@ impl Store {
         self.sqlite.read(|connection| has_blacklist_row(connection, jti))
     }
 
-    /// Blacklists a token, recording it first if that was not done when it was issued.
-    pub async fn blacklist_token(&self, token: NewToken, at: Timestamp) -> Result<Blacklisting, StoreError> {
-        self.sqlite.write(move |connection| Ok(blacklist(connection, &token, at)?)).await
+    /// Blacklists a token, recording it first if that was not done when it was issued, and ends its session, if it is the
+    /// present token of one.
+    pub async fn blacklist_token(
+        &self,
+        token: NewToken,
+        session: Option<SessionId>,
+        at: Timestamp,
+    ) -> Result<Blacklisting, StoreError> {
+        let sql = "UPDATE countersign_session SET ended_at = $2, ended_because = $3
+                    WHERE id = $1 AND ended_at IS NULL";
+        let because = EndReason::Blacklisted.name();
+        self.sqlite
+            .write(move |connection| {
+                if let Some(id) = &session {
+                    execute(connection, sql, &[&id.as_str(), &at.as_microsecond(), &because])?;
+                }
+                Ok(blacklist(connection, &token, at)?)
+            })
+            .await
     }
 
     /// Blacklists `old` and records its successor, both or neither; nothing is recorded if `old` was blacklisted.
@@ -172,11 +197,6 @@ impl Store {
             .await
     }
 
-    /// Ends the sessions of a user; returns the number of tokens that were good until now.
-    pub async fn blacklist_tokens_of(&self, user: UserId, ending: Ending) -> Result<usize, StoreError> {
-        self.sqlite.write(move |connection| Ok(end_tokens(connection, user, ending)?)).await
-    }
-
     /// The recorded tokens of a user, or the one with a `jti`; oldest first.
     pub fn outstanding_tokens(&self, of: &TokensOf) -> Result<Vec<OutstandingToken>, StoreError> {
         let (user, jti) = match of {
@@ -203,26 +223,32 @@ impl Store {
         Ok(self.sqlite.read(|connection| first(connection, sql, &[], |row| row.get(0)))?.unwrap_or_default())
     }
 
-    /// Deletes the recorded tokens that expired at or before `until`, and their blacklist rows; returns their number.
-    pub async fn flush_expired_tokens(&self, until: Timestamp) -> Result<usize, StoreError> {
-        let (mut flushed, mut after) = (0, 0);
-        loop {
-            let last = "SELECT id FROM token_blacklist_outstandingtoken
-                         WHERE id > $1 AND expires_at <= $2 ORDER BY id LIMIT 1 OFFSET $3";
-            let (deleted, end) = self
-                .sqlite
-                .write(move |connection| {
-                    let values: [&dyn ToSql; 3] = [&after, &to_text(until), &(FLUSH_LENGTH - 1)];
-                    let end = first(connection, last, &values, |row| row.get(0))?.unwrap_or(i64::MAX);
-                    Ok::<_, StoreError>((delete_expired(connection, after + 1..=end, until)?, end))
-                })
-                .await?;
-            flushed += deleted;
-            if end == i64::MAX {
-                return Ok(flushed);
-            }
-            after = end;
-        }
+    /// How many rows a flush of tokens that expired by `tokens`, and of sessions that were over by `sessions`, will delete.
+    pub fn count_expired(&self, tokens: Timestamp, sessions: Timestamp) -> Result<i64, StoreError> {
+        let sql = "SELECT count(*) FROM token_blacklist_outstandingtoken WHERE expires_at <= $1";
+        self.sqlite.read(|connection| {
+            let expired: Option<i64> = first(connection, sql, &[&to_text(tokens)], |row| row.get(0))?;
+            Ok(expired.unwrap_or_default() + count_past(connection, sessions)?)
+        })
+    }
+
+    /// Deletes the tokens recorded after the key `after` that expired at or before `until`, with their blacklist rows, of
+    /// the next thousand or so expired ones; returns their number, and the key to go on after, if there are more.
+    pub async fn flush_tokens(
+        &self,
+        after: i64,
+        until: Timestamp,
+    ) -> Result<(usize, Option<i64>), StoreError> {
+        let last = "SELECT id FROM token_blacklist_outstandingtoken
+                     WHERE id > $1 AND expires_at <= $2 ORDER BY id LIMIT 1 OFFSET $3";
+        self.sqlite
+            .write(move |connection| {
+                let values: [&dyn ToSql; 3] = [&after, &to_text(until), &(FLUSH_LENGTH - 1)];
+                let end = first(connection, last, &values, |row| row.get(0))?;
+                let ids = after + 1..=end.unwrap_or(i64::MAX);
+                Ok((delete_expired(connection, ids, until)?, end))
+            })
+            .await
     }
 
     /// Looks at the next few recorded tokens, round and round, and deletes those that expired at or before `until`.
@@ -272,20 +298,25 @@ fn delete_expired(
     )?)
 }
 
-/// Blacklists every recorded token of a user that is not [past its end](Ending::past).
-pub(crate) fn end_tokens(connection: &Connection, user: UserId, ending: Ending) -> rusqlite::Result<usize> {
+/// Blacklists every recorded token of a user that is not [past its end](Ending::past), but for the one with `kept_jti`.
+pub(crate) fn end_tokens(
+    connection: &Connection,
+    user: UserId,
+    ending: &Ending,
+    kept_jti: &str,
+) -> rusqlite::Result<usize> {
     execute(
         connection,
         "INSERT INTO token_blacklist_blacklistedtoken (token_id, blacklisted_at)
          SELECT id, $2 FROM token_blacklist_outstandingtoken
-          WHERE user_id = $1 AND expires_at > $3
+          WHERE user_id = $1 AND expires_at > $3 AND jti <> $4
          ON CONFLICT (token_id) DO NOTHING",
-        &[&user.get(), &to_text(ending.at), &to_text(ending.past)],
+        &[&user.get(), &to_text(ending.at), &to_text(ending.past), &kept_jti],
     )
 }
 
 /// A user who was deleted meanwhile is recorded as none: the broken reference would fail the commit that others share.
-fn insert(connection: &Connection, token: &NewToken) -> rusqlite::Result<()> {
+pub(crate) fn insert(connection: &Connection, token: &NewToken) -> rusqlite::Result<()> {
     execute(
         connection,
         "INSERT INTO token_blacklist_outstandingtoken (token, created_at, expires_at, user_id, jti)
@@ -302,19 +333,33 @@ fn insert(connection: &Connection, token: &NewToken) -> rusqlite::Result<()> {
     .map(drop)
 }
 
-fn blacklist(connection: &Connection, token: &NewToken, at: Timestamp) -> rusqlite::Result<Blacklisting> {
+pub(crate) fn blacklist(
+    connection: &Connection,
+    token: &NewToken,
+    at: Timestamp,
+) -> rusqlite::Result<Blacklisting> {
     insert(connection, token)?;
+    let is_new = blacklist_recorded(connection, &token.jti, at)?;
+    Ok(if is_new { Blacklisting::Done } else { Blacklisting::Already })
+}
+
+/// Blacklists the token with this `jti` if it is recorded; whether that is new.
+pub(crate) fn blacklist_recorded(
+    connection: &Connection,
+    jti: &str,
+    at: Timestamp,
+) -> rusqlite::Result<bool> {
     let added = execute(
         connection,
         "INSERT INTO token_blacklist_blacklistedtoken (blacklisted_at, token_id)
          SELECT $2, id FROM token_blacklist_outstandingtoken WHERE jti = $1
          ON CONFLICT (token_id) DO NOTHING",
-        &[&token.jti, &to_text(at)],
+        &[&jti, &to_text(at)],
     )?;
-    Ok(if added == 0 { Blacklisting::Already } else { Blacklisting::Done })
+    Ok(added == 1)
 }
 
-fn has_blacklist_row(connection: &Connection, jti: &str) -> rusqlite::Result<bool> {
+pub(crate) fn has_blacklist_row(connection: &Connection, jti: &str) -> rusqlite::Result<bool> {
     let found = first(
         connection,
         "SELECT 1

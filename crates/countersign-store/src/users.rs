@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row};
 
 use crate::foreign_keys::find_table_that_refers_to;
+use crate::sessions::{delete_sessions, end_all};
 use crate::sqlite::{all, execute, first};
 use crate::timestamp::{from_text, to_text};
 use crate::tokens::end_tokens;
@@ -100,7 +101,7 @@ impl Store {
     }
 
     /// Sets columns of a user and ends the user's sessions, both or neither; false if there is none with this id.
-    pub async fn update_user_and_end_tokens(
+    pub async fn update_user_and_end_sessions(
         &self,
         id: UserId,
         change: UserChange,
@@ -108,7 +109,7 @@ impl Store {
     ) -> Result<bool, StoreError> {
         self.sqlite
             .write(move |connection| {
-                end_tokens(connection, id, ending)?;
+                end_all(connection, id, &ending, "", "")?;
                 Ok(update(connection, id, &change)?)
             })
             .await
@@ -140,7 +141,7 @@ impl Store {
     pub async fn delete_user_and_end_tokens(&self, id: UserId, ending: Ending) -> Result<bool, StoreError> {
         self.sqlite
             .write(move |connection| {
-                end_tokens(connection, id, ending)?; // first, for the tokens do not stay the user's
+                end_tokens(connection, id, &ending, "")?; // first, for the tokens do not stay the user's
                 delete(connection, id)
             })
             .await
@@ -180,6 +181,7 @@ fn delete(connection: &Connection, id: UserId) -> Result<bool, StoreError> {
     for sql in before {
         execute(connection, sql, &[&id.get()])?;
     }
+    delete_sessions(connection, id)?;
     // Foreign keys are checked at the commit, which other writes share: none may be broken by then.
     if let Some(table) = find_table_that_refers_to(connection, id)? {
         return Err(StoreError::UserReferenced(table));

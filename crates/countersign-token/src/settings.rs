@@ -30,6 +30,9 @@ pub struct Settings {
     pub revoke_token_claim: String,
     /// `SLIDING_TOKEN_REFRESH_EXP_CLAIM`.
     pub sliding_refresh_exp_claim: String,
+    /// The claim that names the session a token belongs to (`sid`, as in `OpenID` Connect Front-Channel Logout 1.0);
+    /// `None` leaves it out, as Simple JWT does.
+    pub session_claim: Option<String>,
 }
 
 impl Default for Settings {
@@ -47,6 +50,7 @@ impl Default for Settings {
             user_id_claim: "user_id".to_owned(),
             revoke_token_claim: "hash_password".to_owned(),
             sliding_refresh_exp_claim: "refresh_exp".to_owned(),
+            session_claim: None,
         }
     }
 }

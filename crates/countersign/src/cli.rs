@@ -34,9 +34,9 @@ enum Command {
     Migrate,
     /// Make an account with every permission.
     Createsuperuser(NewUserArgs),
-    /// Set the password of an account; its refresh tokens end.
+    /// Set the password of an account; its sessions end.
     Changepassword(ChangePasswordArgs),
-    /// Delete the recorded tokens that have expired.
+    /// Delete the sessions and the recorded tokens that are past use (they also go by themselves, a few at each login).
     Flushexpiredtokens,
     /// Check settings, keys and database, and say what is wrong.
     Check,
@@ -109,7 +109,7 @@ pub enum UserCommand {
         /// Log-in name.
         username: String,
     },
-    /// Keep an account from being used; its refresh tokens end.
+    /// Keep an account from being used; its sessions end.
     Deactivate {
         /// Log-in name.
         username: String,
@@ -119,7 +119,7 @@ pub enum UserCommand {
         /// Log-in name.
         username: String,
     },
-    /// End every refresh token of an account. Access tokens run out by themselves.
+    /// End every session of an account.
     Logout {
         /// Log-in name.
         username: String,

@@ -3,6 +3,7 @@
 mod keys;
 mod passwords;
 mod reader;
+mod token_claims;
 mod tokens;
 
 use countersign_auth::{ConfiguredKeys, Rules};
@@ -10,12 +11,15 @@ use countersign_domain::PasswordPolicy;
 use countersign_http::{AllowedHosts, HeaderName, Renderer};
 use countersign_password::Hashers;
 use countersign_store::{DatabaseUrl, DatabaseUrlError};
-use countersign_token::Kind;
+use countersign_token::{Kind, Settings};
+use jiff::SignedDuration;
 
 use self::keys::keys;
 use self::passwords::{hashers, policy};
 use self::reader::{Reader, refused};
+use self::token_claims::token_claims;
 use self::tokens::{algorithm, token_settings};
+use crate::durations::parse_duration;
 use crate::secret_key::{self, SecretKey};
 use crate::sources::{SettingError, Sources};
 
@@ -44,6 +48,8 @@ pub struct Config {
     pub policy: PasswordPolicy,
     /// What use-cases do.
     pub rules: Rules,
+    /// Whether a Django serves the same database; `None` when it is for the database to tell.
+    pub django_peer: Option<bool>,
     /// What the wire does.
     pub http: countersign_http::Settings,
     /// Where to listen.
@@ -62,11 +68,12 @@ impl Config {
         let database = database(&reader, files)?;
         let hashers = hashers(&reader)?;
         let policy = policy(&reader)?;
-        let rules = rules(&reader)?;
+        let token_settings = token_settings(&reader)?;
+        let rules = rules(&reader, &token_settings)?;
+        let django_peer = django_peer(&reader)?;
         let http = http_settings(&reader, debug)?;
         let bind = reader.text("BIND")?.to_owned();
         let port = reader.number("PORT", "must be a number from 0 to 65535")?;
-        let token_settings = token_settings(&reader)?;
         algorithm(&reader)?;
         let secret_key = secret_key::obtain(reader.optional_text("SECRET_KEY")?, &database, files)?;
         let mut warnings = sources.warnings.clone();
@@ -74,7 +81,19 @@ impl Config {
         warnings.extend(check_secrets(&reader, &secret_key, accepts_weak)?);
         let (keys, about_keys) = keys(&reader, token_settings, &secret_key, accepts_weak)?;
         warnings.extend(about_keys);
-        Ok(Self { database, secret_key, keys, hashers, policy, rules, http, bind, port, warnings })
+        Ok(Self {
+            database,
+            secret_key,
+            keys,
+            hashers,
+            policy,
+            rules,
+            django_peer,
+            http,
+            bind,
+            port,
+            warnings,
+        })
     }
 }
 
@@ -123,7 +142,7 @@ fn check_secrets(
     Ok(warnings)
 }
 
-fn rules(reader: &Reader<'_>) -> Result<Rules, SettingError> {
+fn rules(reader: &Reader<'_>, settings: &Settings) -> Result<Rules, SettingError> {
     let classes = reader.list("AUTH_TOKEN_CLASSES")?;
     let class = |path: &String| {
         let name = path.rsplit('.').next().unwrap_or(path);
@@ -138,8 +157,26 @@ fn rules(reader: &Reader<'_>) -> Result<Rules, SettingError> {
         check_revoke_token: reader.switch("CHECK_REVOKE_TOKEN")?,
         check_user_is_active: reader.switch("CHECK_USER_IS_ACTIVE")?,
         auth_token_classes: classes.iter().map(class).collect::<Result<_, _>>()?,
-        django_peer: reader.switch("DJANGO_PEER")?,
+        django_peer: false, // until the database has been asked
+        refresh_grace: refresh_grace(reader)?,
+        token_claims: token_claims(reader, settings)?,
     })
+}
+
+fn django_peer(reader: &Reader<'_>) -> Result<Option<bool>, SettingError> {
+    match reader.optional_text("DJANGO_PEER")? {
+        None => Ok(None),
+        Some(_) => reader.switch("DJANGO_PEER").map(Some),
+    }
+}
+
+/// Nothing, or a time in which a lost answer is asked for again.
+fn refresh_grace(reader: &Reader<'_>) -> Result<SignedDuration, SettingError> {
+    let longest = SignedDuration::from_hours(1);
+    let fix = "must be 0, or a time such as 60 or 2m, of at most an hour";
+    let text = reader.text("REFRESH_GRACE")?.trim();
+    let grace = if text == "0" { Some(SignedDuration::ZERO) } else { parse_duration(text) };
+    grace.filter(|grace| *grace <= longest).ok_or_else(|| refused("REFRESH_GRACE", fix))
 }
 
 fn http_settings(reader: &Reader<'_>, debug: bool) -> Result<countersign_http::Settings, SettingError> {

@@ -2,7 +2,9 @@
 
 use std::io::{IsTerminal, Write};
 
-use countersign_auth::{Auth, Clock, Error as AuthError, KeyRing, KeyRingError, StartError, UserError};
+use countersign_auth::{
+    Auth, Clock, Error as AuthError, KeyRing, KeyRingError, Rules, StartError, UserError,
+};
 use countersign_store::{Store, StoreError};
 use serde_json::Value;
 use tracing_subscriber::EnvFilter;
@@ -73,7 +75,9 @@ fn refuse_settings_that_are_no_text() -> Result<(), SettingError> {
 /// The use-cases on the configured database.
 pub fn open(config: Config) -> Result<Auth, Failure> {
     let store = Store::open(&config.database)?;
-    Ok(Auth::start(store, config.hashers, config.keys, config.policy, config.rules, Clock::System)?)
+    let django_peer = config.django_peer.unwrap_or_else(|| store.is_made_by_django());
+    let rules = Rules { django_peer, ..config.rules };
+    Ok(Auth::start(store, config.hashers, config.keys, config.policy, rules, Clock::System)?)
 }
 
 /// The key ring alone, which can be changed even when a key cannot be used.

@@ -122,10 +122,33 @@ pub const SETTINGS: &[Setting] = &[
         "",
         "Hashes to accept (and upgrade at login) beside Django's default list, comma-separated: `md5`, `bcrypt`.",
     ),
+    otherwise(
+        "on if Django made the database",
+        own(
+            "DJANGO_PEER",
+            "",
+            "`on` when a Django serves the same database: each login and rotation is then recorded in its token tables \
+             too, though without the token's signature.",
+        ),
+    ),
     own(
-        "DJANGO_PEER",
-        "off",
-        "`on` when a Django serves the same database: recorded tokens then keep their signature, as it writes them.",
+        "SESSION_CLAIM",
+        "sid",
+        "The claim that names a token's session. Empty for tokens exactly as Simple JWT makes them: then there are no \
+         sessions, and refresh tokens rotate by Django's tables alone, without grace and without detection of theft.",
+    ),
+    own(
+        "REFRESH_GRACE",
+        "60",
+        "How long after its exchange a rotated refresh token may be presented again and gets the same successor: for \
+         other tabs, and for answers that were lost. `0` for no grace, as in Simple JWT.",
+    ),
+    own(
+        "TOKEN_CLAIMS",
+        "",
+        "Claims that tokens carry beside Simple JWT's, comma-separated: `username`, `email`, `first_name`, `last_name`, \
+         `is_active`, `is_staff`, `is_superuser`, `groups`, `permissions`, each under another name by `NAME=SOURCE`; or \
+         a JSON object of both. Access tokens get them anew at each refresh.",
     ),
     own(
         "ALLOW_WEAK_SECRET_KEY",
@@ -166,7 +189,12 @@ pub const SETTINGS: &[Setting] = &[
         "False",
         "`True` answers a refresh with a new refresh token as well.",
     ),
-    simple_jwt("BLACKLIST_AFTER_ROTATION", "False", "`True` ends a refresh token when it is rotated."),
+    simple_jwt(
+        "BLACKLIST_AFTER_ROTATION",
+        "False",
+        "`True` ends a refresh token when it is rotated; if it is presented again later, its session ends. `False` leaves \
+         it good for its session until it expires.",
+    ),
     simple_jwt("UPDATE_LAST_LOGIN", "False", "`True` writes `last_login` at each login."),
     simple_jwt(
         "ALGORITHM",

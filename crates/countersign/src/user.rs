@@ -45,9 +45,12 @@ async fn carry_out(auth: &Auth, command: UserCommand) -> Result<(Value, String),
         }
         UserCommand::Logout { username } => {
             let ended = auth.log_out_everywhere(&username).await?;
-            let sentence =
-                format!("{ended} refresh tokens of {username} ended. Access tokens run out by themselves.");
-            Ok((json!({ "ended": ended }), sentence))
+            let json = json!({ "sessions": ended.sessions, "tokens": ended.tokens });
+            let sentence = format!(
+                "{} sessions of {username} ended, and {} refresh tokens in Django's tables.",
+                ended.sessions, ended.tokens
+            );
+            Ok((json, sentence))
         }
     }
 }

@@ -3,7 +3,7 @@
 use countersign_auth::{Error, NewAccount, Rules, UserError};
 use countersign_domain::{FieldError, PasswordPolicy, PasswordValidator};
 use countersign_password::Preferred;
-use countersign_store::UserChange;
+use countersign_store::{Ended, UserChange};
 
 use crate::service::{PASSWORD, Service, begin_waiting, field, outdated_hash, refusal, rules};
 
@@ -136,7 +136,7 @@ async fn deactivation_ends_the_sessions_and_activation_does_not_bring_them_back(
     let mut ada = service.welcome("ada").await;
     service.auth.set_active("ada", false).await.unwrap();
     assert_eq!(refusal(ada.refresh().await), "Token is blacklisted");
-    assert_eq!(refusal(ada.whoami()), "the bearer token's user is inactive");
+    assert_eq!(refusal(ada.whoami().await), "the bearer token's user is inactive");
     assert_eq!(refusal(ada.log_in().await), "no active account with these credentials");
     service.auth.set_active("ada", true).await.unwrap();
     assert_eq!(refusal(ada.refresh().await), "Token is blacklisted");
@@ -150,10 +150,10 @@ async fn whoever_is_deactivated_or_deleted_by_another_program_is_refused_too() {
     let mut ada = service.welcome("ada").await;
     ada.change(UserChange { is_active: Some(false), ..UserChange::default() }).await;
     assert_eq!(refusal(ada.refresh().await), "no active account for this token");
-    assert_eq!(refusal(ada.whoami()), "the bearer token's user is inactive");
+    assert_eq!(refusal(ada.whoami().await), "the bearer token's user is inactive");
     service.store.delete_user(ada.row().id).await.unwrap();
     assert_eq!(refusal(ada.refresh().await), "no active account for this token");
-    assert_eq!(refusal(ada.whoami()), "the bearer token's user does not exist");
+    assert_eq!(refusal(ada.whoami().await), "the bearer token's user does not exist");
     ada.blacklist().await.expect("her token can still be ended");
 }
 
@@ -163,7 +163,7 @@ async fn whether_a_user_is_active_can_be_left_unchecked() {
     let mut ada = service.welcome("ada").await;
     ada.change(UserChange { is_active: Some(false), ..UserChange::default() }).await;
     ada.refresh().await.unwrap();
-    ada.whoami().unwrap();
+    ada.whoami().await.unwrap();
 }
 
 #[tokio::test]
@@ -171,11 +171,11 @@ async fn deletion_ends_the_sessions_and_the_name_is_free_again() {
     let service = Service::start(rules());
     let mut ada = service.welcome("ada").await;
     service.auth.delete_user("ada").await.unwrap();
-    assert_eq!(refusal(ada.refresh().await), "Token is blacklisted");
-    assert_eq!(refusal(ada.whoami()), "the bearer token's user does not exist");
+    assert_eq!(refusal(ada.refresh().await), "no active account for this token");
+    assert_eq!(refusal(ada.whoami().await), "the bearer token's user does not exist");
     let impostor = service.welcome("ada").await;
-    assert_eq!(refusal(ada.whoami()), "the bearer token's user does not exist", "her name, not her id");
-    assert_eq!(impostor.whoami().unwrap(), "ada");
+    assert_eq!(refusal(ada.whoami().await), "the bearer token's user does not exist", "her name, not her id");
+    assert_eq!(impostor.whoami().await.unwrap(), "ada");
 }
 
 #[tokio::test]
@@ -185,9 +185,12 @@ async fn logging_out_everywhere_ends_and_counts_the_sessions_of_one_user() {
     let mut phone = service.stranger("ada");
     phone.log_in().await.unwrap();
     let mut bob = service.welcome("bob").await;
-    assert_eq!(service.auth.log_out_everywhere("ada").await.unwrap(), 2);
-    assert_eq!(service.auth.log_out_everywhere("ada").await.unwrap(), 0);
+    let log_out = async || service.auth.log_out_everywhere("ada").await.unwrap();
+    assert_eq!(log_out().await, Ended { sessions: 2, tokens: 0 });
+    assert_eq!(log_out().await, Ended { sessions: 0, tokens: 0 });
     for device in [&mut laptop, &mut phone] {
+        let refused = "the bearer token was refused: [(Access, Blacklisted)]";
+        assert_eq!(refusal(device.whoami().await), refused);
         assert_eq!(refusal(device.refresh().await), "Token is blacklisted");
     }
     bob.refresh().await.unwrap();

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use countersign_auth::{ConfiguredKeys, KeyRingError};
-use countersign_token::{Algorithm, Settings, SigningKey};
+use countersign_token::{Algorithm, SigningKey};
 use tempfile::TempDir;
 
-use crate::service::{SECRET_KEY, Service, refusal, rules};
+use crate::service::{SECRET_KEY, Service, refusal, rules, with_sessions};
 
 /// A directory with key files, and a service that goes by them.
 struct Files {
@@ -38,7 +38,7 @@ impl Files {
     }
 
     fn keys(&self) -> ConfiguredKeys {
-        let keys = ConfiguredKeys::new(Settings::default(), SECRET_KEY).unwrap();
+        let keys = ConfiguredKeys::new(with_sessions(0), SECRET_KEY).unwrap();
         keys.in_directory(self.directory.path().to_owned())
     }
 
@@ -71,7 +71,7 @@ async fn keys_are_told_by_type_and_curve_and_used_as_the_names_say() {
         .with(".hidden.pem", "not looked at");
     let ada = files.service.welcome("ada").await;
     let service = files.start();
-    ada.at(&service).whoami().expect("the configured key verifies");
+    ada.at(&service).whoami().await.expect("the configured key verifies");
     let expected = [
         ("HS256", "verifying"),
         ("ES384", "next"),
@@ -84,8 +84,8 @@ async fn keys_are_told_by_type_and_curve_and_used_as_the_names_say() {
     assert_eq!(states(&service), expected.map(|(algorithm, state)| (algorithm.to_owned(), state)));
     assert_eq!(service.auth.key_set().json.matches("\"kid\"").count(), 6);
     let grace = service.welcome("grace").await;
-    grace.whoami().unwrap();
-    assert!(grace.at(&files.service).whoami().is_err(), "signed by the file, not by SECRET_KEY");
+    grace.whoami().await.unwrap();
+    assert!(grace.at(&files.service).whoami().await.is_err(), "signed by the file, not by SECRET_KEY");
 }
 
 #[tokio::test]
@@ -97,15 +97,15 @@ async fn renamed_files_rotate_and_nobody_is_logged_out() {
     files.rename("new.next.pem", "new.signing.pem");
     let half = refusal(service.auth.reload_keys());
     assert!(half.contains("new.signing.pem and old.signing.pem both sign"), "{half}");
-    ada.whoami().expect("half a rotation changes nothing");
+    ada.whoami().await.expect("half a rotation changes nothing");
     files.rename("old.signing.pem", "old.verifying.pem");
     assert!(service.auth.reload_keys().unwrap());
-    ada.whoami().unwrap();
+    ada.whoami().await.unwrap();
     let grace = service.welcome("grace").await;
     std::fs::remove_file(files.path("old.verifying.pem")).unwrap();
     assert!(service.auth.reload_keys().unwrap());
-    assert!(ada.whoami().is_err());
-    grace.whoami().unwrap();
+    assert!(ada.whoami().await.is_err());
+    grace.whoami().await.unwrap();
 }
 
 #[tokio::test]
@@ -115,7 +115,7 @@ async fn an_empty_file_retires_the_configured_key() {
     let files = files.with_key("a.signing.pem", Algorithm::EdDSA);
     let ada = files.service.welcome("ada").await;
     let service = files.start();
-    assert!(ada.at(&service).whoami().is_err());
+    assert!(ada.at(&service).whoami().await.is_err());
     assert_eq!(states(&service)[0], ("HS256".to_owned(), "retired"));
 }
 
@@ -161,5 +161,5 @@ async fn a_key_that_is_configured_and_in_a_file_is_published_once() {
     let keys = files.keys().signed_by(Algorithm::EdDSA, pem.as_bytes(), b"").unwrap();
     let service = files.service.try_beside(keys).unwrap();
     assert_eq!(service.auth.key_set().json.matches("\"kid\"").count(), 1);
-    service.welcome("ada").await.whoami().unwrap();
+    service.welcome("ada").await.whoami().await.unwrap();
 }

@@ -6,7 +6,9 @@ use countersign_token::{Algorithm, Seal, Settings, SigningKey};
 use jiff::SignedDuration;
 use zeroize::Zeroizing;
 
-use crate::service::{ACCESS_LIFETIME, Person, REFRESH_LIFETIME, SECRET_KEY, Service, refusal, rules};
+use crate::service::{
+    ACCESS_LIFETIME, Person, REFRESH_LIFETIME, SECRET_KEY, Service, refusal, rules, with_sessions,
+};
 
 const PUBLISH_WINDOW: i64 = 10 * 60;
 const NEW_SECRET_KEY: &[u8] = b"another secret of the tests alone";
@@ -16,7 +18,7 @@ const NEEDED: i64 = REFRESH_LIFETIME + 60;
 
 fn configured(secret_key: &[u8], fallbacks: &[&[u8]]) -> ConfiguredKeys {
     let fallbacks = fallbacks.iter().map(|secret| Zeroizing::new(secret.to_vec())).collect();
-    ConfiguredKeys::new(Settings::default(), secret_key).unwrap().with_fallbacks(fallbacks).unwrap()
+    ConfiguredKeys::new(with_sessions(0), secret_key).unwrap().with_fallbacks(fallbacks).unwrap()
 }
 
 impl Service {
@@ -79,7 +81,7 @@ fn base64_url(text: &str) -> String {
 }
 
 async fn is_logged_in(person: &Person<'_>) {
-    person.whoami().expect("the access token is good");
+    person.whoami().await.expect("the access token is good");
     person.present(&person.refresh).await.expect("the refresh token is good");
 }
 
@@ -180,10 +182,10 @@ async fn the_configured_key_is_retired_like_any_other_and_its_forgeries_end() {
     service.move_to(Algorithm::EdDSA).await;
     service.retire("configured", true).await.unwrap();
     assert_eq!(refusal(ada.present(&ada.refresh).await), "Token is invalid");
-    assert!(ada.whoami().is_err());
+    assert!(ada.whoami().await.is_err());
     let restarted = service.try_beside(configured(SECRET_KEY, &[NEW_SECRET_KEY])).unwrap();
     let at_restarted = ada.at(&restarted);
-    assert!(at_restarted.whoami().is_err(), "a restart does not revive it");
+    assert!(at_restarted.whoami().await.is_err(), "a restart does not revive it");
     assert_eq!(restarted.states(), [is("HS256", "retired"), is("EdDSA", "signing")]);
 }
 
@@ -231,8 +233,8 @@ async fn a_changed_secret_key_with_the_former_one_as_fallback_logs_nobody_out() 
     ada.log_in().await.unwrap();
     let without = service.try_beside(configured(NEW_SECRET_KEY, &[])).unwrap();
     is_logged_in(&ada.at(&without)).await;
-    assert!(service.stranger("ada").at(&without).whoami().is_err());
-    assert!(ada.at(&service).whoami().is_err(), "the former key knows nothing of the new one");
+    assert!(service.stranger("ada").at(&without).whoami().await.is_err());
+    assert!(ada.at(&service).whoami().await.is_err(), "the former key knows nothing of the new one");
 }
 
 #[tokio::test]
@@ -242,7 +244,7 @@ async fn fallbacks_verify_nothing_where_secret_key_does_not_sign() {
     let pem = SigningKey::generate_pem(Algorithm::EdDSA).unwrap();
     let keys = configured(NEW_SECRET_KEY, &[SECRET_KEY]).signed_by(Algorithm::EdDSA, pem.as_bytes(), b"");
     let restarted = service.try_beside(keys.unwrap()).unwrap();
-    assert!(ada.at(&restarted).whoami().is_err());
+    assert!(ada.at(&restarted).whoami().await.is_err());
     assert!(
         restarted.auth.key_set().json.contains("\"crv\":\"Ed25519\""),
         "the configured pair is published"
@@ -250,7 +252,10 @@ async fn fallbacks_verify_nothing_where_secret_key_does_not_sign() {
 
     let keys = configured(NEW_SECRET_KEY, &[SECRET_KEY]).signed_by(Algorithm::HS256, b"a third secret", b"");
     let restarted = service.try_beside(keys.unwrap()).unwrap();
-    assert!(ada.at(&restarted).whoami().is_err(), "it was a former SECRET_KEY, not a former SIGNING_KEY");
+    assert!(
+        ada.at(&restarted).whoami().await.is_err(),
+        "it was a former SECRET_KEY, not a former SIGNING_KEY"
+    );
 }
 
 #[tokio::test]

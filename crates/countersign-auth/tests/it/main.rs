@@ -18,3 +18,5 @@ mod rotation;
 mod service;
 #[cfg(test)]
 mod session;
+#[cfg(test)]
+mod sessions;

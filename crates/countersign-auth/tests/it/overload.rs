@@ -4,7 +4,7 @@ use countersign_auth::Error;
 use countersign_domain::PasswordPolicy;
 use countersign_password::Preferred;
 
-use crate::service::{PASSWORD, Service, begin, field, rules};
+use crate::service::{PASSWORD, Service, begin, browser, field, rules};
 
 /// Slow enough that the workers cannot keep up with a storm that comes all at once.
 const COSTLY: Preferred = Preferred::Argon2id { memory_kib: 19_456, iterations: 2, parallelism: 1 };
@@ -20,7 +20,8 @@ fn logins_beyond_the_queue_are_asked_to_come_back_and_those_who_left_cost_nothin
     let mut ada = runtime.block_on(service.welcome("ada"));
     let before = service.auth.hashing_work();
 
-    let log_in = || service.auth.log_in(field("nobody"), field(PASSWORD));
+    let client = browser();
+    let log_in = || service.auth.log_in(field("nobody"), field(PASSWORD), &client);
     let mut waiting = Vec::new();
     for _ in 0..STORM {
         match begin(log_in()) {
@@ -30,7 +31,7 @@ fn logins_beyond_the_queue_are_asked_to_come_back_and_those_who_left_cost_nothin
     }
     assert!((QUEUE..2 * QUEUE).contains(&waiting.len()), "{} wait", waiting.len());
     runtime.block_on(ada.refresh()).expect("a refresh does not wait for passwords");
-    ada.whoami().unwrap();
+    runtime.block_on(ada.whoami()).unwrap();
 
     drop(waiting);
     let answer = loop {

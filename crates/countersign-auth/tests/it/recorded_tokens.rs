@@ -1,8 +1,11 @@
 //! What the token tables hold: enough to end a token, not enough to use one.
 
-use countersign_auth::{LoginOutcome, Rules};
+use countersign_auth::{Flushed, LoginOutcome, Rules};
 
-use crate::service::{PASSWORD, REFRESH_LIFETIME, SLIDING_REFRESH_LIFETIME, Service, field, rotating, rules};
+use crate::service::{
+    ACCESS_LIFETIME, PASSWORD, REFRESH_LIFETIME, SLIDING_REFRESH_LIFETIME, Service, browser, field, rotating,
+    rules,
+};
 
 /// The text without its signature.
 fn unsigned(token: &str) -> String {
@@ -12,7 +15,7 @@ fn unsigned(token: &str) -> String {
 
 #[tokio::test]
 async fn a_leaked_table_does_not_hand_out_sessions() {
-    let service = Service::start(rotating(true));
+    let service = Service::start(Rules { django_peer: true, ..rotating(true) });
     let mut ada = service.welcome("ada").await;
     let mut handed_out = vec![ada.refresh.clone()];
     ada.refresh().await.unwrap();
@@ -27,38 +30,56 @@ async fn a_leaked_table_does_not_hand_out_sessions() {
 }
 
 #[tokio::test]
-async fn a_django_beside_us_finds_the_whole_token() {
-    let service = Service::start(Rules { django_peer: true, ..rotating(true) });
+async fn without_a_django_beside_us_its_tables_stay_empty_until_a_token_is_blacklisted() {
+    let service = Service::start(rotating(true));
     let mut ada = service.welcome("ada").await;
-    let mut handed_out = vec![ada.refresh.clone()];
     ada.refresh().await.unwrap();
-    handed_out.push(ada.refresh.clone());
-    let recorded: Vec<String> = ada.recorded().into_iter().map(|token| token.text).collect();
-    assert_eq!(recorded, handed_out);
+    assert_eq!(ada.recorded(), []);
+    ada.blacklist().await.unwrap();
+    let recorded = ada.recorded();
+    assert_eq!((recorded.len(), recorded[0].is_blacklisted), (1, true));
+    assert_eq!(recorded[0].text, unsigned(&ada.refresh));
 }
 
 #[tokio::test]
-async fn expired_tokens_are_flushed_and_good_ones_stay() {
-    let service = Service::start(rules());
+async fn a_django_beside_us_finds_each_token_and_which_of_them_ended() {
+    let service = Service::start(Rules { django_peer: true, ..rotating(true) });
     let mut ada = service.welcome("ada").await;
-    ada.blacklist().await.unwrap();
+    let first = ada.refresh.clone();
+    ada.refresh().await.unwrap();
+    let found = |ada: &crate::service::Person<'_>| -> Vec<(String, bool)> {
+        ada.recorded().into_iter().map(|token| (token.text, token.is_blacklisted)).collect()
+    };
+    assert_eq!(found(&ada), [(unsigned(&first), true), (unsigned(&ada.refresh), false)]);
+    ada.present(&first).await.expect("a tab that was overtaken");
+    assert_eq!(found(&ada).len(), 2, "the same successor is not recorded again");
+    ada.log_out().await.unwrap();
+    assert_eq!(found(&ada), [(unsigned(&first), true), (unsigned(&ada.refresh), true)]);
+}
+
+#[tokio::test]
+async fn rows_that_are_past_use_are_flushed_and_good_ones_stay() {
+    let service = Service::start(Rules { django_peer: true, ..rules() });
+    let mut ada = service.welcome("ada").await;
     service.clock.advance_secs(1);
     ada.log_in().await.unwrap();
     service.clock.advance_secs(REFRESH_LIFETIME - 1);
-    assert_eq!(
-        service.auth.flush_expired_tokens().await.unwrap(),
-        0,
-        "a sliding token might yet be refreshed"
-    );
+    let flush = async || service.auth.flush_expired_tokens(drop).await.unwrap();
+    assert_eq!(flush().await, Flushed { sessions: 0, tokens: 0 }, "a sliding token might yet be refreshed");
     ada.refresh().await.unwrap();
     service.clock.advance_secs(SLIDING_REFRESH_LIFETIME);
-    assert_eq!(service.auth.flush_expired_tokens().await.unwrap(), 1);
-    assert_eq!(ada.recorded().len(), 1);
+    assert_eq!(service.auth.count_expired().unwrap(), 1);
+    assert_eq!(flush().await, Flushed { sessions: 0, tokens: 1 });
+    service.clock.advance_secs(ACCESS_LIFETIME);
+    assert_eq!(flush().await, Flushed { sessions: 1, tokens: 1 });
+    service.clock.advance_secs(1);
+    assert_eq!(flush().await, Flushed { sessions: 1, tokens: 0 });
+    assert_eq!(ada.recorded(), []);
 }
 
 #[tokio::test]
-async fn the_tokens_of_those_who_log_in_day_after_day_do_not_pile_up() {
-    let service = Service::start(rules());
+async fn the_rows_of_those_who_log_in_day_after_day_do_not_pile_up() {
+    let service = Service::start(Rules { django_peer: true, ..rules() });
     let mut ada = service.welcome("ada").await;
     for _ in 0..50 {
         service.clock.advance_secs(REFRESH_LIFETIME);
@@ -66,13 +87,16 @@ async fn the_tokens_of_those_who_log_in_day_after_day_do_not_pile_up() {
     }
     let count = ada.recorded().len();
     assert!(count < 15, "{count} tokens are recorded, of which one is good");
+    service.clock.advance_secs(10 * REFRESH_LIFETIME);
+    let rest = service.auth.flush_expired_tokens(drop).await.unwrap();
+    assert!(rest.sessions < 15, "{} sessions were kept, of which one was good", rest.sessions);
 }
 
 #[tokio::test]
 async fn what_is_printed_of_an_answer_is_not_a_token() {
     let service = Service::start(rotating(true));
     let ada = service.welcome("ada").await;
-    let outcome = service.auth.log_in(field("ada"), field(PASSWORD)).await.unwrap();
+    let outcome = service.auth.log_in(field("ada"), field(PASSWORD), &browser()).await.unwrap();
     let printed = format!("{outcome:?} {:?}", ada.present(&ada.refresh).await.unwrap());
     let LoginOutcome::Done(pair) = outcome;
     assert_eq!(printed + &format!(" {pair:?}"), "Done(..) Refreshed(..) TokenPair(..)");

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use countersign_auth::{
-    Auth, Clock, ConfiguredKeys, Error, LoginOutcome, ManualClock, Refreshed, Rules, StartError, Submitted,
+    Auth, Caller, Clock, ConfiguredKeys, Error, LoginOutcome, ManualClock, Refreshed, Rules, StartError,
+    Submitted,
 };
-use countersign_domain::{PasswordHash, PasswordPolicy, RawText, User};
+use countersign_domain::{Client, PasswordHash, PasswordPolicy, RawText, Session, SessionId, User};
 use countersign_password::{Algorithm, Hashers, Limits, Preferred, Salt, Workspace};
-use countersign_store::{DatabaseUrl, OutstandingToken, Store, TokensOf, UserChange};
-use countersign_token::{Kind, Settings};
+use countersign_store::{DatabaseUrl, Ended, OutstandingToken, Store, TokensOf, UserChange};
+use countersign_token::{Claims, Keys, Settings, Tokens};
 use jiff::SignedDuration;
 use tempfile::TempDir;
 
@@ -27,15 +28,7 @@ const CHEAP: Preferred = Preferred::Argon2id { memory_kib: 64, iterations: 1, pa
 
 /// The settings of the original.
 pub fn rules() -> Rules {
-    Rules {
-        rotate_refresh_tokens: false,
-        blacklist_after_rotation: false,
-        update_last_login: false,
-        check_revoke_token: false,
-        check_user_is_active: true,
-        auth_token_classes: vec![Kind::Access],
-        django_peer: false,
-    }
+    Rules::default()
 }
 
 pub fn rotating(blacklist_after_rotation: bool) -> Rules {
@@ -63,13 +56,42 @@ impl Service {
         Self::start_all(rules(), CHEAP, PasswordPolicy::new(Vec::new()), leeway)
     }
 
+    /// Tokens exactly as Simple JWT makes them.
+    pub fn start_without_sessions(rules: Rules) -> Self {
+        let settings = Settings::default();
+        Self::start_with(rules, CHEAP, PasswordPolicy::new(Vec::new()), settings)
+    }
+
+    /// Another process on the same database.
+    pub fn beside(&self, rules: Rules) -> Self {
+        let directory = Arc::clone(&self.directory);
+        let store = Store::open(&url(&directory)).unwrap();
+        let policy = PasswordPolicy::new(Vec::new());
+        Self::start_on(directory, store, self.clock.clone(), rules, CHEAP, policy, with_sessions(0))
+    }
+
     fn start_all(rules: Rules, preferred: Preferred, policy: PasswordPolicy, leeway: i64) -> Self {
+        Self::start_with(rules, preferred, policy, with_sessions(leeway))
+    }
+
+    fn start_with(rules: Rules, preferred: Preferred, policy: PasswordPolicy, settings: Settings) -> Self {
         let directory = Arc::new(tempfile::tempdir().unwrap());
-        let store = Store::open(&DatabaseUrl::Sqlite(directory.path().join("db.sqlite3"))).unwrap();
-        let hashers = Hashers::new(preferred, &Algorithm::ALL, Limits::default()).unwrap();
-        let settings = Settings { leeway: SignedDuration::from_secs(leeway), ..Settings::default() };
-        let keys = ConfiguredKeys::new(settings, SECRET_KEY).unwrap();
+        let store = Store::open(&url(&directory)).unwrap();
         let clock = ManualClock::at("2026-01-01T12:00:00Z".parse().unwrap());
+        Self::start_on(directory, store, clock, rules, preferred, policy, settings)
+    }
+
+    fn start_on(
+        directory: Arc<TempDir>,
+        store: Store,
+        clock: ManualClock,
+        rules: Rules,
+        preferred: Preferred,
+        policy: PasswordPolicy,
+        settings: Settings,
+    ) -> Self {
+        let hashers = Hashers::new(preferred, &Algorithm::ALL, Limits::default()).unwrap();
+        let keys = ConfiguredKeys::new(settings, SECRET_KEY).unwrap();
         let clock_to_read = Clock::Manual(clock.clone());
         let auth = Auth::start(store.clone(), hashers, keys, policy, rules, clock_to_read).unwrap();
         Self { auth, store, clock, directory }
@@ -77,7 +99,7 @@ impl Service {
 
     /// Another process on the same database, with these keys, at the same time.
     pub fn try_beside(&self, keys: ConfiguredKeys) -> Result<Self, StartError> {
-        let store = Store::open(&DatabaseUrl::Sqlite(self.directory.path().join("db.sqlite3"))).unwrap();
+        let store = Store::open(&url(&self.directory)).unwrap();
         let hashers = Hashers::new(CHEAP, &Algorithm::ALL, Limits::default()).unwrap();
         let (policy, time) = (PasswordPolicy::new(Vec::new()), Clock::Manual(self.clock.clone()));
         let auth = Auth::start(store.clone(), hashers, keys, policy, rules(), time)?;
@@ -128,14 +150,17 @@ impl Person<'_> {
 
     pub async fn log_in(&mut self) -> Result<(), Error> {
         let LoginOutcome::Done(pair) =
-            self.service.auth.log_in(field(&self.username), field(&self.password)).await?;
+            self.service.auth.log_in(field(&self.username), field(&self.password), &browser()).await?;
         (self.refresh, self.access) = (pair.refresh, pair.access);
         Ok(())
     }
 
     pub async fn log_in_sliding(&mut self) -> Result<(), Error> {
-        let LoginOutcome::Done(token) =
-            self.service.auth.log_in_sliding(field(&self.username), field(&self.password)).await?;
+        let LoginOutcome::Done(token) = self
+            .service
+            .auth
+            .log_in_sliding(field(&self.username), field(&self.password), &browser())
+            .await?;
         self.access = token;
         Ok(())
     }
@@ -150,7 +175,7 @@ impl Person<'_> {
 
     /// Refreshes with this token, and keeps nothing.
     pub async fn present(&self, refresh: &str) -> Result<Refreshed, Error> {
-        self.service.auth.refresh(field(refresh)).await
+        self.service.auth.refresh(field(refresh), &browser()).await
     }
 
     pub async fn blacklist(&self) -> Result<(), Error> {
@@ -161,8 +186,27 @@ impl Person<'_> {
         self.service.auth.verify(field(token))
     }
 
-    pub fn whoami(&self) -> Result<String, Error> {
-        self.service.auth.authenticate(&self.access).map(|user| user.username)
+    pub async fn whoami(&self) -> Result<String, Error> {
+        Ok(self.caller().await?.user.username)
+    }
+
+    /// Who the service takes them for.
+    pub async fn caller(&self) -> Result<Caller, Error> {
+        self.service.auth.authenticate(&self.access).await
+    }
+
+    pub async fn log_out(&self) -> Result<(), Error> {
+        self.service.auth.log_out(&self.caller().await?).await
+    }
+
+    pub async fn log_out_all(&self, except_current: bool) -> Result<Ended, Error> {
+        self.service.auth.log_out_all(&self.caller().await?, except_current).await
+    }
+
+    /// The session of their tokens, as it is stored.
+    pub fn session(&self) -> Session {
+        let id = SessionId::parse(&claim(&self.refresh, "sid")).unwrap();
+        self.service.store.find_session(&id).unwrap().unwrap()
     }
 
     pub fn row(&self) -> User {
@@ -174,6 +218,11 @@ impl Person<'_> {
         self.service.store.outstanding_tokens(&TokensOf::User(self.row().id)).unwrap()
     }
 
+    /// How many sessions they have.
+    pub fn sessions(&self) -> usize {
+        self.service.auth.list_sessions(&self.row()).unwrap().len()
+    }
+
     /// Sets columns behind the back of the use-cases, as another process would.
     pub async fn change(&self, change: UserChange) {
         assert!(self.service.store.update_user(self.row().id, change).await.unwrap());
@@ -182,6 +231,41 @@ impl Person<'_> {
     pub async fn store_hash(&self, hash: PasswordHash) {
         self.change(UserChange { password_hash: Some(hash), ..UserChange::default() }).await;
     }
+}
+
+/// What everybody comes with.
+pub fn browser() -> Client {
+    Client::new(Some("192.0.2.7".to_owned()), "a browser")
+}
+
+/// A text claim of a token, unchecked.
+pub fn claim(token: &str, name: &str) -> String {
+    let claims = claims(token);
+    claims.get(name).and_then(|value| value.as_str()).unwrap_or_else(|| panic!("no {name}")).to_owned()
+}
+
+/// The claims of a token, unchecked.
+pub fn claims(token: &str) -> Claims {
+    let always = Settings { leeway: SignedDuration::from_hours(24 * 365), ..Settings::default() };
+    Tokens::new(always, keys()).decode(token, "2026-01-01T12:00:00Z".parse().unwrap()).unwrap()
+}
+
+/// A token with these claims, signed with the key that a Django beside us has too.
+pub fn sign(claims: &Claims) -> String {
+    Tokens::new(Settings::default(), keys()).encode(claims)
+}
+
+fn keys() -> Keys {
+    Keys::new(countersign_token::Algorithm::HS256, SECRET_KEY, b"").unwrap()
+}
+
+fn url(directory: &TempDir) -> DatabaseUrl {
+    DatabaseUrl::Sqlite(directory.path().join("db.sqlite3"))
+}
+
+pub fn with_sessions(leeway: i64) -> Settings {
+    let leeway = SignedDuration::from_secs(leeway);
+    Settings { leeway, session_claim: Some("sid".to_owned()), ..Settings::default() }
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "a submitted field may be wrong")]

@@ -1,30 +1,30 @@
 //! From login to logout, and what the clock ends.
 
-use countersign_auth::{Error, Rules};
+use countersign_auth::{Error, Flushed, Rules};
 use countersign_domain::FieldError;
 use countersign_token::Kind;
 
 use crate::service::{
-    ACCESS_LIFETIME, REFRESH_LIFETIME, Service, begin_waiting, field, refusal, rotating, rules,
+    ACCESS_LIFETIME, REFRESH_LIFETIME, Service, begin_waiting, browser, field, refusal, rotating, rules,
 };
 
 #[tokio::test]
 async fn a_session_begins_with_a_login_and_ends_with_the_blacklisting_of_its_refresh_token() {
     let service = Service::start(rules());
     let mut ada = service.welcome("ada").await;
-    assert_eq!(ada.whoami().unwrap(), "ada");
+    assert_eq!(ada.whoami().await.unwrap(), "ada");
     let (first_refresh, first_access) = (ada.refresh.clone(), ada.access.clone());
     ada.refresh().await.unwrap();
     assert_eq!(ada.refresh, first_refresh, "without rotation it stays the same");
     assert_ne!(ada.access, first_access);
-    assert_eq!(ada.whoami().unwrap(), "ada");
+    assert_eq!(ada.whoami().await.unwrap(), "ada");
     ada.verify(&ada.refresh).unwrap();
     ada.verify(&ada.access).unwrap();
 
     ada.blacklist().await.unwrap();
     assert_eq!(refusal(ada.refresh().await), "Token is blacklisted");
     assert_eq!(refusal(ada.blacklist().await), "Token is blacklisted");
-    assert_eq!(ada.whoami().unwrap(), "ada", "access tokens stay good");
+    assert_eq!(ada.whoami().await.unwrap(), "ada", "access tokens stay good");
 }
 
 #[test]
@@ -52,19 +52,19 @@ async fn tokens_expire_to_the_second_when_the_clock_gets_there() {
     let service = Service::start(rules());
     let mut ada = service.welcome("ada").await;
     service.clock.advance_secs(ACCESS_LIFETIME - 1);
-    ada.whoami().unwrap();
+    ada.whoami().await.unwrap();
     ada.verify(&ada.access).unwrap();
     service.clock.advance_secs(1);
-    assert_eq!(refusal(ada.whoami()), "the bearer token was refused: [(Access, Expired)]");
+    assert_eq!(refusal(ada.whoami().await), "the bearer token was refused: [(Access, Expired)]");
     assert_eq!(refusal(ada.verify(&ada.access)), "Token is expired");
 
     service.clock.advance_secs(REFRESH_LIFETIME - ACCESS_LIFETIME - 1);
     ada.refresh().await.unwrap();
-    ada.whoami().unwrap();
+    ada.whoami().await.unwrap();
     service.clock.advance_secs(1);
     assert_eq!(refusal(ada.present(&ada.refresh).await), "Token is expired");
     assert_eq!(refusal(ada.blacklist().await), "Token is expired");
-    ada.whoami().expect("the access token of the last second has its five minutes");
+    ada.whoami().await.expect("the access token of the last second has its five minutes");
 }
 
 #[tokio::test]
@@ -74,8 +74,8 @@ async fn a_token_is_good_for_its_own_purpose_alone() {
     std::mem::swap(&mut ada.refresh, &mut ada.access);
     assert_eq!(refusal(ada.present(&ada.refresh).await), "Token has wrong type");
     assert_eq!(refusal(ada.blacklist().await), "Token has wrong type");
-    assert_eq!(refusal(ada.whoami()), "the bearer token was refused: [(Access, WrongType)]");
-    assert_eq!(refusal(service.auth.refresh_sliding(field(&ada.refresh))), "Token has wrong type");
+    assert_eq!(refusal(ada.whoami().await), "the bearer token was refused: [(Access, WrongType)]");
+    assert_eq!(refusal(service.auth.refresh_sliding(field(&ada.refresh)).await), "Token has wrong type");
 }
 
 #[tokio::test]
@@ -89,17 +89,17 @@ async fn a_token_that_was_tampered_with_is_invalid_everywhere() {
         refusal(ada.present(&ada.refresh).await),
         refusal(ada.blacklist().await),
         refusal(ada.verify(&ada.refresh)),
-        refusal(service.auth.refresh_sliding(field(&ada.refresh))),
+        refusal(service.auth.refresh_sliding(field(&ada.refresh)).await),
     ] {
         assert_eq!(refused, "Token is invalid");
     }
-    assert_eq!(refusal(ada.whoami()), "the bearer token was refused: [(Access, Invalid)]");
+    assert_eq!(refusal(ada.whoami().await), "the bearer token was refused: [(Access, Invalid)]");
 }
 
 #[tokio::test]
 async fn a_missing_or_blank_token_is_a_refused_field() {
     let service = Service::start(rules());
-    let missing = service.auth.refresh(Err(FieldError::Required)).await;
+    let missing = service.auth.refresh(Err(FieldError::Required), &browser()).await;
     assert!(
         matches!(&missing, Err(Error::Fields(fields)) if *fields == [("refresh", vec![FieldError::Required])])
     );
@@ -125,17 +125,17 @@ async fn a_sliding_token_is_extended_until_its_window_closes() {
     service.welcome("ada").await;
     let mut ada = service.stranger("ada");
     ada.log_in_sliding().await.unwrap();
-    assert_eq!(ada.whoami().unwrap(), "ada");
+    assert_eq!(ada.whoami().await.unwrap(), "ada");
     let step = ACCESS_LIFETIME - 1;
     for _ in 0..REFRESH_LIFETIME / step {
         service.clock.advance_secs(step);
-        ada.access = service.auth.refresh_sliding(field(&ada.access)).unwrap();
-        ada.whoami().unwrap();
+        ada.access = service.auth.refresh_sliding(field(&ada.access)).await.unwrap();
+        ada.whoami().await.unwrap();
     }
     service.clock.advance_secs(REFRESH_LIFETIME % step);
-    let refused = refusal(service.auth.refresh_sliding(field(&ada.access)));
+    let refused = refusal(service.auth.refresh_sliding(field(&ada.access)).await);
     assert_eq!(refused, "Token 'refresh_exp' claim has expired");
-    ada.whoami().expect("its last five minutes are not over");
+    ada.whoami().await.expect("its last five minutes are not over");
 }
 
 #[tokio::test]
@@ -144,9 +144,9 @@ async fn a_sliding_token_ends_at_once_with_all_tokens_of_its_user() {
     service.register("ada", crate::service::PASSWORD).await.unwrap();
     let mut ada = service.stranger("ada");
     ada.log_in_sliding().await.unwrap();
-    assert_eq!(service.auth.log_out_everywhere("ada").await.unwrap(), 1);
-    assert_eq!(refusal(ada.whoami()), "the bearer token was refused: [(Sliding, Blacklisted)]");
-    assert_eq!(refusal(service.auth.refresh_sliding(field(&ada.access))), "Token is blacklisted");
+    assert_eq!(service.auth.log_out_everywhere("ada").await.unwrap().sessions, 1);
+    assert_eq!(refusal(ada.whoami().await), "the bearer token was refused: [(Sliding, Blacklisted)]");
+    assert_eq!(refusal(service.auth.refresh_sliding(field(&ada.access)).await), "Token is blacklisted");
 }
 
 #[tokio::test]
@@ -157,15 +157,15 @@ async fn a_sliding_token_that_was_refreshed_ends_too_and_a_flush_does_not_bring_
     ada.log_in_sliding().await.unwrap();
     let mut refresh_before_it_expires = async || {
         service.clock.advance_secs(ACCESS_LIFETIME - 1);
-        ada.access = service.auth.refresh_sliding(field(&ada.access)).unwrap();
+        ada.access = service.auth.refresh_sliding(field(&ada.access)).await.unwrap();
     };
     refresh_before_it_expires().await;
     refresh_before_it_expires().await;
-    assert_eq!(service.auth.flush_expired_tokens().await.unwrap(), 0);
-    assert_eq!(service.auth.log_out_everywhere("ada").await.unwrap(), 1);
-    service.auth.flush_expired_tokens().await.unwrap();
-    assert_eq!(refusal(ada.whoami()), "the bearer token was refused: [(Sliding, Blacklisted)]");
-    assert_eq!(refusal(service.auth.refresh_sliding(field(&ada.access))), "Token is blacklisted");
+    assert_eq!(service.auth.flush_expired_tokens(drop).await.unwrap(), Flushed::default());
+    assert_eq!(service.auth.log_out_everywhere("ada").await.unwrap().sessions, 1);
+    service.auth.flush_expired_tokens(drop).await.unwrap();
+    assert_eq!(refusal(ada.whoami().await), "the bearer token was refused: [(Sliding, Blacklisted)]");
+    assert_eq!(refusal(service.auth.refresh_sliding(field(&ada.access)).await), "Token is blacklisted");
 }
 
 #[tokio::test]
@@ -177,12 +177,12 @@ async fn a_sliding_token_that_was_ended_stays_ended_until_its_last_second() {
     let step = ACCESS_LIFETIME - 1;
     for _ in 0..REFRESH_LIFETIME / step {
         service.clock.advance_secs(step);
-        ada.access = service.auth.refresh_sliding(field(&ada.access)).unwrap();
+        ada.access = service.auth.refresh_sliding(field(&ada.access)).await.unwrap();
     }
     service.auth.log_out_everywhere("ada").await.unwrap();
     service.clock.advance_secs(ACCESS_LIFETIME - 1);
-    service.auth.flush_expired_tokens().await.unwrap();
-    assert_eq!(refusal(ada.whoami()), "the bearer token was refused: [(Sliding, Blacklisted)]");
+    service.auth.flush_expired_tokens(drop).await.unwrap();
+    assert_eq!(refusal(ada.whoami().await), "the bearer token was refused: [(Sliding, Blacklisted)]");
 }
 
 #[tokio::test]
@@ -191,8 +191,8 @@ async fn a_token_is_ended_though_only_the_leeway_keeps_it_good() {
     let ada = service.welcome("ada").await;
     service.clock.advance_secs(REFRESH_LIFETIME + 59);
     ada.present(&ada.refresh).await.expect("the leeway is not over");
-    assert_eq!(service.auth.flush_expired_tokens().await.unwrap(), 0);
-    assert_eq!(service.auth.log_out_everywhere("ada").await.unwrap(), 1);
-    service.auth.flush_expired_tokens().await.unwrap();
+    assert_eq!(service.auth.flush_expired_tokens(drop).await.unwrap(), Flushed::default());
+    assert_eq!(service.auth.log_out_everywhere("ada").await.unwrap().sessions, 1);
+    service.auth.flush_expired_tokens(drop).await.unwrap();
     assert_eq!(refusal(ada.present(&ada.refresh).await), "Token is blacklisted");
 }

@@ -7,7 +7,7 @@ use proptest::sample::select;
 use serde_json::json;
 use tokio::runtime::Runtime;
 
-use crate::actors::{Answer, BLACKLIST, Draft, ME, PATHS, REFRESH, VERIFY, World};
+use crate::actors::{Answer, BLACKLIST, Draft, ME, OWN_PATHS, PATHS, REFRESH, VERIFY, World};
 
 /// One service for all cases of a property, with `ada` logged in.
 struct Scene {
@@ -47,7 +47,7 @@ fn method() -> impl Strategy<Value = Method> {
 fn uri() -> impl Strategy<Value = Uri> {
     let tail = prop_oneof![3 => Just(String::new()), 1 => "[ -~]{0,40}", 1 => "\\?format=[a-z]{0,4}", 1 => "%[0-9a-fA-F]{2}"];
     let any_path = vec(any::<u8>(), 0..40).prop_map(|bytes| format!("/{}", String::from_utf8_lossy(&bytes)));
-    let path = prop_oneof![6 => select(PATHS.to_vec()).prop_map(str::to_owned), 1 => any_path];
+    let path = prop_oneof![6 => select(all_paths()).prop_map(str::to_owned), 1 => any_path];
     (path, tail).prop_filter_map("not a request target", |(path, tail)| format!("{path}{tail}").parse().ok())
 }
 
@@ -170,7 +170,7 @@ fn arbitrary_values_of_the_right_fields_are_answered_by_the_rules() {
     let scene = Scene::new();
     let accept = select(["*/*", "text/html", "application/json; indent=2"].to_vec());
     let names = ["username", "email", "password", "refresh", "token"];
-    proptest!(config(), |(path in select(PATHS.to_vec()), values in vec(json_text(), 5), accept in accept)| {
+    proptest!(config(), |(path in select(all_paths()), values in vec(json_text(), 5), accept in accept)| {
         let members: Vec<_> = names.iter().zip(&values).map(|(name, value)| format!("\"{name}\":{value}")).collect();
         let draft = Draft::post(path).header("content-type", "application/json").header("accept", accept);
         scene.answer(draft.body(format!("{{{}}}", members.join(","))));
@@ -224,4 +224,8 @@ fn the_tokens_of_these_properties_are_good_before_they_are_spoilt() {
     let scene = Scene::new();
     scene.answer(Draft::get(ME).bearer(&scene.access)).is(200);
     scene.answer(Draft::post(REFRESH).json(&json!({"refresh": scene.refresh}))).is(200);
+}
+
+fn all_paths() -> Vec<&'static str> {
+    [PATHS.as_slice(), OWN_PATHS.as_slice()].concat()
 }

@@ -3,9 +3,11 @@
 #[cfg(test)]
 mod database_url;
 #[cfg(test)]
+mod groups;
 mod place;
 #[cfg(test)]
 mod schema;
+mod sessions;
 #[cfg(test)]
 mod signing_keys;
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::task::{Context, Waker};
 
-use countersign_domain::{NewUser, PasswordHash, UserId};
+use countersign_domain::{EndReason, NewUser, PasswordHash, UserId};
 use countersign_store::{DatabaseUrl, Ending, NewToken, Store, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
@@ -95,7 +95,23 @@ pub fn token(jti: &str, user: Option<UserId>) -> NewToken {
 
 /// The end of all that has not expired by then.
 pub fn ending(at: Timestamp) -> Ending {
-    Ending { at, past: at }
+    Ending { at, because: EndReason::Operator, past: at }
+}
+
+/// Ends all that a user has; the number of recorded tokens that were good until then.
+pub async fn end_tokens_of(store: &Store, user: UserId, ending: Ending) -> usize {
+    store.end_sessions(user, ending, None).await.unwrap().tokens
+}
+
+/// Flushes the recorded tokens, batch after batch; their number.
+pub async fn flush_tokens(store: &Store, until: Timestamp) -> Result<usize, StoreError> {
+    let (mut flushed, mut next) = (0, Some(0));
+    while let Some(after) = next {
+        let (deleted, end) = store.flush_tokens(after, until).await?;
+        flushed += deleted;
+        next = end;
+    }
+    Ok(flushed)
 }
 
 pub fn noon() -> Timestamp {

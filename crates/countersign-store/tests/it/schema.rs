@@ -80,6 +80,7 @@ fn the_migration_leaves_the_rows_that_django_leaves() {
 #[test]
 fn migrating_twice_changes_nothing() {
     let (place, store) = Place::open();
+    assert!(!store.is_made_by_django());
     drop(store);
     let everything = |place: &Place| {
         let names = place.rows("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name");
@@ -105,8 +106,10 @@ fn processes_that_start_at_once_on_an_empty_file_all_start() {
             process.join().unwrap().unwrap();
         }
     });
-    let applied = place.rows("SELECT name FROM countersign_migration ORDER BY name");
-    assert_eq!(applied, ["0001_django_tables", "0003_signing_keys"]);
+    assert_eq!(
+        place.rows("SELECT name FROM countersign_migration ORDER BY name"),
+        ["0001_django_tables", "0002_sessions", "0003_signing_keys"]
+    );
     assert_eq!(place.rows("SELECT count(*) FROM django_migrations"), ["26"]);
 }
 
@@ -114,7 +117,9 @@ fn processes_that_start_at_once_on_an_empty_file_all_start() {
 async fn a_database_that_django_made_is_taken_as_it_is() {
     for schema in ["sqlite-core.sql", "sqlite-startproject.sql"] {
         let place = place_of_django(schema, USER_OF_DJANGO);
+        assert!(place.reopen().unwrap().is_made_by_django());
         let store = place.reopen().unwrap();
+        assert!(store.is_made_by_django(), "the second time too");
         assert_eq!(django_objects(&place.outside()), django_objects(&made_by_django(schema)), "{schema}");
         assert_eq!(
             place.rows("SELECT count(*) FROM django_migrations"),

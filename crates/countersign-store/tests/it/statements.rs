@@ -2,24 +2,26 @@
 
 use rusqlite::Connection;
 
-use crate::place::{Place, after_noon, ending, noon, person, rows, token};
+use crate::place::{Place, after_noon, end_tokens_of, ending, noon, person, rows, token};
 
-const SOURCES: [&str; 3] = [
+const SOURCES: [&str; 5] = [
     include_str!("../../src/users.rs"),
     include_str!("../../src/tokens.rs"),
+    include_str!("../../src/sessions.rs"),
+    include_str!("../../src/groups.rs"),
     include_str!("../../src/signing_keys.rs"),
 ];
 const VERBS: [&str; 4] = ["SELECT ", "INSERT ", "UPDATE ", "DELETE "];
 
 /// The SQL texts in the sources, one line each.
 fn statements() -> Vec<String> {
+    let columns = ["\", user_columns!(), \"", "\", session_columns!(), \""];
     let literals = SOURCES.iter().flat_map(|source| {
-        let joined = source.replace("\", user_columns!(), \"", "*");
+        let one_line = source.split_whitespace().collect::<Vec<_>>().join(" ");
+        let joined = columns.iter().fold(one_line, |source, columns| source.replace(columns, "*"));
         joined.split('"').map(str::to_owned).collect::<Vec<_>>()
     });
-    let one_line = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let sql = literals.filter(|text| VERBS.iter().any(|verb| text.starts_with(verb)));
-    sql.map(one_line).collect()
+    literals.filter(|text| VERBS.iter().any(|verb| text.starts_with(verb))).collect()
 }
 
 fn scans(connection: &Connection, sql: &str) -> bool {
@@ -28,17 +30,24 @@ fn scans(connection: &Connection, sql: &str) -> bool {
 }
 
 #[test]
-fn no_statement_scans_a_table_but_the_counting_of_tokens_and_the_list_of_the_few_keys() {
+fn no_statement_scans_a_table_but_those_that_are_for_all_of_it() {
     let (place, _store) = Place::open();
     let outside = place.outside();
     let statements = statements();
-    assert!(statements.len() >= 18, "some were not found in the source: {statements:#?}");
+    assert!(statements.len() >= 36, "some were not found in the source: {statements:#?}");
     let scanning: Vec<String> = statements.into_iter().filter(|sql| scans(&outside, sql)).collect();
-    let expected = [
-        "SELECT count(*) FROM token_blacklist_outstandingtoken",
-        "SELECT kid, algorithm, state, sealed, created_at, changed_at FROM countersign_key ORDER BY created_at, kid",
-    ];
-    assert_eq!(scanning, expected);
+    assert_eq!(
+        scanning,
+        [
+            "SELECT count(*) FROM token_blacklist_outstandingtoken",
+            "SELECT count(*) FROM token_blacklist_outstandingtoken WHERE expires_at <= $1",
+            "SELECT count(*) FROM countersign_session WHERE COALESCE(ended_at, expires_at) <= $1",
+            "SELECT c.app_label || '.' || p.codename FROM auth_permission AS p JOIN django_content_type AS c \
+             ON c.id = p.content_type_id ORDER BY 1",
+            "SELECT kid, algorithm, state, sealed, created_at, changed_at FROM countersign_key \
+             ORDER BY created_at, kid",
+        ]
+    );
 }
 
 #[test]
@@ -62,10 +71,10 @@ async fn a_statement_with_its_second_value_before_its_first_gets_each_in_its_pla
     let (place, store) = Place::open();
     let ada = store.insert_user(person("ada")).await.unwrap();
     store.record_token(token("other", Some(ada))).await.unwrap();
-    store.blacklist_token(token("one", Some(ada)), after_noon(1)).await.unwrap();
+    store.blacklist_token(token("one", Some(ada)), None, after_noon(1)).await.unwrap();
     let blacklisted = "SELECT o.jti, b.blacklisted_at FROM token_blacklist_blacklistedtoken AS b
                          JOIN token_blacklist_outstandingtoken AS o ON o.id = b.token_id ORDER BY b.id";
     assert_eq!(place.rows(blacklisted), ["one|2026-01-01 12:00:01"]);
-    store.blacklist_tokens_of(ada, ending(noon())).await.unwrap();
+    end_tokens_of(&store, ada, ending(noon())).await;
     assert_eq!(place.rows(blacklisted), ["one|2026-01-01 12:00:01", "other|2026-01-01 12:00:00"]);
 }

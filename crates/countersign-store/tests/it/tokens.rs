@@ -5,7 +5,7 @@ use countersign_store::{
     Blacklisting, Ending, NewToken, OutstandingToken, Store, StoreError, TokensOf, UserChange,
 };
 
-use crate::place::{Place, after_noon, ending, noon, person, token};
+use crate::place::{Place, after_noon, end_tokens_of, ending, flush_tokens, noon, person, token};
 
 async fn with_ada_and_bob() -> (Place, Store, UserId, UserId) {
     let (place, store) = Place::open();
@@ -67,7 +67,7 @@ async fn the_tokens_of_a_user_are_listed_oldest_first() {
 async fn blacklisting_a_second_time_says_so_and_changes_nothing() {
     let (place, store, ada, _) = with_ada_and_bob().await;
     store.record_token(token("a", Some(ada))).await.unwrap();
-    let blacklist = |at| store.blacklist_token(token("a", Some(ada)), at);
+    let blacklist = |at| store.blacklist_token(token("a", Some(ada)), None, at);
     assert_eq!(blacklist(after_noon(1)).await.unwrap(), Blacklisting::Done);
     assert_eq!(blacklist(after_noon(2)).await.unwrap(), Blacklisting::Already);
     assert!(store.is_blacklisted("a").unwrap());
@@ -81,7 +81,7 @@ async fn blacklisting_a_second_time_says_so_and_changes_nothing() {
 #[tokio::test]
 async fn a_token_that_was_never_recorded_is_recorded_when_it_is_blacklisted() {
     let (_place, store, ada, _) = with_ada_and_bob().await;
-    assert_eq!(store.blacklist_token(token("a", Some(ada)), noon()).await.unwrap(), Blacklisting::Done);
+    assert_eq!(store.blacklist_token(token("a", Some(ada)), None, noon()).await.unwrap(), Blacklisting::Done);
     assert_eq!((recorded(&store, "a").user, store.is_blacklisted("a").unwrap()), (Some(ada), true));
 }
 
@@ -116,11 +116,11 @@ async fn all_good_tokens_of_one_user_are_ended_and_counted() {
     for jti in ["a", "b", "ended before"] {
         store.record_token(token(jti, Some(ada))).await.unwrap();
     }
-    store.blacklist_token(token("ended before", Some(ada)), noon()).await.unwrap();
+    store.blacklist_token(token("ended before", Some(ada)), None, noon()).await.unwrap();
     store.record_token(NewToken { expires_at: after_noon(10), ..token("expired", Some(ada)) }).await.unwrap();
     store.record_token(token("of bob", Some(bob))).await.unwrap();
-    assert_eq!(store.blacklist_tokens_of(ada, ending(after_noon(10))).await.unwrap(), 2);
-    assert_eq!(store.blacklist_tokens_of(ada, ending(after_noon(10))).await.unwrap(), 0);
+    assert_eq!(end_tokens_of(&store, ada, ending(after_noon(10))).await, 2);
+    assert_eq!(end_tokens_of(&store, ada, ending(after_noon(10))).await, 0);
     let ended = |jti: &str| store.is_blacklisted(jti).unwrap();
     assert_eq!(["a", "b", "ended before"].map(ended), [true; 3]);
     assert_eq!(["expired", "of bob"].map(ended), [false; 2]);
@@ -131,10 +131,10 @@ async fn a_flush_removes_what_has_expired_with_its_blacklist_rows() {
     let (place, store, ada, _) = with_ada_and_bob().await;
     for (jti, seconds) in [("before", 9), ("just now", 10), ("after", 11)] {
         let token = NewToken { expires_at: after_noon(seconds), ..token(jti, Some(ada)) };
-        store.blacklist_token(token, noon()).await.unwrap();
+        store.blacklist_token(token, None, noon()).await.unwrap();
     }
-    assert_eq!(store.flush_expired_tokens(after_noon(10)).await.unwrap(), 2);
-    assert_eq!(store.flush_expired_tokens(after_noon(10)).await.unwrap(), 0);
+    assert_eq!(flush_tokens(&store, after_noon(10)).await.unwrap(), 2);
+    assert_eq!(flush_tokens(&store, after_noon(10)).await.unwrap(), 0);
     assert_eq!(ids_of(&store, ada), ["after"]);
     assert_eq!(place.rows("SELECT token_id FROM token_blacklist_blacklistedtoken"), ["3"]);
 }
@@ -146,13 +146,9 @@ async fn times_are_compared_to_the_microsecond_though_they_are_text() {
     let expiring = |jti, expires_at| NewToken { expires_at, ..token(jti, Some(ada)) };
     store.record_token(expiring("whole second", noon())).await.unwrap();
     store.record_token(expiring("a microsecond later", noon() + microsecond)).await.unwrap();
-    assert_eq!(
-        store.blacklist_tokens_of(ada, ending(noon())).await.unwrap(),
-        1,
-        "the later one is still good"
-    );
-    assert_eq!(store.flush_expired_tokens(noon() - microsecond).await.unwrap(), 0);
-    assert_eq!(store.flush_expired_tokens(noon()).await.unwrap(), 1);
+    assert_eq!(end_tokens_of(&store, ada, ending(noon())).await, 1, "the later one is still good");
+    assert_eq!(flush_tokens(&store, noon() - microsecond).await.unwrap(), 0);
+    assert_eq!(flush_tokens(&store, noon()).await.unwrap(), 1);
     assert_eq!(ids_of(&store, ada), ["a microsecond later"]);
 }
 
@@ -165,10 +161,17 @@ async fn a_login_is_not_recorded_once_the_account_it_was_checked_against_has_cha
     for change in changes {
         let (_place, store, ada, _) = with_ada_and_bob().await;
         let as_checked = store.find_user(ada).unwrap().unwrap();
-        assert!(store.record_login(token("before", Some(ada)), &as_checked, Some(noon())).await.unwrap());
+        assert!(
+            store
+                .record_login(None, Some(token("before", Some(ada))), &as_checked, Some(noon()))
+                .await
+                .unwrap()
+        );
         store.update_user(ada, change).await.unwrap();
-        let late =
-            store.record_login(token("late", Some(ada)), &as_checked, Some(after_noon(1))).await.unwrap();
+        let late = store
+            .record_login(None, Some(token("late", Some(ada))), &as_checked, Some(after_noon(1)))
+            .await
+            .unwrap();
         assert!(!late, "whoever changed the account has ended its tokens, and could not see this one");
         assert_eq!(ids_of(&store, ada), ["before"]);
         assert_eq!(store.find_user(ada).unwrap().unwrap().last_login, Some(noon()));
@@ -180,7 +183,7 @@ async fn a_login_of_a_user_deleted_meanwhile_is_not_recorded() {
     let (_place, store, ada, _) = with_ada_and_bob().await;
     let as_checked = store.find_user(ada).unwrap().unwrap();
     store.delete_user(ada).await.unwrap();
-    assert!(!store.record_login(token("late", Some(ada)), &as_checked, None).await.unwrap());
+    assert!(!store.record_login(None, Some(token("late", Some(ada))), &as_checked, None).await.unwrap());
     assert_eq!(store.count_tokens().unwrap(), 0);
 }
 
@@ -188,8 +191,8 @@ async fn a_login_of_a_user_deleted_meanwhile_is_not_recorded() {
 async fn a_token_that_expired_can_be_ended_while_it_may_yet_be_refreshed() {
     let (_place, store, ada, _) = with_ada_and_bob().await;
     store.record_token(NewToken { expires_at: after_noon(10), ..token("sliding", Some(ada)) }).await.unwrap();
-    let ending = Ending { at: after_noon(60), past: noon() };
-    assert_eq!(store.blacklist_tokens_of(ada, ending).await.unwrap(), 1);
+    let ending = Ending { at: after_noon(60), ..ending(noon()) };
+    assert_eq!(end_tokens_of(&store, ada, ending).await, 1);
     assert!(store.is_blacklisted("sliding").unwrap());
 }
 
@@ -199,7 +202,7 @@ async fn a_token_that_was_ended_gets_no_successor() {
     let succeed = |jti| store.record_successor("old".to_owned(), token(jti, Some(ada)));
     assert!(succeed("first").await.unwrap(), "the old one was never recorded");
     assert!(succeed("second").await.unwrap(), "nor ended by its first successor");
-    store.blacklist_token(token("old", Some(ada)), noon()).await.unwrap();
+    store.blacklist_token(token("old", Some(ada)), None, noon()).await.unwrap();
     assert!(!succeed("third").await.unwrap());
     assert_eq!(ids_of(&store, ada), ["first", "second", "old"]);
 }
@@ -215,8 +218,8 @@ async fn a_long_flush_lets_others_write_between_and_misses_nothing() {
              SELECT '', iif(i % 5 = 0, '2026-01-02', '2026-01-01'), i FROM n",
         )
         .unwrap();
-    store.blacklist_token(token("good", Some(ada)), noon()).await.unwrap();
-    assert_eq!(store.flush_expired_tokens(noon()).await.unwrap(), 2000);
+    store.blacklist_token(token("good", Some(ada)), None, noon()).await.unwrap();
+    assert_eq!(flush_tokens(&store, noon()).await.unwrap(), 2000);
     assert_eq!(store.count_tokens().unwrap(), 501);
     assert!(store.is_blacklisted("good").unwrap());
 }
@@ -230,14 +233,14 @@ async fn sweeping_with_each_recording_bounds_the_table_even_behind_tokens_that_l
     for number in 0..200 {
         let expires_at = after_noon(number + 1);
         store
-            .blacklist_token(NewToken { expires_at, ..token(&number.to_string(), Some(ada)) }, noon())
+            .blacklist_token(NewToken { expires_at, ..token(&number.to_string(), Some(ada)) }, None, noon())
             .await
             .unwrap();
         store.sweep_expired_tokens(after_noon(number)).await.unwrap();
         let count = store.count_tokens().unwrap();
         assert!(count <= 25 + 10, "{count} tokens are recorded, of which 26 are good");
     }
-    store.flush_expired_tokens(after_noon(1000)).await.unwrap();
+    flush_tokens(&store, after_noon(1000)).await.unwrap();
     assert_eq!(ids_of(&store, ada).len(), 25, "what is good is never swept");
 }
 
@@ -253,7 +256,7 @@ async fn tokens_that_another_application_refers_to_are_not_deleted_under_it() {
         )
         .unwrap();
     for refused in [
-        store.flush_expired_tokens(after_noon(100_000)).await,
+        flush_tokens(&store, after_noon(100_000)).await,
         store.sweep_expired_tokens(after_noon(100_000)).await,
     ] {
         assert!(

@@ -122,7 +122,7 @@ async fn a_deleted_user_leaves_its_tokens_without_user_and_its_memberships_not_a
     let ada = store.insert_user(person("ada")).await.unwrap();
     let bob = store.insert_user(person("bob")).await.unwrap();
     for (jti, user) in [("of ada", ada), ("of ada too", ada), ("of bob", bob)] {
-        store.blacklist_token(token(jti, Some(user)), noon()).await.unwrap();
+        store.blacklist_token(token(jti, Some(user)), None, noon()).await.unwrap();
     }
     place
         .outside()

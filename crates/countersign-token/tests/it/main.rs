@@ -1,5 +1,8 @@
 //! Everything the crate promises, replayed against the reference's recorded answers.
 
+#[cfg(feature = "tower")]
+#[cfg(test)]
+mod bearer;
 #[cfg(test)]
 mod claims;
 #[cfg(test)]
@@ -12,6 +15,8 @@ mod key_choice;
 mod keys;
 #[cfg(test)]
 mod mint;
+#[cfg(test)]
+mod refresh_id;
 #[cfg(test)]
 mod seal;
 #[cfg(test)]

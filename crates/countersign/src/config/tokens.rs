@@ -31,6 +31,7 @@ pub fn token_settings(reader: &Reader<'_>) -> Result<Settings, SettingError> {
         user_id_claim: claim("USER_ID_CLAIM")?,
         revoke_token_claim: claim("REVOKE_TOKEN_CLAIM")?,
         sliding_refresh_exp_claim: claim("SLIDING_TOKEN_REFRESH_EXP_CLAIM")?,
+        session_claim: Some(claim("SESSION_CLAIM")?).filter(|name| !name.is_empty()),
     })
 }
 
@@ -60,10 +61,14 @@ fn refuse_claims_that_clash(reader: &Reader<'_>) -> Result<(), SettingError> {
         "USER_ID_CLAIM",
         "REVOKE_TOKEN_CLAIM",
         "SLIDING_TOKEN_REFRESH_EXP_CLAIM",
+        "SESSION_CLAIM",
     ];
     let mut taken = vec!["exp", "iat", "aud", "iss"];
     for setting in settings {
         let claim = reader.text(setting)?;
+        if claim.is_empty() && setting == "SESSION_CLAIM" {
+            continue;
+        }
         if claim.is_empty() || taken.contains(&claim) {
             return Err(refused(setting, &format!("{claim:?} is no name of its own; choose another claim")));
         }

@@ -38,7 +38,7 @@ impl Verifier {
         for (name, value) in headers.iter().chain(&[("host", "auth.example")]) {
             request = request.header(*name, *value);
         }
-        let response = self.world.service.answer(request.body(Full::<Bytes>::default()).unwrap()).await;
+        let response = self.world.service.answer(request.body(Full::<Bytes>::default()).unwrap(), None).await;
         for (name, value) in [
             ("x-content-type-options", "nosniff"),
             ("x-frame-options", "DENY"),
@@ -140,5 +140,5 @@ async fn neither_another_host_nor_a_path_that_is_only_similar_is_answered() {
         assert_eq!(verifier.ask_for(path, Method::GET, &[]).await.status(), 404, "{path}");
     }
     let elsewhere = Request::get(JWKS).header("host", "elsewhere.example").body(Full::<Bytes>::default());
-    assert_eq!(verifier.world.service.answer(elsewhere.unwrap()).await.status(), 400);
+    assert_eq!(verifier.world.service.answer(elsewhere.unwrap(), None).await.status(), 400);
 }

@@ -41,7 +41,7 @@ async fn send_unfinished(world: &World, length: usize) -> Answer {
     let head =
         Request::post(VERIFY).header("host", "auth.example").header("content-type", "application/json");
     let request = head.body(Unfinished::of(length)).unwrap();
-    Answer::checked(VERIFY, &Method::POST, world.service.answer(request).await).await
+    Answer::checked(VERIFY, &Method::POST, world.service.answer(request, None).await).await
 }
 
 fn large_body() -> Draft {

@@ -5,5 +5,6 @@ mod heads;
 mod jwks;
 mod large_bodies;
 mod order;
+mod sessions;
 mod stories;
 mod unavailable;

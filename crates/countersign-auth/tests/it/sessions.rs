@@ -1,0 +1,201 @@
+//! Sessions: what their user sees of them, how they end, and who is refused from then on.
+
+use countersign_auth::{ClaimSource, Error, Rules, TokenClaim};
+use countersign_domain::{EndReason, User};
+use countersign_store::{Ended, UserChange};
+use countersign_token::Kind;
+use countersign_token::json::{Value, to_compact};
+
+use crate::service::{Person, Service, browser, claim, claims, field, refusal, rotating, rules};
+
+const REFUSED_ACCESS: &str = "the bearer token was refused: [(Access, Blacklisted)]";
+
+/// The same user on another device.
+async fn another_device<'a>(service: &'a Service, username: &str) -> Person<'a> {
+    let mut device = service.stranger(username);
+    device.log_in().await.unwrap();
+    device
+}
+
+async fn is_refused_everywhere(device: &mut Person<'_>) {
+    assert_eq!(refusal(device.whoami().await), REFUSED_ACCESS);
+    assert_eq!(refusal(device.verify(&device.access)), "the token to verify is blacklisted");
+    assert_eq!(refusal(device.refresh().await), "Token is blacklisted");
+    assert_eq!(refusal(device.blacklist().await), "Token is blacklisted");
+}
+
+#[tokio::test]
+async fn a_user_sees_where_they_are_logged_in() {
+    let service = Service::start(rules());
+    let laptop = service.welcome("ada").await;
+    service.clock.advance_secs(10);
+    let phone = another_device(&service, "ada").await;
+    service.welcome("bob").await;
+    let listed = service.auth.list_sessions(&laptop.row()).unwrap();
+    let ids: Vec<&str> = listed.iter().map(|session| session.id.as_str()).collect();
+    assert_eq!(ids, [claim(&phone.refresh, "sid"), claim(&laptop.refresh, "sid")], "the newest first");
+    assert_eq!(listed[0].client, browser());
+    assert_eq!(laptop.caller().await.unwrap().session.as_ref(), Some(&listed[1].id));
+}
+
+#[tokio::test]
+async fn logging_out_ends_this_session_at_once_and_no_other() {
+    let service = Service::start(rules());
+    let mut laptop = service.welcome("ada").await;
+    let mut phone = another_device(&service, "ada").await;
+    laptop.log_out().await.unwrap();
+    is_refused_everywhere(&mut laptop).await;
+    phone.refresh().await.unwrap();
+    phone.whoami().await.unwrap();
+    assert_eq!(service.auth.list_sessions(&phone.row()).unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_session_is_ended_from_another_by_its_id() {
+    let service = Service::start(rules());
+    let mut laptop = service.welcome("ada").await;
+    let phone = another_device(&service, "ada").await;
+    let bob = service.welcome("bob").await;
+    let end = async |user: User, id: &str| service.auth.end_session(&user, id, EndReason::LoggedOut).await;
+    let id = claim(&laptop.refresh, "sid");
+    assert!(matches!(end(bob.row(), &id).await, Err(Error::SessionNotFound)), "it is not Bob's");
+    end(phone.row(), &id).await.unwrap();
+    is_refused_everywhere(&mut laptop).await;
+    phone.whoami().await.unwrap();
+    for id in [id.as_str(), "0123456789abcdef0123456789abcdef", "", "Ada"] {
+        assert!(matches!(end(phone.row(), id).await, Err(Error::SessionNotFound)), "{id}");
+    }
+}
+
+#[tokio::test]
+async fn logging_out_of_all_may_keep_this_one() {
+    let service = Service::start(rules());
+    let mut laptop = service.welcome("ada").await;
+    let mut phone = another_device(&service, "ada").await;
+    let mut bob = service.welcome("bob").await;
+    assert_eq!(phone.log_out_all(true).await.unwrap(), Ended { sessions: 1, tokens: 0 });
+    is_refused_everywhere(&mut laptop).await;
+    phone.refresh().await.unwrap();
+    assert_eq!(phone.log_out_all(false).await.unwrap(), Ended { sessions: 1, tokens: 0 });
+    is_refused_everywhere(&mut phone).await;
+    bob.refresh().await.unwrap();
+}
+
+#[tokio::test]
+async fn sessions_end_with_the_password_and_with_the_account() {
+    let service = Service::start(rules());
+    let mut ada = service.welcome("ada").await;
+    service.auth.change_password("ada", "another good secret").await.unwrap();
+    assert_eq!(ada.session().ended.unwrap().1, EndReason::PasswordChanged);
+    is_refused_everywhere(&mut ada).await;
+
+    ada.password = "another good secret".to_owned();
+    ada.log_in().await.unwrap();
+    service.auth.set_active("ada", false).await.unwrap();
+    service.auth.set_active("ada", true).await.unwrap();
+    assert_eq!(ada.session().ended.unwrap().1, EndReason::Deactivated);
+    is_refused_everywhere(&mut ada).await;
+
+    ada.log_in().await.unwrap();
+    service.auth.delete_user("ada").await.unwrap();
+    assert_eq!(refusal(ada.refresh().await), "no active account for this token");
+    assert_eq!(refusal(ada.whoami().await), "the bearer token's user does not exist");
+}
+
+#[tokio::test]
+async fn with_check_revoke_token_a_changed_password_is_what_the_access_token_is_told() {
+    let service = Service::start(Rules { check_revoke_token: true, ..rules() });
+    let ada = service.welcome("ada").await;
+    ada.whoami().await.unwrap();
+    service.auth.change_password("ada", "another good secret").await.unwrap();
+    assert_eq!(refusal(ada.whoami().await), "the password has changed since the bearer token was issued");
+}
+
+#[tokio::test]
+async fn blacklisting_as_in_simple_jwt_ends_the_session_and_leaves_its_access_token() {
+    let service = Service::start(rules());
+    let mut ada = service.welcome("ada").await;
+    ada.blacklist().await.unwrap();
+    assert_eq!(ada.session().ended.unwrap().1, EndReason::Blacklisted);
+    assert_eq!(service.auth.list_sessions(&ada.row()).unwrap(), []);
+    assert_eq!(refusal(ada.refresh().await), "Token is blacklisted");
+    ada.whoami().await.expect("as in the original");
+    ada.verify(&ada.access).unwrap();
+}
+
+#[tokio::test]
+async fn a_sliding_token_ends_with_its_session() {
+    let service = Service::start(Rules { auth_token_classes: vec![Kind::Sliding], ..rules() });
+    service.welcome("ada").await;
+    let mut ada = service.stranger("ada");
+    ada.log_in_sliding().await.unwrap();
+    assert_eq!(service.auth.list_sessions(&ada.row()).unwrap().len(), 2);
+    ada.log_out().await.unwrap();
+    assert_eq!(refusal(ada.whoami().await), "the bearer token was refused: [(Sliding, Blacklisted)]");
+    assert_eq!(refusal(service.auth.refresh_sliding(field(&ada.access)).await), "Token is blacklisted");
+}
+
+#[tokio::test]
+async fn last_seen_is_noted_once_a_minute() {
+    let service = Service::start(rules());
+    let mut ada = service.welcome("ada").await;
+    let seen = |ada: &Person<'_>| {
+        let session = ada.session();
+        session.last_seen_at.duration_since(session.created_at).as_secs()
+    };
+    service.clock.advance_secs(59);
+    ada.whoami().await.unwrap();
+    assert_eq!(seen(&ada), 0, "it was seen within the minute");
+    service.clock.advance_secs(1);
+    ada.whoami().await.unwrap();
+    assert_eq!(seen(&ada), 60);
+    service.clock.advance_secs(59);
+    ada.refresh().await.unwrap();
+    assert_eq!(seen(&ada), 60);
+    service.clock.advance_secs(1);
+    ada.refresh().await.unwrap();
+    assert_eq!(seen(&ada), 120);
+}
+
+#[tokio::test]
+async fn a_token_of_a_session_that_has_no_row_is_refused() {
+    let service = Service::start(rules());
+    let mut ada = service.welcome("ada").await;
+    let other = Service::start(rules()); // with the same key, on another database
+    other.register("ada", &ada.password).await.unwrap();
+    let mut impostor = other.stranger("ada");
+    (impostor.refresh, impostor.access) = (ada.refresh.clone(), ada.access.clone());
+    is_refused_everywhere(&mut impostor).await;
+    ada.refresh().await.unwrap();
+}
+
+#[tokio::test]
+async fn tokens_carry_the_claims_that_a_deployment_adds_as_they_are_now() {
+    let claim = |name: &str, source| TokenClaim { name: name.to_owned(), source };
+    let token_claims = vec![
+        claim("groups", ClaimSource::Groups),
+        claim("staff", ClaimSource::IsStaff),
+        claim("mail", ClaimSource::Email),
+        claim("permissions", ClaimSource::Permissions),
+    ];
+    let service = Service::start(Rules { token_claims, ..rotating(true) });
+    let mut ada = service.welcome("ada").await;
+    let written = |token: &str| {
+        let text = to_compact(&Value::Object(claims(token).0));
+        text.split_once("\"user_id\":").unwrap().1.split_once(",\"sid\"").unwrap().0.to_owned()
+    };
+    let plain = r#""1","groups":[],"staff":false,"mail":"ada@example.com","permissions":[]"#;
+    assert_eq!((written(&ada.refresh).as_str(), written(&ada.access).as_str()), (plain, plain));
+    ada.change(UserChange {
+        is_staff: Some(true),
+        email: Some("a@b.example".to_owned()),
+        ..UserChange::default()
+    })
+    .await;
+    ada.refresh().await.unwrap();
+    let changed = r#""1","groups":[],"staff":true,"mail":"a@b.example","permissions":[]"#;
+    assert_eq!((written(&ada.refresh).as_str(), written(&ada.access).as_str()), (changed, changed));
+    ada.change(UserChange { is_superuser: Some(true), ..UserChange::default() }).await;
+    ada.refresh().await.unwrap();
+    assert!(written(&ada.access).contains(r#""permissions":["auth.add_group","auth.add_permission","#));
+}

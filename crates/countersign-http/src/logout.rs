@@ -1,0 +1,33 @@
+//! `POST /user/api/logout/` and `/user/api/logout/all/`: ending this session, or every one.
+
+use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, object};
+use crate::error::Error;
+
+pub(crate) const ENDPOINT: Endpoint = Endpoint {
+    name: "Logout",
+    description: "Ends the session that the access token belongs to.",
+    method: EndpointMethod::Post,
+    authentication: Authentication::Required,
+    fields: &[],
+    handle: |call| Box::pin(log_out(call)),
+};
+
+pub(crate) const ALL_ENDPOINT: Endpoint = Endpoint {
+    name: "Logout All",
+    description: "Ends every session of the user; with ?except_current, but for this one.",
+    method: EndpointMethod::Post,
+    authentication: Authentication::Required,
+    fields: &[],
+    handle: |call| Box::pin(log_out_all(call)),
+};
+
+async fn log_out(call: Call<'_>) -> Result<Answer, Error> {
+    call.auth.log_out(call.caller()?).await?;
+    Ok(Answer::ok(object([]).into()))
+}
+
+async fn log_out_all(call: Call<'_>) -> Result<Answer, Error> {
+    let ended = call.auth.log_out_all(call.caller()?, call.is_asked("except_current")).await?;
+    let sessions = i64::try_from(ended.sessions).unwrap_or(i64::MAX);
+    Ok(Answer::ok(object([("sessions", sessions.into())]).into()))
+}

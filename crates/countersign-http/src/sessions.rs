@@ -1,0 +1,60 @@
+//! `GET /user/api/sessions/` and `DELETE /user/api/sessions/{id}/`: where a user is logged in, and ending that.
+
+use std::future::ready;
+
+use countersign_domain::{EndReason, Session, SessionId};
+use countersign_token::json::Value;
+use jiff::Timestamp;
+
+use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, object};
+use crate::error::Error;
+
+pub(crate) const ENDPOINT: Endpoint = Endpoint {
+    name: "Sessions",
+    description: "The sessions of the user, the newest first.",
+    method: EndpointMethod::Get,
+    authentication: Authentication::Required,
+    fields: &[],
+    handle: |call| Box::pin(ready(list(&call))),
+};
+
+pub(crate) const ONE_ENDPOINT: Endpoint = Endpoint {
+    name: "Session",
+    description: "Ends a session of the user.",
+    method: EndpointMethod::Delete,
+    authentication: Authentication::Required,
+    fields: &[],
+    handle: |call| Box::pin(end(call)),
+};
+
+fn list(call: &Call<'_>) -> Result<Answer, Error> {
+    let caller = call.caller()?;
+    let sessions = call.auth.list_sessions(&caller.user)?;
+    let body = |session: &Session| session_body(session, caller.session.as_ref());
+    Ok(Answer::ok(Value::Array(sessions.iter().map(body).collect())))
+}
+
+async fn end(call: Call<'_>) -> Result<Answer, Error> {
+    let user = &call.caller()?.user;
+    call.auth.end_session(user, call.argument, EndReason::LoggedOut).await?;
+    Ok(Answer::no_content())
+}
+
+fn session_body(session: &Session, current: Option<&SessionId>) -> Value {
+    object([
+        ("id", session.id.as_str().into()),
+        ("current", (current == Some(&session.id)).into()),
+        ("created_at", time(session.created_at)),
+        ("last_seen_at", time(session.last_seen_at)),
+        ("expires_at", time(session.expires_at)),
+        ("address", session.client.address.as_deref().map_or(Value::Null, Value::from)),
+        ("client", session.client.name.as_str().into()),
+    ])
+    .into()
+}
+
+/// ISO 8601 in UTC, as Django REST Framework writes times: microseconds, and none when they are zero.
+fn time(time: Timestamp) -> Value {
+    let format = if time.subsec_microsecond() == 0 { "%Y-%m-%dT%H:%M:%SZ" } else { "%Y-%m-%dT%H:%M:%S%.6fZ" };
+    time.strftime(format).to_string().into()
+}
