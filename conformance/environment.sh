@@ -13,8 +13,8 @@ fi
 # One scenario signs with the fifteen bytes of the original's README.
 export ALLOW_WEAK_SECRET_KEY=on
 export BIND="${BIND-127.0.0.1}" DATABASE_URL="${DATABASE_URL-sqlite:$WORKDIR/countersign.sqlite3}"
-# Not settings of the program: unlimited attempts, and no grace for a spent refresh token.
-unset PASSWORD_VALIDATORS THROTTLE REFRESH_GRACE
+# Not a setting of the program: unlimited attempts.
+unset PASSWORD_VALIDATORS THROTTLE
 
 repository=$(cd "$(dirname "$0")/.." && pwd)
 programs=$(cd "$repository" && realpath -m "${CARGO_TARGET_DIR:-target}")/release

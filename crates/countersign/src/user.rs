@@ -46,10 +46,11 @@ async fn carry_out(auth: &Auth, command: UserCommand) -> Result<(Value, String),
         UserCommand::Logout { username } => {
             let ended = auth.log_out_everywhere(&username).await?;
             let json = json!({ "sessions": ended.sessions, "tokens": ended.tokens });
-            let sentence = format!(
-                "{} sessions of {username} ended, and {} refresh tokens in Django's tables.",
-                ended.sessions, ended.tokens
-            );
+            let mut sentence = format!("{} sessions of {username} ended.", ended.sessions);
+            if ended.tokens > 0 {
+                sentence +=
+                    &format!(" {} refresh tokens that Django recorded are blacklisted.", ended.tokens);
+            }
             Ok((json, sentence))
         }
     }

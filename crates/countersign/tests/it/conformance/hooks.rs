@@ -1,6 +1,9 @@
 //! What scenarios do to the database behind the server's back: the operations of `conformance/README.md`, on the
 //! program's own store. Shared by the replayer and by `examples/conformance-hook.rs`.
 
+use aws_lc_rs::hmac;
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use countersign_domain::{NewUser, PasswordHash, User};
 use countersign_password::{Algorithm, Hashers, Limits, Preferred, Salt, Workspace};
 use countersign_store::{DatabaseUrl, OutstandingToken, Store, TokensOf, UserChange};
@@ -27,7 +30,7 @@ pub async fn run(
             Ok(json!({}))
         }
         "get_user" => named_user(&store, arguments).map(|user| user_json(&user)),
-        "tokens" => tokens(&store, arguments),
+        "tokens" => tokens(&store, arguments, &setting),
         "flush_expired" => flush_expired(&store, now).await,
         other => Err(format!("unknown operation {other}")),
     }
@@ -90,17 +93,24 @@ async fn update_user(
     Ok(json!({}))
 }
 
-fn tokens(store: &Store, arguments: &Map<String, Value>) -> Result<Value, String> {
+fn tokens(
+    store: &Store,
+    arguments: &Map<String, Value>,
+    setting: &impl Fn(&str) -> Option<String>,
+) -> Result<Value, String> {
     let of = match text(arguments, "jti")? {
         Some(jti) => TokensOf::Jti(jti),
         None => TokensOf::User(named_user(store, arguments)?.id),
     };
     let rows = store.outstanding_tokens(&of).map_err(in_words)?;
-    Ok(json!({ "tokens": rows.iter().map(token_json).collect::<Vec<_>>() }))
+    Ok(json!({ "tokens": rows.iter().map(|row| token_json(row, setting)).collect::<Vec<_>>() }))
 }
 
 async fn flush_expired(store: &Store, now: Timestamp) -> Result<Value, String> {
-    store.flush_expired_tokens(now).await.map_err(in_words)?;
+    let mut next = Some(0);
+    while let Some(after) = next {
+        next = store.flush_tokens(after, now).await.map_err(in_words)?.1;
+    }
     Ok(json!({ "outstanding": store.count_tokens().map_err(in_words)? }))
 }
 
@@ -125,15 +135,26 @@ fn user_json(user: &User) -> Value {
     })
 }
 
-fn token_json(token: &OutstandingToken) -> Value {
+fn token_json(token: &OutstandingToken, setting: &impl Fn(&str) -> Option<String>) -> Value {
     json!({
         "jti": token.jti,
         "user_id": token.user.map(countersign_domain::UserId::get),
-        "token": token.text,
+        "token": signed(&token.text, setting),
         "created_at": token.created_at.map(|time| time.to_string()),
         "expires_at": token.expires_at.to_string(),
         "blacklisted": token.is_blacklisted,
     })
+}
+
+/// The text of a recorded token with the signature that it was handed out with. The table lacks it on purpose; whoever has
+/// the key, as this program, can compare the rest with what the reference keeps.
+fn signed(text: &str, setting: &impl Fn(&str) -> Option<String>) -> String {
+    let (Some(unsigned), Some(secret)) = (text.strip_suffix('.'), setting("SECRET_KEY")) else {
+        return text.to_owned();
+    };
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+    let signature = hmac::sign(&key, unsigned.as_bytes());
+    format!("{unsigned}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature.as_ref()))
 }
 
 /// The hash to store: `password_hash` as it is, or one of `password`.

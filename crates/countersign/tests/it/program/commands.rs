@@ -115,26 +115,26 @@ fn a_deactivated_user_is_kept_out_until_activated_again() {
 
     assert_eq!(here.say_json(&["user", "activate", "ada"])["is_active"], true);
     assert_eq!(server.anon().login("ada", PASSWORD).0, 200);
-    assert_eq!(server.anon().me(&ada).0, 200);
-    assert_eq!(server.anon().refresh(&ada), 401, "tokens of before stay ended");
+    assert_eq!(server.anon().me(&ada).0, 401, "sessions of before stay ended");
+    assert_eq!(server.anon().refresh(&ada), 401);
     assert_eq!(here.say_json(&["user", "deactivate", "ada"])["is_active"], false);
     assert_eq!(here.say(&["user", "activate", "ada"]), "     1  ada  ada@example.com\n");
 }
 
 #[test]
-fn logout_ends_every_refresh_token_of_one_user_and_of_nobody_else() {
+fn logout_ends_every_session_of_one_user_and_of_nobody_else() {
     let (here, server, ada) = with_ada();
     let second = server.anon().tokens("ada", PASSWORD);
     assert_eq!(server.anon().register("grace", PASSWORD).0, 201);
     let grace = server.anon().tokens("grace", PASSWORD);
     let said = here.say(&["user", "logout", "ada"]);
-    assert_eq!(said, "2 refresh tokens of ada ended. Access tokens run out by themselves.\n");
+    assert_eq!(said, "2 sessions of ada ended.\n");
     assert_eq!([&ada, &second].map(|tokens| server.anon().refresh(tokens)), [401, 401]);
-    assert_eq!(server.anon().me(&ada).0, 200);
+    assert_eq!(server.anon().me(&ada).0, 401);
     assert_eq!(server.anon().refresh(&grace), 200);
     assert_eq!(server.anon().login("ada", PASSWORD).0, 200);
-    assert_eq!(here.say_json(&["user", "logout", "ada"]), json!({"ended": 1}));
-    assert_eq!(here.say_json(&["user", "logout", "ada"]), json!({"ended": 0}));
+    assert_eq!(here.say_json(&["user", "logout", "ada"]), json!({"sessions": 1, "tokens": 0}));
+    assert_eq!(here.say_json(&["user", "logout", "ada"]), json!({"sessions": 0, "tokens": 0}));
 }
 
 #[test]
@@ -213,11 +213,11 @@ impl Installation {
 #[test]
 fn expired_tokens_are_flushed_and_good_ones_stay() {
     let (here, server, ada) = with_ada();
-    assert_eq!(here.say(&["flushexpiredtokens"]), "0 expired tokens deleted.\n");
+    assert_eq!(here.say(&["flushexpiredtokens"]), "0 expired tokens and 0 sessions deleted.\n");
     here.record_expired_tokens(2);
-    assert_eq!(here.say_json(&["flushexpiredtokens"]), json!({"deleted": 2}));
+    assert_eq!(here.say_json(&["flushexpiredtokens"]), json!({"sessions": 0, "tokens": 2}));
     let fresh = server.anon().tokens("ada", PASSWORD);
-    assert_eq!(here.say_json(&["flushexpiredtokens"]), json!({"deleted": 0}));
+    assert_eq!(here.say_json(&["flushexpiredtokens"]), json!({"sessions": 0, "tokens": 0}));
     assert_eq!([&fresh, &ada].map(|tokens| server.anon().refresh(tokens)), [200, 200]);
 }
 
