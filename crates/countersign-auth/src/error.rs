@@ -4,6 +4,8 @@ use countersign_domain::{FieldError, RawText};
 use countersign_store::StoreError;
 use countersign_token::{Kind, Refusal};
 
+use crate::KeyRingError;
+
 /// One field of a request as the body had it: its text, or why there is none.
 pub type Submitted = Result<RawText, FieldError>;
 
@@ -61,4 +63,15 @@ pub enum Error {
     /// The database could not be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Why the use-cases could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A key cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeyRingError),
+    /// The operating system refuses threads.
+    #[error("the hashing threads cannot start: {0}")]
+    Threads(#[from] std::io::Error),
 }

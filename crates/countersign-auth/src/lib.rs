@@ -8,6 +8,7 @@ mod blacklist;
 mod clock;
 mod error;
 mod hashing;
+mod keys;
 mod login;
 mod logout;
 mod refresh;
@@ -18,7 +19,7 @@ mod token_claims;
 mod users;
 mod verify;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use countersign_domain::{PasswordPolicy, User, UserId};
 use countersign_password::Hashers;
@@ -29,8 +30,9 @@ use zeroize::Zeroizing;
 
 pub use authenticate::Caller;
 pub use clock::{Clock, ManualClock};
-pub use error::{Error, FieldErrors, Submitted};
+pub use error::{Error, FieldErrors, StartError, Submitted};
 pub use hashing::HashingPool;
+pub use keys::{ConfiguredKeys, KeyRing, KeyRingError, KeySet, KeyStatus, Rotated};
 pub use login::{LoginOutcome, TokenPair};
 pub use refresh::Refreshed;
 pub use retention::Flushed;
@@ -95,6 +97,9 @@ impl Default for Rules {
 pub struct Auth {
     store: Store,
     hashing: HashingPool,
+    key_ring: KeyRing,
+    /// The ring as it was when `tokens` was made of it.
+    kept_keys: Mutex<keys::Kept>,
     tokens: RwLock<Arc<Tokens>>,
     policy: PasswordPolicy,
     rules: Rules,
@@ -102,18 +107,21 @@ pub struct Auth {
 }
 
 impl Auth {
-    /// Puts the use-cases together. Starts one hashing thread per core, which may be refused; they end when `Auth` is
-    /// dropped.
+    /// Puts the use-cases together. Every key must be usable. Starts one hashing thread per core, which may be refused;
+    /// they end when `Auth` is dropped.
     pub fn start(
         store: Store,
         hashers: Hashers,
-        tokens: Tokens,
+        keys: ConfiguredKeys,
         policy: PasswordPolicy,
         rules: Rules,
         clock: Clock,
-    ) -> std::io::Result<Self> {
-        let tokens = RwLock::new(Arc::new(tokens));
-        Ok(Self { store, hashing: HashingPool::start(hashers)?, tokens, policy, rules, clock })
+    ) -> Result<Self, StartError> {
+        let key_ring = KeyRing::new(store.clone(), keys, clock.clone());
+        let kept_keys = key_ring.kept()?;
+        let tokens = RwLock::new(Arc::new(key_ring.tokens(&kept_keys)?));
+        let (kept_keys, hashing) = (Mutex::new(kept_keys), HashingPool::start(hashers)?);
+        Ok(Self { store, hashing, key_ring, kept_keys, tokens, policy, rules, clock })
     }
 
     /// Password work done so far, in the units of [`countersign_password::Workspace::work`]; for a metric.

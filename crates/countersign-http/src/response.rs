@@ -90,11 +90,13 @@ fn plain(status: StatusCode) -> Builder {
         .header(CROSS_ORIGIN_OPENER_POLICY, "same-origin")
 }
 
-fn framed(status: StatusCode) -> Builder {
+/// The beginning of an answer, with the headers that are always there.
+pub(crate) fn framed(status: StatusCode) -> Builder {
     plain(status).header(X_FRAME_OPTIONS, "DENY")
 }
 
-fn finish(head: Builder, body: String) -> Response<Full<Bytes>> {
+/// The answer with its body.
+pub(crate) fn finish(head: Builder, body: String) -> Response<Full<Bytes>> {
     head.body(Full::from(body)).expect("every header value above is visible ASCII")
 }
 

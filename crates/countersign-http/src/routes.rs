@@ -1,7 +1,7 @@
 //! Every path of the wire, on one page.
 
 use crate::endpoint::Endpoint;
-use crate::{blacklist, login, logout, me, refresh, register, sessions, verify};
+use crate::{blacklist, jwks, login, logout, me, refresh, register, sessions, verify};
 
 /// What stands for the part of a path that is the endpoint's argument: letters and digits.
 const ARGUMENT: &str = "{id}";
@@ -25,6 +25,8 @@ const ROUTES: [(&str, &Endpoint); 12] = [
 pub(crate) enum Route<'a> {
     /// To an endpoint, with its argument (empty where the path has none).
     Endpoint(&'static Endpoint, &'a str),
+    /// To the public keys.
+    Jwks,
     /// To the same path with a slash at its end (`APPEND_SLASH`).
     AppendSlash(String),
     /// Nowhere.
@@ -33,6 +35,9 @@ pub(crate) enum Route<'a> {
 
 /// Matches a percent-decoded path exactly: no folding of case, dots or slashes.
 pub(crate) fn find(path: &str) -> Route<'_> {
+    if path == jwks::PATH {
+        return Route::Jwks;
+    }
     for (known, endpoint) in &ROUTES {
         let known = known.trim_end_matches('/');
         let (argument, rest) = match known.strip_suffix(ARGUMENT) {

@@ -22,7 +22,7 @@ use crate::request::accept::{Negotiated, Renderer, negotiate};
 use crate::request::host::AllowedHosts;
 use crate::request::{BodyError, Fields, header_text, parse_query, percent};
 use crate::routes::{Route, find};
-use crate::{bearer, response};
+use crate::{bearer, jwks, response};
 
 /// What stands for the header `Host` when a client sends none, whatever its version of HTTP: the name that a WSGI
 /// server would give.
@@ -55,6 +55,12 @@ impl Service {
         Self { auth, settings, large_bodies: LargeBodies::new() }
     }
 
+    /// The use-cases below, for what is to be done beside answering.
+    #[must_use]
+    pub fn auth(&self) -> &Auth {
+        &self.auth
+    }
+
     /// Answers one request that came from the address `peer`. Never fails: what goes wrong is an answer too.
     pub async fn answer<B>(&self, request: Request<B>, peer: Option<IpAddr>) -> Response<Full<Bytes>>
     where
@@ -74,6 +80,7 @@ impl Service {
                 let asked = Asked { endpoint, argument, head: &head, peer };
                 self.answer_endpoint(&asked, body).await
             }
+            Route::Jwks => jwks::answer(&self.auth, &head),
             Route::AppendSlash(path) => response::redirect(&path, head.uri.query()),
             Route::NotFound => response::page(StatusCode::NOT_FOUND),
         }

@@ -2,7 +2,8 @@
 //!
 //! The user and token tables are Django's own, exactly as Django 5.2 makes them (`migrations/`), so that a Django
 //! project can run on a database of ours. [`Store`] is the only public door: its functions are grouped by table
-//! in `users`, `sessions` and `tokens`, each statement right above the reader of its row. No SQL is written above this crate.
+//! in `users`, `sessions`, `tokens` and `signing_keys`, each statement right above the reader of its row. No SQL is
+//! written above this crate.
 
 mod database_url;
 mod error;
@@ -10,6 +11,7 @@ mod foreign_keys;
 mod groups;
 mod migrations;
 mod sessions;
+mod signing_keys;
 mod sqlite;
 mod timestamp;
 mod tokens;
@@ -21,6 +23,7 @@ use std::sync::{Arc, Mutex};
 pub use database_url::{DatabaseUrl, DatabaseUrlError};
 pub use error::{InsertUserError, StoreError};
 pub use sessions::{Ended, Exchange, Exchanged, NewSession, RefreshId};
+pub use signing_keys::{KeyState, Rotation, StoredKey};
 pub use tokens::{Blacklisting, Ending, NewToken, OutstandingToken, TokensOf};
 pub use users::UserChange;
 

@@ -7,9 +7,10 @@ use crate::StoreError;
 use crate::sqlite::{all, execute};
 
 /// Name and text of each migration, oldest first. A released one is never edited.
-const MIGRATIONS: [(&str, &str); 2] = [
+const MIGRATIONS: [(&str, &str); 3] = [
     ("0001_django_tables", include_str!("../../../migrations/sqlite/0001_django_tables.sql")),
     ("0002_sessions", include_str!("../../../migrations/sqlite/0002_sessions.sql")),
+    ("0003_signing_keys", include_str!("../../../migrations/sqlite/0003_signing_keys.sql")),
 ];
 
 /// Stands among the migrations of a database whose first one Django had made.

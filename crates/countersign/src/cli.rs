@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::program::Failure;
-use crate::{changepassword, check, createsuperuser, flushexpiredtokens, migrate, serve, settings, user};
+use crate::{
+    changepassword, check, createsuperuser, flushexpiredtokens, keys, migrate, serve, settings, user,
+};
 
 #[derive(Parser)]
 #[command(
@@ -41,6 +43,9 @@ enum Command {
     /// Look at accounts and change them.
     #[command(subcommand)]
     User(UserCommand),
+    /// Look at the signing keys and exchange them. Nobody is logged out by `generate`, and later `rotate`.
+    #[command(subcommand)]
+    Keys(KeysCommand),
 }
 
 /// Where to listen.
@@ -129,6 +134,33 @@ pub enum UserCommand {
     },
 }
 
+/// What to do with signing keys.
+#[derive(Subcommand)]
+pub enum KeysCommand {
+    /// List the keys: which one signs, which ones verify, and from when these may be retired.
+    List,
+    /// Make the next key, and publish it.
+    Generate {
+        /// What it signs with, for example ES256 or RS256.
+        #[arg(long, default_value = "EdDSA")]
+        algorithm: String,
+    },
+    /// Let the next key sign; the one that signed goes on verifying.
+    Rotate {
+        /// Do not wait until verifiers have fetched the next key.
+        #[arg(long)]
+        now: bool,
+    },
+    /// Accept no more tokens of a key, and delete it.
+    Retire {
+        /// The key's id.
+        kid: String,
+        /// Do not wait until its tokens have expired.
+        #[arg(long)]
+        now: bool,
+    },
+}
+
 /// Runs what the command line asks for; a failure is told on standard error.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
@@ -159,5 +191,6 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Flushexpiredtokens => flushexpiredtokens::run(cli.json),
         Command::Check(args) => check::run(&args, cli.json),
         Command::User(command) => user::run(command, cli.json),
+        Command::Keys(command) => keys::run(command, cli.json),
     }
 }

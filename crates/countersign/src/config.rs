@@ -1,22 +1,24 @@
 //! Settings as the floors below want them, each checked, each refusal a sentence with the setting's name and the fix.
 
+mod keys;
 mod passwords;
 mod reader;
 mod token_claims;
 mod tokens;
 
-use countersign_auth::{Rules, UserIdField};
+use countersign_auth::{ConfiguredKeys, Rules, UserIdField};
 use countersign_domain::PasswordPolicy;
 use countersign_http::{AllowedHosts, HeaderName, Renderer};
 use countersign_password::Hashers;
 use countersign_store::{DatabaseUrl, DatabaseUrlError};
-use countersign_token::{Kind, Settings, Tokens};
+use countersign_token::{Kind, Settings};
 use jiff::SignedDuration;
 
+use self::keys::keys;
 use self::passwords::{hashers, policy};
 use self::reader::{Reader, refused};
 use self::token_claims::token_claims;
-use self::tokens::{algorithm, keys, token_settings};
+use self::tokens::{algorithm, token_settings};
 use crate::durations::parse_duration;
 use crate::secret_key::{self, SecretKey};
 use crate::sources::{SettingError, Sources};
@@ -38,8 +40,8 @@ pub struct Config {
     pub database: DatabaseUrl,
     /// What signs, unless `SIGNING_KEY` does.
     pub secret_key: SecretKey,
-    /// How tokens are made and read.
-    pub tokens: Tokens,
+    /// How tokens are made and read, and with which keys.
+    pub keys: ConfiguredKeys,
     /// How passwords are hashed.
     pub hashers: Hashers,
     /// What a new password must be.
@@ -78,12 +80,14 @@ impl Config {
         let secret_key = secret_key::obtain(reader.optional_text("SECRET_KEY")?, &database, files)?;
         let deployment_warnings = deployment_warnings(&reader, &rules, debug)?;
         let mut warnings = sources.warnings.clone();
-        warnings.extend(check_secrets(&reader, &secret_key, debug)?);
-        let tokens = Tokens::new(token_settings, keys(&reader, &secret_key)?);
+        let accepts_weak = debug || reader.switch("ALLOW_WEAK_SECRET_KEY")?;
+        warnings.extend(check_secrets(&reader, &secret_key, accepts_weak)?);
+        let (keys, about_keys) = keys(&reader, token_settings, &secret_key, accepts_weak)?;
+        warnings.extend(about_keys);
         Ok(Self {
             database,
             secret_key,
-            tokens,
+            keys,
             hashers,
             policy,
             rules,
@@ -117,8 +121,11 @@ fn database(reader: &Reader<'_>, files: Files) -> Result<DatabaseUrl, SettingErr
 }
 
 /// Warns of weak keys, or refuses them: `SECRET_KEY`, and a `SIGNING_KEY` that takes its place.
-fn check_secrets(reader: &Reader<'_>, key: &SecretKey, debug: bool) -> Result<Vec<String>, SettingError> {
-    let is_accepted = debug || reader.switch("ALLOW_WEAK_SECRET_KEY")?;
+fn check_secrets(
+    reader: &Reader<'_>,
+    key: &SecretKey,
+    is_accepted: bool,
+) -> Result<Vec<String>, SettingError> {
     let is_secret = algorithm(reader)?.is_symmetric();
     let signing_key = reader.optional_text("SIGNING_KEY")?.filter(|key| is_secret && !key.is_empty());
     let mut warnings: Vec<String> =

@@ -9,6 +9,7 @@ mod createsuperuser;
 mod dotenv;
 mod durations;
 mod flushexpiredtokens;
+mod keys;
 mod migrate;
 mod program;
 mod secret_key;

@@ -2,7 +2,9 @@
 
 use std::io::{IsTerminal, Write};
 
-use countersign_auth::{Auth, Clock, Error as AuthError, Rules, UserError};
+use countersign_auth::{
+    Auth, Clock, Error as AuthError, KeyRing, KeyRingError, Rules, StartError, UserError,
+};
 use countersign_store::{Store, StoreError};
 use serde_json::Value;
 use tracing_subscriber::EnvFilter;
@@ -23,6 +25,12 @@ pub enum Failure {
     /// A use-case could not be carried out.
     #[error(transparent)]
     Auth(#[from] AuthError),
+    /// The use-cases could not be started.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The keys cannot be used or changed.
+    #[error(transparent)]
+    KeyRing(#[from] KeyRingError),
     /// Anything else.
     #[error("{0}")]
     Other(String),
@@ -69,8 +77,12 @@ pub fn open(config: Config) -> Result<Auth, Failure> {
     let store = Store::open(&config.database)?;
     let django_peer = config.django_peer.unwrap_or_else(|| store.is_made_by_django());
     let rules = Rules { django_peer, ..config.rules };
-    Auth::start(store, config.hashers, config.tokens, config.policy, rules, Clock::System)
-        .map_err(|error| Failure::Other(format!("the hashing threads cannot start: {error}")))
+    Ok(Auth::start(store, config.hashers, config.keys, config.policy, rules, Clock::System)?)
+}
+
+/// The key ring alone, which can be changed even when a key cannot be used.
+pub fn open_key_ring(config: Config) -> Result<KeyRing, Failure> {
+    Ok(KeyRing::new(Store::open(&config.database)?, config.keys, Clock::System))
 }
 
 /// Runs a subcommand's work to its end.

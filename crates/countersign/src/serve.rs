@@ -19,6 +19,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     let auth = open(config)?;
     block_on(async move {
         let mut signals = StopSignals::listen()?;
+        auth.key_ring().reseal().await?;
         let listener = TcpListener::bind(&address).await.map_err(|error| {
             Failure::Other(format!(
                 "cannot listen on {address}: {error}; choose another with --addr, BIND or PORT"
@@ -27,7 +28,8 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         let local = listener.local_addr().map_or(address, |local| local.to_string());
         greeting.print(&local);
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let serving = countersign_http::serve(listener, Arc::new(Service::new(auth, http)), async {
+        let service = Arc::new(Service::new(auth, http));
+        let serving = countersign_http::serve(listener, Arc::clone(&service), async {
             let _ = stopped.await;
         });
         let told_twice = async {
@@ -38,6 +40,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         tokio::select! {
             () = serving => say("stopped"),
             () = told_twice => say("stopped at once; requests in flight were cut off"),
+            never = service.auth().keep_keys_current() => match never {},
         }
         Ok(())
     })

@@ -68,7 +68,8 @@ pub const SETTINGS: &[Setting] = &[
         own(
             "SECRET_KEY",
             "",
-            "Signs tokens. With `DEBUG=False` it must have at least 32 bytes and not be a placeholder.",
+            "Signs tokens, and seals signing keys in the database. With `DEBUG=False` it must have at least 32 bytes and not \
+             be a placeholder.",
         ),
     )),
     own(
@@ -153,6 +154,26 @@ pub const SETTINGS: &[Setting] = &[
         "ALLOW_WEAK_SECRET_KEY",
         "off",
         "`on` accepts any `SECRET_KEY` even with `DEBUG=False`. Whoever guesses the key can be any user.",
+    ),
+    secret(own(
+        "SECRET_KEY_FALLBACKS",
+        "",
+        "Former values of `SECRET_KEY`, comma-separated or a JSON list: tokens that they signed stay good, and signing keys \
+         sealed under them can be opened (and are sealed anew at the start). Remove them once the longest token has expired.",
+    )),
+    own(
+        "KEY_PUBLISH_WINDOW",
+        "10m",
+        "How long a new signing key is published at `/.well-known/jwks.json` before `countersign keys rotate` lets it sign.",
+    ),
+    own(
+        "SIGNING_KEYS_DIR",
+        "",
+        "A directory of signing keys that somebody else manages, in place of those in the database: `NAME.next.pem`, \
+         `NAME.signing.pem`, `NAME.verifying.pem` (this one may be a public key). Ed25519 signs with EdDSA, P-256 with \
+         ES256, P-384 with ES384, P-521 with ES512, secp256k1 with ES256K, RSA with RS256. Files are read anew each second; \
+         to rotate, rename the next key first. An empty `configured.retired` ends the tokens of `SECRET_KEY` or \
+         `SIGNING_KEY`.",
     ),
     secret(own("SIMPLE_JWT_JSON", "{}", "Simple JWT's settings as one JSON object, durations in seconds.")),
     simple_jwt(

@@ -5,6 +5,10 @@ mod accounts;
 #[cfg(test)]
 mod credentials;
 #[cfg(test)]
+mod key_files;
+#[cfg(test)]
+mod keys;
+#[cfg(test)]
 mod overload;
 #[cfg(test)]
 mod recorded_tokens;

@@ -4,7 +4,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use countersign_auth::{Auth, Caller, Clock, Error, LoginOutcome, ManualClock, Refreshed, Rules, Submitted};
+use countersign_auth::{
+    Auth, Caller, Clock, ConfiguredKeys, Error, LoginOutcome, ManualClock, Refreshed, Rules, StartError,
+    Submitted,
+};
 use countersign_domain::{Client, PasswordHash, PasswordPolicy, RawText, Session, SessionId, User};
 use countersign_password::{Algorithm, Hashers, Limits, Preferred, Salt, Workspace};
 use countersign_store::{DatabaseUrl, Ended, OutstandingToken, Store, TokensOf, UserChange};
@@ -13,6 +16,7 @@ use jiff::SignedDuration;
 use tempfile::TempDir;
 
 pub const PASSWORD: &str = "correct horse battery";
+pub const SECRET_KEY: &[u8] = b"a secret of the tests alone";
 /// Simple JWT's lifetimes, in seconds.
 pub const ACCESS_LIFETIME: i64 = 5 * 60;
 pub const REFRESH_LIFETIME: i64 = 24 * 60 * 60;
@@ -35,7 +39,7 @@ pub struct Service {
     pub auth: Auth,
     pub store: Store,
     pub clock: ManualClock,
-    directory: Arc<TempDir>,
+    pub directory: Arc<TempDir>,
 }
 
 impl Service {
@@ -87,11 +91,19 @@ impl Service {
         settings: Settings,
     ) -> Self {
         let hashers = Hashers::new(preferred, &Algorithm::ALL, Limits::default()).unwrap();
-        let keys = keys();
-        let tokens = Tokens::new(settings, keys);
+        let keys = ConfiguredKeys::new(settings, SECRET_KEY).unwrap();
         let clock_to_read = Clock::Manual(clock.clone());
-        let auth = Auth::start(store.clone(), hashers, tokens, policy, rules, clock_to_read).unwrap();
+        let auth = Auth::start(store.clone(), hashers, keys, policy, rules, clock_to_read).unwrap();
         Self { auth, store, clock, directory }
+    }
+
+    /// Another process on the same database, with these keys, at the same time.
+    pub fn try_beside(&self, keys: ConfiguredKeys) -> Result<Self, StartError> {
+        let store = Store::open(&url(&self.directory)).unwrap();
+        let hashers = Hashers::new(CHEAP, &Algorithm::ALL, Limits::default()).unwrap();
+        let (policy, time) = (PasswordPolicy::new(Vec::new()), Clock::Manual(self.clock.clone()));
+        let auth = Auth::start(store.clone(), hashers, keys, policy, rules(), time)?;
+        Ok(Self { auth, store, clock: self.clock.clone(), directory: Arc::clone(&self.directory) })
     }
 
     /// Registers, and logs in.
@@ -129,6 +141,13 @@ pub struct Person<'a> {
 }
 
 impl Person<'_> {
+    /// The same person, with the same tokens, at another server.
+    pub fn at<'b>(&self, service: &'b Service) -> Person<'b> {
+        let Self { service: _, username, password, refresh, access } = self;
+        let [username, password, refresh, access] = [username, password, refresh, access].map(Clone::clone);
+        Person { service, username, password, refresh, access }
+    }
+
     pub async fn log_in(&mut self) -> Result<(), Error> {
         let LoginOutcome::Done(pair) =
             self.service.auth.log_in(field(&self.username), field(&self.password), &browser()).await?;
@@ -237,14 +256,14 @@ pub fn sign(claims: &Claims) -> String {
 }
 
 fn keys() -> Keys {
-    Keys::new(countersign_token::Algorithm::HS256, b"a secret of the tests alone", b"").unwrap()
+    Keys::new(countersign_token::Algorithm::HS256, SECRET_KEY, b"").unwrap()
 }
 
 fn url(directory: &TempDir) -> DatabaseUrl {
     DatabaseUrl::Sqlite(directory.path().join("db.sqlite3"))
 }
 
-fn with_sessions(leeway: i64) -> Settings {
+pub fn with_sessions(leeway: i64) -> Settings {
     let leeway = SignedDuration::from_secs(leeway);
     Settings { leeway, session_claim: Some("sid".to_owned()), ..Settings::default() }
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use countersign_auth::{Auth, Clock, ManualClock, Rules};
+use countersign_auth::{Auth, Clock, ConfiguredKeys, ManualClock, Rules};
 use countersign_domain::PasswordPolicy;
 use countersign_http::{AllowedHosts, Renderer, Service, Settings};
 use countersign_password::{Algorithm as HashAlgorithm, Hashers, Limits, Preferred};
@@ -63,7 +63,8 @@ impl World {
         let hashers = Hashers::new(preferred, &HashAlgorithm::DJANGO_DEFAULT, Limits::default()).unwrap();
         let rules = Rules::default();
         let (policy, time) = (PasswordPolicy::default(), Clock::Manual(clock.clone()));
-        let auth = Auth::start(store.clone(), hashers, tokens(), policy, rules, time).expect("threads");
+        let keys = ConfiguredKeys::new(token_settings(), SECRET_KEY).unwrap();
+        let auth = Auth::start(store.clone(), hashers, keys, policy, rules, time).expect("threads");
         let settings = Settings {
             allowed_hosts: AllowedHosts::parse("auth.example", false),
             auth_header_types: vec!["Bearer".to_owned()],
@@ -101,9 +102,12 @@ impl World {
     }
 }
 
+fn token_settings() -> TokenSettings {
+    TokenSettings { session_claim: Some("sid".to_owned()), ..TokenSettings::default() }
+}
+
 fn tokens() -> Tokens {
-    let settings = TokenSettings { session_claim: Some("sid".to_owned()), ..TokenSettings::default() };
-    Tokens::new(settings, Keys::new(Algorithm::HS256, SECRET_KEY, b"").unwrap())
+    Tokens::new(token_settings(), Keys::new(Algorithm::HS256, SECRET_KEY, b"").unwrap())
 }
 
 pub struct Anon<'a> {

@@ -9,6 +9,8 @@ mod place;
 mod schema;
 mod sessions;
 #[cfg(test)]
+mod signing_keys;
+#[cfg(test)]
 mod statements;
 #[cfg(test)]
 mod tokens;

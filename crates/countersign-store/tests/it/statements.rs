@@ -4,11 +4,12 @@ use rusqlite::Connection;
 
 use crate::place::{Place, after_noon, end_tokens_of, ending, noon, person, rows, token};
 
-const SOURCES: [&str; 4] = [
+const SOURCES: [&str; 5] = [
     include_str!("../../src/users.rs"),
     include_str!("../../src/tokens.rs"),
     include_str!("../../src/sessions.rs"),
     include_str!("../../src/groups.rs"),
+    include_str!("../../src/signing_keys.rs"),
 ];
 const VERBS: [&str; 4] = ["SELECT ", "INSERT ", "UPDATE ", "DELETE "];
 
@@ -43,6 +44,8 @@ fn no_statement_scans_a_table_but_those_that_are_for_all_of_it() {
             "SELECT count(*) FROM countersign_session WHERE COALESCE(ended_at, expires_at) <= $1",
             "SELECT c.app_label || '.' || p.codename FROM auth_permission AS p JOIN django_content_type AS c \
              ON c.id = p.content_type_id ORDER BY 1",
+            "SELECT kid, algorithm, state, sealed, created_at, changed_at FROM countersign_key \
+             ORDER BY created_at, kid",
         ]
     );
 }

@@ -1,11 +1,9 @@
-//! The settings of tokens: Simple JWT's, and the keys.
+//! The settings of tokens: Simple JWT's.
 
-use countersign_token::{Algorithm, Audience, Keys, Settings, SigningKey};
+use countersign_token::{Algorithm, Audience, Settings};
 use jiff::SignedDuration;
-use zeroize::Zeroizing;
 
 use super::reader::{Reader, refused};
-use crate::secret_key::SecretKey;
 use crate::sources::{Raw, SettingError};
 
 /// How tokens are signed.
@@ -14,23 +12,6 @@ pub fn algorithm(reader: &Reader<'_>) -> Result<Algorithm, SettingError> {
     let fix = "use HS256, EdDSA, ES256, RS256, …";
     Algorithm::from_name(name)
         .ok_or_else(|| refused("ALGORITHM", &format!("{name} is not an algorithm; {fix}")))
-}
-
-/// What signs and what verifies.
-pub fn keys(reader: &Reader<'_>, secret_key: &SecretKey) -> Result<Keys, SettingError> {
-    let algorithm = algorithm(reader)?;
-    let configured = reader.optional_text("SIGNING_KEY")?;
-    if configured.is_none() && !algorithm.is_symmetric() {
-        let fix = "signs with a key pair: set SIGNING_KEY, or SIGNING_KEY_FILE, to a private key in PEM";
-        return Err(refused("ALGORITHM", &format!("{} {fix}", algorithm.name())));
-    }
-    let signing = configured.unwrap_or(&secret_key.value);
-    let verifying = reader.text("VERIFYING_KEY")?;
-    let name = if configured.is_some() { "SIGNING_KEY" } else { "SECRET_KEY" };
-    let (signing, verifying) = (pem(signing), pem(verifying));
-    SigningKey::new(algorithm, signing.as_bytes()).map_err(|error| refused(name, &error.to_string()))?;
-    Keys::new(algorithm, signing.as_bytes(), verifying.as_bytes())
-        .map_err(|error| refused("VERIFYING_KEY", &error.to_string()))
 }
 
 /// How tokens are made and read.
@@ -52,11 +33,6 @@ pub fn token_settings(reader: &Reader<'_>) -> Result<Settings, SettingError> {
         sliding_refresh_exp_claim: claim("SLIDING_TOKEN_REFRESH_EXP_CLAIM")?,
         session_claim: Some(claim("SESSION_CLAIM")?).filter(|name| !name.is_empty()),
     })
-}
-
-/// A key in PEM may stand on one line, its line ends written as `\n`.
-fn pem(key: &str) -> Zeroizing<String> {
-    Zeroizing::new(if key.starts_with("-----BEGIN") { key.replace("\\n", "\n") } else { key.to_owned() })
 }
 
 /// Seconds, with a fraction if need be; a day would make expiry meaningless.

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod heads;
+mod jwks;
 mod large_bodies;
 mod order;
 mod sessions;

@@ -53,12 +53,14 @@ async fn a_login_storm_is_turned_away_at_the_door_and_the_rest_goes_on() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_gone_is_no_error_of_the_client() {
+async fn a_database_that_is_damaged_is_no_error_of_the_client() {
     let world = World::new();
     let claims = world.tokens.refresh_for("1", None, "0", "2026-01-01T00:00:00Z".parse().unwrap());
     let access = world.tokens.access_from(&claims, "1", "2026-01-01T00:00:00Z".parse().unwrap());
     let (refresh, access) = (world.tokens.encode(&claims), world.tokens.encode(&access));
-    std::fs::remove_dir_all(world.directory.path()).unwrap(); // before anybody has read from it
+    for file in ["db.sqlite3", "db.sqlite3-wal"] {
+        std::fs::write(world.directory.path().join(file), "").unwrap();
+    }
     let log = Log::listen();
     let account = json!({"username": "ada", "password": "a-long-enough-secret"});
     for draft in [

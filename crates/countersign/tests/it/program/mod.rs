@@ -3,6 +3,7 @@
 
 mod commands;
 mod first_run;
+mod keys;
 mod passwords;
 mod refusals;
 mod secrecy;

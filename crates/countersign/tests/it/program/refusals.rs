@@ -27,6 +27,12 @@ fn each_bad_setting_is_refused_by_name_in_one_sentence() {
         ("SECRET_KEY", "", "is empty"),
         ("SECRET_KEY_FILE", "/missing/key", "cannot be read"),
         ("SIGNING_KEY_FILE", "/missing/key", "cannot be read"),
+        ("SECRET_KEY_FALLBACKS", "hunter2", "a key there has 7 bytes, and needs at least 32"),
+        ("SECRET_KEY_FALLBACKS", "[\"hunter2\", 1]", "must be keys separated by commas, or a JSON list"),
+        ("SECRET_KEY_FALLBACKS", "[\"\"]", "a JSON list of keys that are not empty"),
+        ("SECRET_KEY_FALLBACKS_FILE", "/missing/key", "cannot be read"),
+        ("KEY_PUBLISH_WINDOW", "soon", "must be a time"),
+        ("SIGNING_KEYS_DIR", "/missing/keys", "/missing/keys cannot be read"),
         ("LOG", "=[", "use error, warn, info, debug or trace"),
         ("RENDERERS", "xml", "must be json or json,html"),
         ("AUTH_HEADER_NAME", "Authorization", "HTTP_AUTHORIZATION"),
@@ -146,7 +152,9 @@ fn an_unknown_subcommand_is_refused_with_the_status_of_misuse() {
 #[test]
 fn help_names_every_subcommand_and_every_setting() {
     let help = Installation::new().say(&["--help"]);
-    for word in ["createsuperuser", "flushexpiredtokens", "SECRET_KEY", "CHECK_USER_IS_ACTIVE", ".env"] {
+    for word in
+        ["createsuperuser", "flushexpiredtokens", "keys", "SECRET_KEY", "CHECK_USER_IS_ACTIVE", ".env"]
+    {
         assert!(help.contains(word), "{word}");
     }
 }

@@ -1,0 +1,196 @@
+//! `countersign_key`: the key ring. What is sealed is not opened here, and nothing here knows when a state may change;
+//! each change names what its caller saw, and does nothing if that has changed meanwhile.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use rusqlite::types::Type;
+use rusqlite::{Connection, Row};
+
+use crate::sqlite::{all, execute, first};
+use crate::{Store, StoreError};
+
+/// Where a key is in its life; it never goes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyState {
+    /// Published, so that verifiers have it before it signs.
+    Next,
+    /// Signs and verifies.
+    Signing,
+    /// Verifies what it signed before.
+    Verifying,
+    /// Does nothing; its private key is gone.
+    Retired,
+}
+
+impl KeyState {
+    const ALL: [Self; 4] = [Self::Next, Self::Signing, Self::Verifying, Self::Retired];
+
+    /// Its name in the database and for operators.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Next => "next",
+            Self::Signing => "signing",
+            Self::Verifying => "verifying",
+            Self::Retired => "retired",
+        }
+    }
+}
+
+/// A key of the ring.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoredKey {
+    /// Its RFC 7638 thumbprint, or the name that stands for the configured key.
+    pub kid: String,
+    /// Its algorithm, as a token's `alg` names it.
+    pub algorithm: String,
+    /// Where it is in its life.
+    pub state: KeyState,
+    /// Its private key, sealed; `None` for the configured key, and for a retired one.
+    pub sealed: Option<Vec<u8>>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it came into its state.
+    pub changed_at: Timestamp,
+}
+
+/// Without what is sealed.
+impl fmt::Debug for StoredKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kid, algorithm, state, sealed: _, created_at, changed_at } = self;
+        let mut fields = formatter.debug_struct("StoredKey");
+        fields.field("kid", kid).field("algorithm", algorithm).field("state", state);
+        fields.field("created_at", created_at).field("changed_at", changed_at).finish_non_exhaustive()
+    }
+}
+
+/// The next key becomes the signing one, and the signing one verifies.
+#[derive(Debug, Clone)]
+pub struct Rotation {
+    /// The next key, as the caller saw it.
+    pub next: String,
+    /// The signing key, as the caller saw it; `None` when the configured key signs.
+    pub signing: Option<String>,
+    /// Name and algorithm of the configured key, which gets a row when it ceases to sign.
+    pub configured: (&'static str, &'static str),
+    /// When it is.
+    pub at: Timestamp,
+}
+
+impl Store {
+    /// Every key, oldest first.
+    pub fn list_keys(&self) -> Result<Vec<StoredKey>, StoreError> {
+        self.sqlite.read(|connection| {
+            all(
+                connection,
+                "SELECT kid, algorithm, state, sealed, created_at, changed_at FROM countersign_key
+                  ORDER BY created_at, kid",
+                &[],
+                read_key,
+            )
+        })
+    }
+
+    /// Adds a key. False, and nothing is added, if there is one with its name, or another one in the state `next` or
+    /// `signing`.
+    pub async fn insert_key(&self, key: StoredKey) -> Result<bool, StoreError> {
+        self.sqlite.write(move |connection| Ok(insert(connection, &key)?)).await
+    }
+
+    /// Changes which key signs. False, and nothing is changed, if the keys are not those that the caller saw.
+    pub async fn rotate_keys(&self, rotation: Rotation) -> Result<bool, StoreError> {
+        self.sqlite
+            .write(move |connection| {
+                let Rotation { next, signing, configured: (name, algorithm), at } = rotation;
+                let in_state = |sql| first(connection, sql, &[], |row| row.get::<_, String>(0));
+                let is_next = in_state("SELECT kid FROM countersign_key WHERE state = 'next'")?;
+                let is_signing = in_state("SELECT kid FROM countersign_key WHERE state = 'signing'")?;
+                if is_next.as_ref() != Some(&next) || is_signing != signing {
+                    return Ok(false);
+                }
+                match signing {
+                    Some(kid) => drop(set_state(connection, &kid, KeyState::Verifying, at)?),
+                    None => drop(insert(connection, &StoredKey::configured(name, algorithm, at))?),
+                }
+                Ok(set_state(connection, &next, KeyState::Signing, at)?)
+            })
+            .await
+    }
+
+    /// Ends a key that was in this state, and deletes its private key. False if it is in another one.
+    pub async fn retire_key(&self, kid: String, from: KeyState, at: Timestamp) -> Result<bool, StoreError> {
+        let sql = "UPDATE countersign_key SET state = 'retired', sealed = NULL, changed_at = $3
+                    WHERE kid = $1 AND state = $2";
+        self.sqlite
+            .write(move |connection| {
+                Ok(execute(connection, sql, &[&kid, &from.name(), &at.as_microsecond()])? == 1)
+            })
+            .await
+    }
+
+    /// Replaces what is sealed by the same under another secret. False if it has been changed meanwhile.
+    pub async fn reseal_key(&self, kid: String, old: Vec<u8>, new: Vec<u8>) -> Result<bool, StoreError> {
+        let sql = "UPDATE countersign_key SET sealed = $3 WHERE kid = $1 AND sealed = $2";
+        self.sqlite.write(move |connection| Ok(execute(connection, sql, &[&kid, &old, &new])? == 1)).await
+    }
+}
+
+impl StoredKey {
+    /// What stands for the configured key once it has ceased to sign.
+    fn configured(name: &str, algorithm: &str, at: Timestamp) -> Self {
+        Self {
+            kid: name.to_owned(),
+            algorithm: algorithm.to_owned(),
+            state: KeyState::Verifying,
+            sealed: None,
+            created_at: at,
+            changed_at: at,
+        }
+    }
+}
+
+fn insert(connection: &Connection, key: &StoredKey) -> rusqlite::Result<bool> {
+    let added = execute(
+        connection,
+        "INSERT INTO countersign_key (kid, algorithm, state, sealed, created_at, changed_at)
+         VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT DO NOTHING",
+        &[
+            &key.kid,
+            &key.algorithm,
+            &key.state.name(),
+            &key.sealed,
+            &key.created_at.as_microsecond(),
+            &key.changed_at.as_microsecond(),
+        ],
+    )?;
+    Ok(added == 1)
+}
+
+fn set_state(connection: &Connection, kid: &str, state: KeyState, at: Timestamp) -> rusqlite::Result<bool> {
+    let sql = "UPDATE countersign_key SET state = $2, changed_at = $3 WHERE kid = $1";
+    Ok(execute(connection, sql, &[&kid, &state.name(), &at.as_microsecond()])? == 1)
+}
+
+fn read_key(row: &Row<'_>) -> rusqlite::Result<StoredKey> {
+    Ok(StoredKey {
+        kid: row.get(0)?,
+        algorithm: row.get(1)?,
+        state: read_state(2, &row.get::<_, String>(2)?)?,
+        sealed: row.get(3)?,
+        created_at: read_time(4, row)?,
+        changed_at: read_time(5, row)?,
+    })
+}
+
+fn read_state(column: usize, name: &str) -> rusqlite::Result<KeyState> {
+    let known = KeyState::ALL.into_iter().find(|state| state.name() == name);
+    let unknown = || format!("{name:?} is no state of a key").into();
+    known.ok_or_else(|| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, unknown()))
+}
+
+fn read_time(column: usize, row: &Row<'_>) -> rusqlite::Result<Timestamp> {
+    let unfit = |error| rusqlite::Error::FromSqlConversionFailure(column, Type::Integer, Box::new(error));
+    Timestamp::from_microsecond(row.get(column)?).map_err(unfit)
+}
