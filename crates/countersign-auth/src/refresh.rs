@@ -93,6 +93,8 @@ impl Auth {
     async fn check_refresh_token(&self, tokens: &Tokens, token: &str, now: Timestamp) -> Result<Good, Error> {
         let claims = tokens.decode(token, now)?;
         let jti = self.jti(&claims)?.to_owned();
+        // First: an exchange writes both at once, and what it blacklists it also notes as exchanged.
+        let is_blacklisted = self.store.is_blacklisted(&jti)?;
         let session = self.find_continued_session(&claims, &jti)?;
         let rotation = match &session {
             Some(session) => self.rotation(session, &jti, now),
@@ -106,7 +108,7 @@ impl Auth {
             (Rotation::Refuse | Rotation::Reuse, _) => return Err(Refusal::Blacklisted.into()),
             // Its exchange may have blacklisted it.
             (Rotation::Repeat, _) if self.rules.blacklist_after_rotation => {}
-            (Rotation::Advance | Rotation::Repeat, _) if self.store.is_blacklisted(&jti)? => {
+            (Rotation::Advance | Rotation::Repeat, _) if is_blacklisted => {
                 return Err(Refusal::Blacklisted.into());
             }
             (Rotation::Advance | Rotation::Repeat, _) => {}
