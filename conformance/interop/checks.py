@@ -17,7 +17,8 @@ class Checks:
             self.lines.append(f"ok    {self.area}: {sentence}")
         else:
             self.failed += 1
-            self.lines.append(f"FAIL  {self.area}: {sentence}: {otherwise}")
+            reason = str(otherwise).strip().replace("\n", "\n      ")
+            self.lines.append(f"FAIL  {self.area}: {sentence}: {reason}")
 
     def answers(self, sentence, answer, status, text=""):
         """Whether the answer has this status, and this text in its body."""
