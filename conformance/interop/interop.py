@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from jwt.algorithms import get_default_algorithms
 
+import key_set
 import shared_database
 from checks import Checks
 from keys import PAIRS, SECRET
@@ -21,6 +22,11 @@ def areas():
     yield "algorithms", every_algorithm_is_checked
     for algorithm in [*SECRET, *PAIRS]:
         yield algorithm, tokens_pass_both_ways, algorithm
+    for algorithm in key_set.ALGORITHMS:
+        yield f"key set, {algorithm}", key_set.ring_key_passes, algorithm
+        yield f"SIGNING_KEY, {algorithm}", key_set.static_key_is_published, algorithm
+    yield "key set", key_set.private_keys_stay_private
+    yield "key set, rotations", key_set.tokens_outlive_their_keys_turn
     yield "migrations", shared_database.django_runs_on_our_database
     for hasher in ["pbkdf2_sha256", "argon2id"]:
         yield f"passwords, {hasher}", shared_database.passwords_are_read_by_both, hasher

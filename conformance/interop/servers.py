@@ -1,4 +1,4 @@
-"""The two servers: Countersign's program and the Django project, each on a free port of its own and killed at the end."""
+"""The two servers: Countersign's program and the Django project, each on a free port and killed at the end."""
 
 import atexit
 import json

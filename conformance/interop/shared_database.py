@@ -39,7 +39,9 @@ def passwords_are_read_by_both(check, directory, hasher):
         django.post("/create-user/", username="bob", password=PASSWORD)
         login = ours.log_in("bob")
         check.answers("we log Django's user in", login, 200, '"access"')
-        check.answers("our token for Django's user passes JWTAuthentication", django.protected(login["access"]), 200, '"User"')
+        check.answers(
+            "our token for Django's user passes JWTAuthentication", django.protected(login["access"]), 200, '"User"'
+        )
         back = django.post("/token/", username="bob", password=PASSWORD)
         check.answers("Django logs its user in after we have seen the hash", back, 200)
         wrong = ours.post("/user/api/login/", username="bob", password=f"{PASSWORD}!")
@@ -68,7 +70,9 @@ def django_ends_what_we_recorded(check, directory):
         ours.register("alice")
         ours.register("bob")
         alice, bob = ours.log_in("alice")["refresh"], ours.log_in("bob")["refresh"]
-        check.answers("a project blacklists all tokens of a user", django.post("/blacklist-all/", username="alice"), 200)
+        check.answers(
+            "a project blacklists all tokens of a user", django.post("/blacklist-all/", username="alice"), 200
+        )
         check.answers("a token of ours that it blacklisted is refused by us", ours.refresh(alice), 401, BLACKLISTED)
         check.answers("and it is refused by Django", django.refresh(alice), 401, BLACKLISTED)
         check.answers("another user's token passes ours", ours.refresh(bob), 200)
@@ -91,7 +95,9 @@ def rotation_is_shared(check, directory):
             first = mint()["refresh"]
             second = ours.refresh(first)["refresh"]
             check.answers(f"we rotate {whose} token, and the successor passes Django", django.refresh(second), 200)
-            check.answers(f"{whose} token that we rotated is refused by Django", django.refresh(first), 401, BLACKLISTED)
+            check.answers(
+                f"{whose} token that we rotated is refused by Django", django.refresh(first), 401, BLACKLISTED
+            )
 
 
 def both_write_at_once(check, directory):
@@ -115,4 +121,6 @@ def both_write_at_once(check, directory):
 
 def _all_are(check, sentence, answers, status):
     other = [f"{answer.status} {answer.text[:200]}" for answer in answers if answer.status != status]
-    check.holds(sentence, answers and not other, f"{len(other)} of {len(answers)} are not {status}, such as {other[:1]}")
+    check.holds(
+        sentence, answers and not other, f"{len(other)} of {len(answers)} are not {status}, such as {other[:1]}"
+    )

@@ -23,9 +23,7 @@ def _ours_pass_simple_jwt(check, django, login, user):
         200,
         f'{{"kind":"TokenUser","id":"{user}"}}',
     )
-    check.answers(
-        "our access token passes TokenVerifyView", django.post("/token/verify/", token=login["access"]), 200
-    )
+    check.answers("our access token passes TokenVerifyView", django.post("/token/verify/", token=login["access"]), 200)
     refreshed = django.refresh(login["refresh"])
     check.answers("our refresh token passes TokenRefreshView", refreshed, 200, '"access"')
     check.answers("our refresh token is no access token to it", django.protected(login["refresh"]), 401)
@@ -59,6 +57,8 @@ def _others_pass_neither(check, ours, django, login, algorithm):
     ]:
         check.answers(f"an access token {what} is refused by us", ours.me(change(access)), 401)
         check.answers(f"an access token {what} is refused by Simple JWT", django.protected(change(access)), 401)
-        check.answers(f"a stateless access token {what} is refused by Simple JWT", django.stateless(change(access)), 401)
+        check.answers(
+            f"a stateless access token {what} is refused by Simple JWT", django.stateless(change(access)), 401
+        )
         check.answers(f"a refresh token {what} is refused by us", ours.refresh(change(refresh)), 401)
         check.answers(f"a refresh token {what} is refused by Simple JWT", django.refresh(change(refresh)), 401)
