@@ -46,11 +46,11 @@ async fn carry_out(auth: &Auth, command: UserCommand) -> Result<(Value, String),
         UserCommand::Logout { username } => {
             let ended = auth.log_out_everywhere(&username).await?;
             let json = json!({ "sessions": ended.sessions, "tokens": ended.tokens });
-            let mut sentence = format!("{} sessions of {username} ended.", ended.sessions);
-            if ended.tokens > 0 {
-                sentence +=
-                    &format!(" {} refresh tokens that Django recorded are blacklisted.", ended.tokens);
-            }
+            let of_django = match ended.tokens {
+                0 => String::new(),
+                tokens => format!(" {tokens} refresh tokens that Django recorded are blacklisted."),
+            };
+            let sentence = format!("{} sessions of {username} ended.{of_django}", ended.sessions);
             Ok((json, sentence))
         }
     }

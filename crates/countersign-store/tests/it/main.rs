@@ -4,9 +4,11 @@
 mod database_url;
 #[cfg(test)]
 mod groups;
+#[cfg(test)]
 mod place;
 #[cfg(test)]
 mod schema;
+#[cfg(test)]
 mod sessions;
 #[cfg(test)]
 mod signing_keys;
