@@ -81,8 +81,8 @@ async fn a_session_is_ended_by_its_id_and_only_by_its_user() {
     let phone = laptop.another_device("ada").await;
     let bob = world.user("bob").await;
     let list = laptop.get(SESSIONS).await.json();
-    let lost = list.as_array().unwrap().iter().find(|session| session["current"] == false).unwrap();
-    let path = format!("{SESSIONS}{}/", lost["id"].as_str().unwrap());
+    let other = list.as_array().unwrap().iter().find(|session| session["current"] == false).unwrap();
+    let path = format!("{SESSIONS}{}/", other["id"].as_str().unwrap());
     assert_eq!(bob.delete(&path).await.is(404).json(), json!({"detail": "Not found."}));
     phone.me().await.is(200);
     assert_eq!(laptop.delete(&path).await.is(204).text(), "");
