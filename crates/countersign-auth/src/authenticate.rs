@@ -23,22 +23,27 @@ impl Auth {
         if claims.get(&self.tokens().settings().user_id_claim).is_none() {
             return Err(Error::NoUserIdentification);
         }
-        let user = self.find_user_of(&claims)?.ok_or(Error::UserNotFound)?;
+        let holder = self.holder_of(&claims)?;
+        let user = holder.user.as_ref().ok_or(Error::UserNotFound)?;
         if self.rules.check_user_is_active && !user.is_active {
             return Err(Error::UserInactive);
         }
-        if self.fingerprint(&user).is_some_and(|fingerprint| !self.carries(&claims, &fingerprint)) {
+        if self.fingerprint(user).is_some_and(|fingerprint| !self.carries(&claims, &fingerprint)) {
             return Err(Error::PasswordChanged);
         }
-        let session = match self.find_session_of(&claims) {
-            Err(Error::Token(refusal)) => return Err(Error::BearerToken(vec![(kind, refusal)])),
-            found => found?,
-        };
-        if session.as_ref().is_some_and(countersign_domain::Session::refuses_access) {
+        // With `AUTH_TOKEN_CLASSES` a refresh token may call, too.
+        let jti = claims.jti(&self.tokens().settings().jti_claim).map(str::to_owned).unwrap_or_default();
+        let session = holder.session.found();
+        let is_over = kind.can_be_blacklisted() && session.is_some_and(|session| session.ended.is_some());
+        if holder.refuses_access() || is_over || self.is_exchanged(&holder, &jti) {
             return Err(Error::BearerToken(vec![(kind, Refusal::Blacklisted)]));
         }
-        self.touch(session.as_ref(), now).await;
-        Ok(Caller { user, session: session.map(|session| session.id) })
+        self.touch(session, now).await;
+        let session = session.map(|session| session.id.clone());
+        match holder.user {
+            Some(user) => Ok(Caller { user, session }),
+            None => Err(Error::UserNotFound),
+        }
     }
 
     fn carries(&self, claims: &Claims, fingerprint: &str) -> bool {

@@ -83,7 +83,13 @@ impl KeyRing {
         };
         let mut published = Vec::new();
         for key in signing.into_iter().chain(ring.iter().filter(|key| key.state != KeyState::Signing)) {
-            let verifying = key.verifying().map_err(|error| unusable(key, &error))?;
+            let verifying = match key.verifying().map_err(|error| unusable(key, &error)) {
+                Err(error) if key.state == KeyState::Next => {
+                    complain_of_next(&error);
+                    continue;
+                }
+                verifying => verifying?,
+            };
             let id = id(&verifying);
             if !published.contains(&id) && key.state != KeyState::Signing {
                 keys = keys.also_verifying(verifying);
@@ -106,11 +112,25 @@ impl KeyRing {
         match kept {
             Kept::Rows(rows) => {
                 let used = rows.iter().filter(|row| row.state != KeyState::Retired && row.kid != CONFIGURED);
-                used.map(|row| self.configured.sealing.open(row)).collect()
+                let opened = used.map(|row| (row.state, self.configured.sealing.open(row)));
+                let is_to_be_used = |(state, key): &(KeyState, Result<OpenKey, KeyRingError>)| match key {
+                    Err(error) if *state == KeyState::Next => {
+                        complain_of_next(error);
+                        false
+                    }
+                    _ => true,
+                };
+                opened.filter(is_to_be_used).map(|(_, key)| key).collect()
             }
             Kept::Files(files) => directory::open(files),
         }
     }
+}
+
+/// A key that signs nothing yet and cannot be used, say for it was made under another `SECRET_KEY`, is passed over: it must
+/// neither keep a server from starting nor what was retired in use.
+fn complain_of_next(error: &KeyRingError) {
+    tracing::error!(%error, "the next signing key is not published");
 }
 
 /// What tells a key pair from every other.

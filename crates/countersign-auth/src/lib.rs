@@ -8,6 +8,7 @@ mod blacklist;
 mod clock;
 mod error;
 mod hashing;
+mod holder;
 mod keys;
 mod login;
 mod logout;

@@ -12,7 +12,7 @@ impl Auth {
     pub async fn log_out(&self, caller: &Caller) -> Result<(), Error> {
         let session = caller.session.as_ref().ok_or(Error::NoSession)?;
         match self.end_session(&caller.user, session.as_str(), EndReason::LoggedOut).await {
-            Err(Error::SessionNotFound) => Ok(()), // it ended meanwhile
+            Err(Error::SessionNotFound) => Ok(()), // it was the caller's own when the call began, and ended meanwhile
             ended => ended,
         }
     }

@@ -3,12 +3,13 @@
 use std::fmt;
 
 use countersign_domain::{Client, EndReason, Rotation, Session, SessionId, User};
-use countersign_store::{Blacklisting, Exchange, Exchanged, NewSession};
+use countersign_store::{Account, Blacklisting, Exchange, Exchanged, NewSession};
 use countersign_token::{Claims, Kind, Refusal, Tokens, generation_of, refresh_jti};
 use jiff::Timestamp;
 use tracing::warn;
 
 use crate::error::Submitted;
+use crate::holder::SessionOf;
 use crate::{Auth, Error, new_jti, parse_token_field};
 
 /// How often a refresh looks again at a session that others exchange under its hands. Whoever is overtaken, is so by one
@@ -40,6 +41,9 @@ struct Good {
     session: Option<Session>,
     rotation: Rotation,
 }
+
+/// The claims of a successor, and the session it belongs to.
+type Successor = (Claims, Option<SessionId>);
 
 impl Auth {
     /// Exchanges a refresh token for an access token, and with `ROTATE_REFRESH_TOKENS` for a successor too.
@@ -78,14 +82,18 @@ impl Auth {
         let token = parse_token_field("token", token)?;
         let now = self.clock.now();
         let claims = self.validate(&token, Kind::Sliding, now)?;
-        let session = self.find_session_of(&claims)?;
-        if session.as_ref().is_some_and(|session| session.ended.is_some()) {
+        let holder = self.holder_of(&claims)?;
+        let session = holder.session.found();
+        if holder.refuses_access() || session.is_some_and(|session| session.ended.is_some()) {
             return Err(Refusal::Blacklisted.into());
         }
         let tokens = self.tokens();
         tokens.check_can_be_continued(&claims)?;
-        let refreshed = tokens.sliding_refreshed(&claims, now)?;
-        self.touch(session.as_ref(), now).await;
+        let mut refreshed = tokens.sliding_refreshed(&claims, now)?;
+        if let Some(user) = &holder.user {
+            tokens.add_own(&mut refreshed, &self.added_claims(user)?, None);
+        }
+        self.touch(session, now).await;
         Ok(tokens.encode(&refreshed))
     }
 
@@ -95,37 +103,36 @@ impl Auth {
         let jti = self.jti(&claims)?.to_owned();
         // First: an exchange writes both at once, and what it blacklists it also notes as exchanged.
         let is_blacklisted = self.store.is_blacklisted(&jti)?;
-        let session = self.find_continued_session(&claims, &jti)?;
-        let rotation = match &session {
-            Some(session) => self.rotation(session, &jti, now),
+        let holder = self.holder_of_refresh(&claims, &jti)?;
+        if matches!(holder.session, SessionOf::Gone) && holder.user.is_some() {
+            return Err(Refusal::Blacklisted.into());
+        }
+        let session = holder.session.found();
+        let rotation = match session {
+            Some(session) => self.rotation(session, &jti, is_blacklisted, now),
             None => Rotation::Advance,
         };
-        match (rotation, &session) {
-            (Rotation::Reuse, Some(session)) => {
-                self.end_reused(session, now).await?;
-                return Err(Refusal::Blacklisted.into());
+        if let (Rotation::Reuse, Some(session)) = (rotation, session) {
+            self.end_reused(session, now).await?;
+        }
+        let is_refused = match (rotation, session) {
+            (Rotation::Refuse | Rotation::Reuse, _) => true,
+            // Its exchange may have blacklisted it; then the successor is what counts.
+            (Rotation::Repeat, Some(session)) if self.rules.blacklist_after_rotation => {
+                self.store.is_blacklisted(&refresh_jti(session.id.as_str(), session.generation))?
             }
-            (Rotation::Refuse | Rotation::Reuse, _) => return Err(Refusal::Blacklisted.into()),
-            // Its exchange may have blacklisted it.
-            (Rotation::Repeat, _) if self.rules.blacklist_after_rotation => {}
-            (Rotation::Advance | Rotation::Repeat, _) if is_blacklisted => {
-                return Err(Refusal::Blacklisted.into());
-            }
-            (Rotation::Advance | Rotation::Repeat, _) => {}
+            (Rotation::Advance | Rotation::Repeat, _) => is_blacklisted,
+        };
+        if is_refused {
+            return Err(Refusal::Blacklisted.into());
         }
         tokens.check(&claims, Kind::Refresh, now)?;
-        let user = self.active_user_of(&claims)?;
+        let user = self.check_active(&claims, holder.user)?;
+        let session = match holder.session {
+            SessionOf::Found(session) => Some(session),
+            SessionOf::None | SessionOf::Gone => None,
+        };
         Ok(Good { claims, jti, user, session, rotation })
-    }
-
-    fn find_continued_session(&self, claims: &Claims, jti: &str) -> Result<Option<Session>, Error> {
-        if self.session_id_of(claims).is_some() || !self.rules.rotate_refresh_tokens {
-            return self.find_session_of(claims);
-        }
-        match self.continued_session_id(claims, jti) {
-            Some(id) => Ok(self.store.find_session(&id)?),
-            None => Ok(None),
-        }
     }
 
     /// Somebody presented a token that somebody else, or they themselves long ago, had exchanged: one of the two is a
@@ -140,68 +147,76 @@ impl Auth {
     }
 
     /// The token's user; `None` for a token that names none, which Simple JWT lets pass.
-    fn active_user_of(&self, claims: &Claims) -> Result<Option<User>, Error> {
+    fn check_active(&self, claims: &Claims, user: Option<User>) -> Result<Option<User>, Error> {
         if !claims.is_truthy(&self.tokens().settings().user_id_claim) {
             return Ok(None);
         }
-        match self.find_user_of(claims)? {
+        match user {
             Some(user) if user.is_active || !self.rules.check_user_is_active => Ok(Some(user)),
             _ => Err(Error::NoActiveAccountForToken),
         }
     }
 
-    /// The claims of the successor and its session; `None` if others exchanged the token meanwhile.
+    /// The successor of a good token; `None` if others exchanged the token meanwhile.
     async fn rotate(
         &self,
         tokens: &Tokens,
         good: &Good,
         client: &Client,
         now: Timestamp,
-    ) -> Result<Option<(Claims, Option<SessionId>)>, Error> {
-        let session = self.continued_session_id(&good.claims, &good.jti);
-        let (Some(id), Some(user)) = (session, &good.user) else {
+    ) -> Result<Option<Successor>, Error> {
+        let known = good.session.as_ref().map(|session| session.id.clone());
+        let (Some(id), Some(user)) = (known.or_else(|| self.own_session_id(&good.jti)), &good.user) else {
             return Ok(Some((self.rotate_without_session(tokens, good, now).await?, None)));
         };
-        let generation = good.session.as_ref().map_or(0, |session| session.generation);
         if let (Rotation::Repeat, Some(session)) = (good.rotation, &good.session) {
-            let jti = refresh_jti(id.as_str(), generation);
-            return Ok(Some((tokens.rotated(&good.claims, &jti, session.rotated_at), Some(id))));
+            let jti = refresh_jti(id.as_str(), session.generation);
+            let mut successor = tokens.rotated(&good.claims, &jti, session.rotated_at);
+            successor.set("exp", session.expires_at.as_second());
+            return Ok(Some((successor, Some(id))));
         }
-        let jti = refresh_jti(id.as_str(), generation + 1);
-        let mut successor = tokens.rotated(&good.claims, &jti, now);
-        let expires_at = successor.expires_at().ok_or(Refusal::Invalid)?;
+        let generation = good.session.as_ref().map_or(0, |session| session.generation);
+        let next = generation.checked_add(1).ok_or(Refusal::Blacklisted)?; // after four thousand million exchanges
+        let mut successor = tokens.rotated(&good.claims, &refresh_jti(id.as_str(), next), now);
         tokens.add_own(&mut successor, &[], Some(id.as_str()));
-        let is_ours = generation_of(id.as_str(), &good.jti).is_some();
+        match self.exchange(good, user, &successor, id.clone(), client, now).await? {
+            Exchanged::Done => Ok(Some((successor, Some(id)))),
+            Exchanged::Overtaken => Ok(None),
+        }
+    }
+
+    /// Moves the session on to the successor, in its row and in Django's tables as far as they are kept.
+    async fn exchange(
+        &self,
+        good: &Good,
+        user: &User,
+        successor: &Claims,
+        session: SessionId,
+        client: &Client,
+        now: Timestamp,
+    ) -> Result<Exchanged, Error> {
+        let expires_at = successor.expires_at().ok_or(Refusal::Invalid)?;
+        let is_ours = generation_of(session.as_str(), &good.jti).is_some();
         let is_blacklisted = self.rules.blacklist_after_rotation && (self.rules.django_peer || !is_ours);
-        let user = user.id;
-        let row = |claims| self.token_row(claims, Some(user), now);
-        let exchange = Exchange {
-            begun: good.session.is_none().then(|| NewSession {
-                id: id.clone(),
-                user,
-                created_at: now,
-                expires_at,
-                client: client.clone(),
-            }),
-            session: id.clone(),
-            generation,
+        let row = |claims| self.token_row(claims, Some(user.id), now);
+        let begun = good.session.is_none().then(|| {
+            let client = client.clone();
+            let begun =
+                NewSession { id: session.clone(), user: user.id, created_at: now, expires_at, client };
+            (begun, Account::of(user, self.rules.check_user_is_active))
+        });
+        let adds_rows = begun.is_some() || self.rules.django_peer;
+        let exchanged = self.store.exchange(Exchange {
+            session,
+            begun,
+            generation: good.session.as_ref().map_or(0, |session| session.generation),
             jti: good.jti.clone(),
             at: now,
             expires_at,
             blacklisted: is_blacklisted.then(|| row(&good.claims)).transpose()?,
-            recorded: self.rules.django_peer.then(|| row(&successor)).transpose()?,
-        };
-        let has_begun = exchange.begun.is_some();
-        let exchanged = self.store.exchange(exchange);
-        let exchanged = if has_begun || self.rules.django_peer {
-            tokio::join!(exchanged, self.sweep(now)).0 // rows were added
-        } else {
-            exchanged.await
-        };
-        match exchanged? {
-            Exchanged::Done => Ok(Some((successor, Some(id)))),
-            Exchanged::Overtaken => Ok(None),
-        }
+            recorded: self.rules.django_peer.then(|| row(successor)).transpose()?,
+        });
+        Ok(if adds_rows { tokio::join!(exchanged, self.sweep(now)).0? } else { exchanged.await? })
     }
 
     /// Rotation as Simple JWT does it, by its tables alone: where sessions are left out, or the token names no user.

@@ -1,7 +1,7 @@
 //! The sessions of a user: which there are, which one a token belongs to, and ending one.
 
 use countersign_domain::{EndReason, Presented, Rotation, Session, SessionId, User};
-use countersign_token::{Claims, Refusal, generation_of, refresh_jti, session_of};
+use countersign_token::{generation_of, refresh_jti, session_of};
 use jiff::Timestamp;
 
 use crate::{Auth, Error, new_jti};
@@ -44,47 +44,27 @@ impl Auth {
         self.tokens().settings().session_claim.is_some()
     }
 
-    /// The id of the session that a token names.
-    pub(crate) fn session_id_of(&self, claims: &Claims) -> Option<SessionId> {
-        let tokens = self.tokens();
-        let claim = claims.get(tokens.settings().session_claim.as_deref()?)?;
-        SessionId::parse(claim.as_str()?)
-    }
-
-    /// The id of the session that a refresh token continues: for one made without a session, a new one of its own.
-    pub(crate) fn continued_session_id(&self, claims: &Claims, jti: &str) -> Option<SessionId> {
-        let named = self.session_id_of(claims);
-        named.or_else(|| self.has_sessions().then(|| SessionId::parse(&session_of(jti))).flatten())
-    }
-
-    /// The session that a token names; `None` for a token made without one, by a Django or before there were sessions.
-    ///
-    /// A session that has no row any more has ended long ago, so its token is refused. Only a Django beside us may have
-    /// continued a session beyond what its row says; and of a user who is deleted, that is the reason to give.
-    pub(crate) fn find_session_of(&self, claims: &Claims) -> Result<Option<Session>, Error> {
-        let Some(id) = self.session_id_of(claims) else { return Ok(None) };
-        match self.store.find_session(&id)? {
-            None if !self.rules.django_peer && self.find_user_of(claims)?.is_some() => {
-                Err(Refusal::Blacklisted.into())
-            }
-            found => Ok(found),
-        }
-    }
-
     /// What a refresh token with this id means for its session.
-    pub(crate) fn rotation(&self, session: &Session, jti: &str, now: Timestamp) -> Rotation {
-        let Self { rules, .. } = self;
-        session.rotation(
-            presented(session, jti),
-            jti,
-            now,
-            rules.refresh_grace,
-            rules.blacklist_after_rotation,
-        )
+    ///
+    /// One that another service made for the session, and that is blacklisted, was exchanged or logged out of before.
+    pub(crate) fn rotation(
+        &self,
+        session: &Session,
+        jti: &str,
+        is_blacklisted: bool,
+        now: Timestamp,
+    ) -> Rotation {
+        let (presented, rules) = (presented(session, jti), &self.rules);
+        let ends = rules.blacklist_after_rotation;
+        match session.rotation(presented, jti, now, rules.refresh_grace, ends) {
+            Rotation::Advance if presented == Presented::Foreign && is_blacklisted && ends => Rotation::Reuse,
+            rotation => rotation,
+        }
     }
 }
 
-/// Which refresh token of the session has this id.
+/// Which refresh token of the session has this id. The session of a token made without one is known by that token.
 pub(crate) fn presented(session: &Session, jti: &str) -> Presented {
-    generation_of(session.id.as_str(), jti).map_or(Presented::Foreign, Presented::Generation)
+    let first = || (session_of(jti) == session.id.as_str()).then_some(0);
+    generation_of(session.id.as_str(), jti).or_else(first).map_or(Presented::Foreign, Presented::Generation)
 }

@@ -1,8 +1,10 @@
 //! Verifying: whether a token of any kind is good.
 
-use countersign_token::{Kind, Refusal, generation_of};
+use countersign_token::Kind;
 
 use crate::error::Submitted;
+use crate::holder::{Holder, SessionOf};
+use crate::sessions::presented;
 use crate::{Auth, Error, parse_token_field};
 
 impl Auth {
@@ -11,22 +13,26 @@ impl Auth {
     pub fn verify(&self, token: Submitted) -> Result<(), Error> {
         let token = parse_token_field("token", token)?;
         let claims = self.validate(&token, Kind::Untyped, self.clock.now())?;
-        let session = match self.find_session_of(&claims) {
-            Err(Error::Token(Refusal::Blacklisted)) => return Err(Error::VerifiedTokenBlacklisted),
-            found => found?,
+        // Without a session, Simple JWT's rules alone apply, which do not look for the user.
+        let holder = match self.session_id_of(&claims) {
+            Some(_) => self.holder_of(&claims)?,
+            None => Holder { user: None, session: SessionOf::None },
         };
-        if session.as_ref().is_some_and(countersign_domain::Session::refuses_access) {
+        if holder.refuses_access() {
             return Err(Error::VerifiedTokenBlacklisted);
         }
         let tokens = self.tokens();
         let jti = claims.jti(&tokens.settings().jti_claim);
         let Some(jti) = jti.filter(|_| self.rules.blacklist_after_rotation) else { return Ok(()) };
-        let is_exchanged = session.is_some_and(|session| {
-            generation_of(session.id.as_str(), jti).is_some_and(|generation| generation < session.generation)
-        });
-        if is_exchanged || self.store.is_blacklisted(jti)? {
+        if self.is_exchanged(&holder, jti) || self.store.is_blacklisted(jti)? {
             return Err(Error::VerifiedTokenBlacklisted);
         }
         Ok(())
+    }
+
+    /// Whether the token with this id was exchanged for another, which ended it.
+    pub(crate) fn is_exchanged(&self, holder: &Holder, jti: &str) -> bool {
+        self.rules.blacklist_after_rotation
+            && holder.session.found().is_some_and(|session| session.has_exchanged(presented(session, jti)))
     }
 }

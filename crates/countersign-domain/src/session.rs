@@ -151,6 +151,12 @@ impl Session {
     /// How long "last seen" may lag behind, so that it costs at most one write a minute.
     const SEEN_EVERY: SignedDuration = SignedDuration::from_secs(60);
 
+    /// Whether a presented refresh token was exchanged for the present one, or for one before it.
+    #[must_use]
+    pub fn has_exchanged(&self, presented: Presented) -> bool {
+        matches!(presented, Presented::Generation(generation) if generation < self.generation)
+    }
+
     /// Whether its access tokens are refused.
     #[must_use]
     pub fn refuses_access(&self) -> bool {
@@ -188,7 +194,8 @@ impl Session {
     ) -> Rotation {
         let was_replaced = self.replaced_jti.as_deref() == Some(jti);
         let is_ahead = matches!(presented, Presented::Generation(ahead) if ahead > self.generation);
-        let is_in_grace = now.duration_since(self.rotated_at) < grace;
+        // Another process's clock may be a little ahead; without any grace nothing is within it.
+        let is_in_grace = now.duration_since(self.rotated_at).abs() < grace;
         if self.ended.is_some() || is_ahead {
             Rotation::Refuse
         } else if self.is_at(presented, jti) {

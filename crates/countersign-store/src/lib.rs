@@ -23,9 +23,9 @@ use std::sync::{Arc, Mutex};
 pub use database_url::{DatabaseUrl, DatabaseUrlError};
 pub use error::{InsertUserError, StoreError};
 pub use sessions::{Ended, Exchange, Exchanged, NewSession, RefreshId};
-pub use signing_keys::{KeyState, Rotation, StoredKey};
+pub use signing_keys::{KeyRotation, KeyState, StoredKey};
 pub use tokens::{Blacklisting, Ending, NewToken, OutstandingToken, TokensOf};
-pub use users::UserChange;
+pub use users::{Account, UserChange};
 
 /// A migrated database, open for use. Cheap to clone; the last clone to go closes it after its waiting writes.
 ///

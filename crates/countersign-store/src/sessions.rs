@@ -8,6 +8,7 @@ use rusqlite::{Connection, Row, ToSql};
 use crate::sqlite::{all, execute, first};
 use crate::timestamp::from_microseconds;
 use crate::tokens::{blacklist, blacklist_recorded, end_tokens, has_blacklist_row, insert};
+use crate::users::{Account, is_still};
 use crate::{Ending, NewToken, Store, StoreError};
 
 /// Rows that a sweep looks at; a login adds one, so that sweeping is faster than growth.
@@ -43,8 +44,8 @@ pub struct NewSession {
 pub struct Exchange {
     /// Whose token it is.
     pub session: SessionId,
-    /// The session to make first where there is none, for a token that was made elsewhere.
-    pub begun: Option<NewSession>,
+    /// The session to make first where there is none, for a token that was made elsewhere, if the account is still this.
+    pub begun: Option<(NewSession, Account)>,
     /// The generation that the session is at.
     pub generation: u32,
     /// The id of the token that is exchanged.
@@ -64,8 +65,8 @@ pub struct Exchange {
 pub enum Exchanged {
     /// The session is at the next generation.
     Done,
-    /// Nothing was written: the session is not at that generation any more, has ended or is not there, or the token is in
-    /// Django's blacklist.
+    /// Nothing was written: the session is not at that generation any more, has ended or is not there, the token is in
+    /// Django's blacklist, or the account has changed.
     Overtaken,
 }
 
@@ -113,7 +114,10 @@ impl Store {
                 if has_blacklist_row(connection, &exchange.jti)? {
                     return Ok(Exchanged::Overtaken);
                 }
-                if let Some(session) = &exchange.begun {
+                if let Some((session, account)) = &exchange.begun {
+                    if !is_still(connection, account)? {
+                        return Ok(Exchanged::Overtaken);
+                    }
                     insert_session(connection, session)?;
                 }
                 let advanced = execute(
@@ -155,7 +159,7 @@ impl Store {
     }
 
     /// Ends one session of a user, and its refresh token in Django's tables, where that is recorded; false if the user has
-    /// no such session that has not ended.
+    /// no such session that has not ended. (One that was blacklisted has ended but for its access tokens, and now does.)
     pub async fn end_session(
         &self,
         id: SessionId,
@@ -169,7 +173,7 @@ impl Store {
                 let generation: Option<u32> = first(
                     connection,
                     "UPDATE countersign_session SET ended_at = $3, ended_because = $4
-                      WHERE id = $1 AND user_id = $2 AND ended_at IS NULL
+                      WHERE id = $1 AND user_id = $2 AND (ended_at IS NULL OR ended_because = 'blacklisted')
                      RETURNING generation",
                     &[&id.as_str(), &user.get(), &at.as_microsecond(), &because.name()],
                     |row| row.get(0),
@@ -265,11 +269,19 @@ pub(crate) fn end_all(
     kept: &str,
     kept_jti: &str,
 ) -> rusqlite::Result<Ended> {
+    let values: [&dyn ToSql; 4] = [&user.get(), &ending.at.as_microsecond(), &ending.because.name(), &kept];
     let sessions = execute(
         connection,
         "UPDATE countersign_session SET ended_at = $2, ended_because = $3
           WHERE user_id = $1 AND ended_at IS NULL AND id <> $4",
-        &[&user.get(), &ending.at.as_microsecond(), &ending.because.name(), &kept],
+        &values,
+    )?;
+    // Their access tokens were left good. They are not counted, as nobody sees them in a list.
+    execute(
+        connection,
+        "UPDATE countersign_session SET ended_at = $2, ended_because = $3
+          WHERE user_id = $1 AND ended_because = 'blacklisted' AND id <> $4",
+        &values,
     )?;
     Ok(Ended { sessions, tokens: end_tokens(connection, user, ending, kept_jti)? })
 }

@@ -67,7 +67,7 @@ impl fmt::Debug for StoredKey {
 
 /// The next key becomes the signing one, and the signing one verifies.
 #[derive(Debug, Clone)]
-pub struct Rotation {
+pub struct KeyRotation {
     /// The next key, as the caller saw it.
     pub next: String,
     /// The signing key, as the caller saw it; `None` when the configured key signs.
@@ -99,10 +99,10 @@ impl Store {
     }
 
     /// Changes which key signs. False, and nothing is changed, if the keys are not those that the caller saw.
-    pub async fn rotate_keys(&self, rotation: Rotation) -> Result<bool, StoreError> {
+    pub async fn rotate_keys(&self, rotation: KeyRotation) -> Result<bool, StoreError> {
         self.sqlite
             .write(move |connection| {
-                let Rotation { next, signing, configured: (name, algorithm), at } = rotation;
+                let KeyRotation { next, signing, configured: (name, algorithm), at } = rotation;
                 let in_state = |sql| first(connection, sql, &[], |row| row.get::<_, String>(0));
                 let is_next = in_state("SELECT kid FROM countersign_key WHERE state = 'next'")?;
                 let is_signing = in_state("SELECT kid FROM countersign_key WHERE state = 'signing'")?;

@@ -13,6 +13,7 @@ use crate::foreign_keys::find_table_that_refers_to_tokens;
 use crate::sessions::{count_past, insert_session};
 use crate::sqlite::{all, execute, first};
 use crate::timestamp::{from_text, to_text};
+use crate::users::{Account, is_still};
 use crate::{NewSession, Store, StoreError};
 
 /// Rows that a flush looks for and deletes in one transaction, so that others can write between.
@@ -118,11 +119,10 @@ impl Store {
         user: &User,
         last_login: Option<Timestamp>,
     ) -> Result<bool, StoreError> {
-        let (id, hash) = (user.id.get(), user.password_hash.clone());
+        let (id, account) = (user.id.get(), Account::of(user, true));
         self.sqlite
             .write(move |connection| {
-                let is_unchanged = "SELECT 1 FROM auth_user WHERE id = $1 AND password = $2 AND is_active";
-                if first(connection, is_unchanged, &[&id, &hash.as_str()], |_| Ok(()))?.is_none() {
+                if !is_still(connection, &account)? {
                     return Ok(false);
                 }
                 if let Some(time) = last_login {

@@ -40,6 +40,23 @@ pub struct UserChange {
     pub last_login: Option<Timestamp>,
 }
 
+/// What a login or a refresh has checked of an account: whoever changes that ends the sessions there are, and must not
+/// miss one that is about to begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    id: UserId,
+    password_hash: PasswordHash,
+    must_be_active: bool,
+}
+
+impl Account {
+    /// The account as it was read; `must_be_active` if an inactive one is refused.
+    #[must_use]
+    pub fn of(user: &User, must_be_active: bool) -> Self {
+        Self { id: user.id, password_hash: user.password_hash.clone(), must_be_active }
+    }
+}
+
 impl Store {
     /// The user with exactly this username.
     pub fn find_user_by_username(&self, username: &str) -> Result<Option<User>, StoreError> {
@@ -146,6 +163,15 @@ impl Store {
             })
             .await
     }
+}
+
+/// Whether the account is there, with the same password, and active if it must be.
+pub(crate) fn is_still(connection: &Connection, account: &Account) -> rusqlite::Result<bool> {
+    let Account { id, password_hash, must_be_active } = account;
+    let sql = "SELECT is_active FROM auth_user WHERE id = $1 AND password = $2";
+    let is_active: Option<bool> =
+        first(connection, sql, &[&id.get(), &password_hash.as_str()], |row| row.get(0))?;
+    Ok(is_active.is_some_and(|is_active| is_active || !must_be_active))
 }
 
 fn update(connection: &Connection, id: UserId, change: &UserChange) -> rusqlite::Result<bool> {

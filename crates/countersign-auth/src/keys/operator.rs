@@ -1,6 +1,6 @@
 //! What the operator does with the ring in the database: generate, rotate, retire.
 
-use countersign_store::{KeyState, Rotation, StoredKey};
+use countersign_store::{KeyRotation, KeyState, StoredKey};
 use countersign_token::{Algorithm, KeyError, Keys, SigningKey, VerifyingKey};
 use jiff::Timestamp;
 use zeroize::Zeroizing;
@@ -51,7 +51,7 @@ impl KeyRing {
         self.check_is_published(next, at, now)?;
         self.check_can_sign(next)?;
         let signing = rows.iter().find(|row| row.state == KeyState::Signing).map(|row| row.kid.clone());
-        let rotation = Rotation {
+        let rotation = KeyRotation {
             next: next.kid.clone(),
             signing: signing.clone(),
             configured: (CONFIGURED, self.configured.algorithm.name()),

@@ -274,30 +274,36 @@ async fn a_sealed_key_opens_in_its_own_row_alone() {
 }
 
 #[tokio::test]
-async fn a_key_that_cannot_be_used_stops_the_start_and_never_comes_to_sign() {
+async fn a_key_that_cannot_be_used_stops_the_start_unless_it_is_the_next_one_and_never_comes_to_sign() {
     let service = Service::start(rules());
     for (kid, algorithm, reason) in [
         ("damaged", "EdDSA", "the key is not an unbroken PEM text"),
         ("shared", "HS256", "HS256 is no algorithm with a key pair"),
         ("unknown", "none", "none is no algorithm with a key pair"),
     ] {
-        let label = format!("{kid} {algorithm}");
         let at = "2026-01-01T12:00:00Z".parse().unwrap();
-        let key = StoredKey {
-            kid: kid.to_owned(),
+        let key = |kid: String, state| StoredKey {
+            sealed: Some(
+                Seal::derive(SECRET_KEY).seal(b"no key at all", format!("{kid} {algorithm}").as_bytes()),
+            ),
+            kid,
             algorithm: algorithm.to_owned(),
-            state: KeyState::Next,
-            sealed: Some(Seal::derive(SECRET_KEY).seal(b"no key at all", label.as_bytes())),
+            state,
             created_at: at,
             changed_at: at,
         };
-        assert!(service.store.insert_key(key).await.unwrap());
-        let expected = format!("the signing key {kid} in the database cannot be used: {reason}");
-        let at_start = refusal(service.try_beside(configured(SECRET_KEY, &[])));
-        assert!(at_start.starts_with(&expected), "{at_start}");
+        let expected = |kid: &str| format!("the signing key {kid} in the database cannot be used: {reason}");
+        assert!(service.store.insert_key(key(kid.to_owned(), KeyState::Next)).await.unwrap());
+        service.try_beside(configured(SECRET_KEY, &[])).expect("it signs nothing, and is passed over");
         let at_rotation = refusal(service.auth.key_ring().rotate(true).await);
-        assert!(at_rotation.starts_with(&expected), "{at_rotation}");
+        assert!(at_rotation.starts_with(&expected(kid)), "{at_rotation}");
         service.auth.key_ring().retire(kid, false).await.unwrap();
+
+        let kid = format!("{kid} too");
+        assert!(service.store.insert_key(key(kid.clone(), KeyState::Verifying)).await.unwrap());
+        let at_start = refusal(service.try_beside(configured(SECRET_KEY, &[])));
+        assert!(at_start.starts_with(&expected(&kid)), "{at_start}");
+        service.auth.key_ring().retire(&kid, true).await.unwrap();
     }
 }
 
@@ -362,13 +368,22 @@ async fn keys_that_cannot_be_read_anew_leave_those_of_before_in_use() {
     let ada = service.welcome("ada").await;
     let beside = service.try_beside(configured(NEW_SECRET_KEY, &[SECRET_KEY])).unwrap();
     beside.auth.key_ring().generate(Algorithm::EdDSA).await.unwrap();
+    beside.auth.key_ring().rotate(true).await.unwrap();
     assert!(matches!(service.auth.reload_keys(), Err(KeyRingError::Sealed { .. })));
     is_logged_in(&ada).await;
-    let (kid, retire) = (beside.states().len(), beside.auth.key_ring());
-    assert_eq!(kid, 2);
-    let next = retire.list().unwrap().pop().unwrap();
-    retire.retire(&next.kid, false).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_next_key_made_under_another_secret_does_not_keep_a_retired_one_in_use() {
+    let service = Service::start(rules());
+    let ada = service.welcome("ada").await;
+    service.move_to(Algorithm::EdDSA).await;
+    let elsewhere = service.try_beside(configured(NEW_SECRET_KEY, &[SECRET_KEY])).unwrap();
+    elsewhere.auth.key_ring().generate(Algorithm::EdDSA).await.unwrap();
+    service.auth.key_ring().retire("configured", true).await.unwrap();
     assert!(service.auth.reload_keys().unwrap());
+    assert!(ada.whoami().await.is_err(), "the key that signed it is retired");
+    service.try_beside(configured(SECRET_KEY, &[])).expect("and nothing keeps a server from starting");
 }
 
 #[tokio::test]

@@ -106,6 +106,17 @@ async fn without_grace_a_replay_is_refused_at_once_and_ends_the_session() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_behind_makes_no_grace_where_there_is_none() {
+    let service = Service::start(without_grace(true));
+    let mut ada = service.welcome("ada").await;
+    service.clock.advance_secs(10);
+    let first = ada.refresh.clone();
+    ada.refresh().await.unwrap();
+    service.clock.advance_secs(-5);
+    assert_eq!(refusal(ada.present(&first).await), REFUSED);
+}
+
+#[tokio::test]
 async fn without_the_blacklist_older_tokens_stay_good_for_their_session() {
     for rules in [rotating(false), without_grace(false)] {
         let service = Service::start(rules);
@@ -198,8 +209,8 @@ async fn only_successor(services: &[Arc<Service>], token: &str, callers: usize) 
     successors.into_iter().next().unwrap()
 }
 
-/// Tried with a mutant: without `AND generation = $2` in the store's exchange each caller moves the session on, and this
-/// fails in the first round. (Who takes `Overtaken` for done fails further down, where each successor is another.)
+/// Tried with a mutant: with `AND $2 = $2` for `AND generation = $2` in the store's exchange each caller moves the session
+/// on, and this fails, as do the two races below. (Who takes `Overtaken` for done fails in the last of them.)
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_hundred_who_refresh_with_one_token_at_once_all_get_the_same_successor() {
     for rules in [rotating(true), rotating(false)] {
@@ -316,6 +327,56 @@ mod of_a_django {
     }
 
     #[tokio::test]
+    async fn whoever_stole_a_token_of_django_is_thrown_out_when_its_owner_comes_back() {
+        let with_session = |token: &str| rotated_by_django(token, "abcdef0123454def8123456789abcdef");
+        for (peer, has_session) in [(true, true), (false, true), (true, false), (false, false)] {
+            let service = Service::start(Rules { django_peer: peer, ..rotating(true) });
+            let mut owner = with_token_of_django(&service).await;
+            if has_session {
+                owner.log_in().await.unwrap();
+                owner.refresh = with_session(&owner.refresh);
+            }
+            let mut thief = service.stranger("ada");
+            thief.refresh = owner.refresh.clone();
+            thief.refresh().await.unwrap();
+            thief.refresh().await.unwrap();
+            service.clock.advance_secs(GRACE);
+            assert_eq!(refusal(owner.refresh().await), REFUSED);
+            assert_eq!(refusal(thief.refresh().await), REFUSED, "{peer} {has_session}");
+            assert_eq!(refusal(thief.whoami().await), REFUSED_ACCESS);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_not_given_again_once_django_has_logged_its_successor_out() {
+        let service = Service::start(Rules { django_peer: true, ..rotating(true) });
+        let mut ada = service.welcome("ada").await;
+        let first = ada.refresh.clone();
+        ada.refresh().await.unwrap();
+        let successor = ada.recorded().pop().unwrap();
+        let row = countersign_store::NewToken {
+            jti: successor.jti,
+            text: successor.text,
+            user: successor.user,
+            created_at: ada.session().created_at,
+            expires_at: successor.expires_at,
+        };
+        service.store.blacklist_token(row, None, ada.session().created_at).await.unwrap();
+        assert_eq!(refusal(ada.present(&first).await), REFUSED);
+    }
+
+    #[tokio::test]
+    async fn an_ended_session_of_a_token_of_django_stays_ended_when_rotation_is_turned_off() {
+        let service = Service::start(rotating(false));
+        let mut ada = with_token_of_django(&service).await;
+        let first = ada.refresh.clone();
+        ada.refresh().await.unwrap();
+        ada.log_out().await.unwrap();
+        let beside = service.beside(crate::service::rules());
+        assert_eq!(refusal(ada.at(&beside).present(&first).await), REFUSED);
+    }
+
+    #[tokio::test]
     async fn a_token_that_django_rotated_outlives_the_row_of_its_session_beside_a_django_only() {
         for peer in [true, false] {
             let service = Service::start(Rules { django_peer: peer, ..rotating(true) });
@@ -327,6 +388,9 @@ mod of_a_django {
             service.clock.advance_secs(2 * REFRESH_LIFETIME + ACCESS_LIFETIME);
             service.auth.flush_expired_tokens(drop).await.unwrap();
             assert_eq!(ada.refresh().await.is_ok(), peer);
+            if peer {
+                ada.refresh().await.expect("its successor has an id of its own");
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use countersign_store::{Ended, UserChange};
 use countersign_token::Kind;
 use countersign_token::json::{Value, to_compact};
 
-use crate::service::{Person, Service, browser, claim, claims, field, refusal, rotating, rules};
+use crate::service::{Person, Service, browser, claim, claims, field, refusal, rotating, rules, sign};
 
 const REFUSED_ACCESS: &str = "the bearer token was refused: [(Access, Blacklisted)]";
 
@@ -209,4 +209,89 @@ async fn tokens_can_name_their_user_by_the_log_in_name() {
     assert_eq!(ada.whoami().await.unwrap(), "ada");
     service.store.delete_user(ada.row().id).await.unwrap();
     assert_eq!(refusal(ada.whoami().await), "the bearer token's user does not exist");
+    service.register("ada", "somebody else's secret").await.unwrap();
+    assert_eq!(refusal(ada.whoami().await), REFUSED_ACCESS, "her name, and not her session");
+    assert_eq!(refusal(ada.refresh().await), "Token is blacklisted");
+}
+
+#[tokio::test]
+async fn what_ends_a_user_ends_the_access_tokens_of_blacklisted_sessions_too() {
+    let service = Service::start(rules());
+    for name in ["ada", "bob", "eve", "dan"] {
+        let person = service.welcome(name).await;
+        person.blacklist().await.unwrap();
+        person.whoami().await.unwrap();
+        match name {
+            "ada" => service.auth.change_password(name, "another good secret").await.unwrap(),
+            "bob" => drop(service.auth.log_out_everywhere(name).await.unwrap()),
+            "eve" => drop(person.log_out_all(false).await.unwrap()),
+            _ => person.log_out().await.unwrap(),
+        }
+        assert_eq!(refusal(person.whoami().await), REFUSED_ACCESS, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_thief_cannot_hide_a_session_from_its_user_by_blacklisting_it() {
+    let service = Service::start(rules());
+    let ada = service.welcome("ada").await;
+    let thief = another_device(&service, "ada").await;
+    thief.blacklist().await.unwrap();
+    ada.log_out_all(true).await.unwrap();
+    assert_eq!(refusal(thief.whoami().await), REFUSED_ACCESS);
+    ada.whoami().await.unwrap();
+}
+
+#[tokio::test]
+async fn with_their_user_sessions_are_deleted_for_verification_and_sliding_tokens_too() {
+    let service = Service::start(rules());
+    let ada = service.welcome("ada").await;
+    let mut sliding = service.stranger("ada");
+    sliding.log_in_sliding().await.unwrap();
+    service.auth.delete_user("ada").await.unwrap();
+    for token in [&ada.access, &ada.refresh, &sliding.access] {
+        assert_eq!(refusal(ada.verify(token)), "the token to verify is blacklisted");
+    }
+    assert_eq!(refusal(service.auth.refresh_sliding(field(&sliding.access)).await), "Token is blacklisted");
+}
+
+#[tokio::test]
+async fn a_token_that_names_the_session_of_another_user_opens_nothing_and_hurts_nobody() {
+    let service = Service::start(rotating(true));
+    let ada = service.welcome("ada").await;
+    let mut bob = service.welcome("bob").await;
+    let in_her_session = |token: &str| {
+        let mut mixed = claims(token);
+        mixed.set("sid", claim(&ada.refresh, "sid"));
+        sign(&mixed)
+    };
+    bob.refresh = in_her_session(&bob.refresh);
+    bob.access = in_her_session(&bob.access);
+    is_refused_everywhere(&mut bob).await;
+    assert_eq!(ada.session().generation, 0);
+    ada.whoami().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_was_exchanged_does_not_call_a_protected_endpoint() {
+    let service = Service::start(Rules { auth_token_classes: vec![Kind::Refresh], ..rotating(true) });
+    let mut ada = service.welcome("ada").await;
+    ada.access = ada.refresh.clone();
+    ada.whoami().await.unwrap();
+    ada.present(&ada.refresh).await.unwrap();
+    assert_eq!(refusal(ada.whoami().await), "the bearer token was refused: [(Refresh, Blacklisted)]");
+}
+
+#[tokio::test]
+async fn a_sliding_token_gets_the_added_claims_anew_when_it_is_refreshed() {
+    let token_claims = vec![TokenClaim { name: "staff".to_owned(), source: ClaimSource::IsStaff }];
+    let service = Service::start(Rules { token_claims, ..rules() });
+    service.welcome("ada").await;
+    let mut ada = service.stranger("ada");
+    ada.change(UserChange { is_staff: Some(true), ..UserChange::default() }).await;
+    ada.log_in_sliding().await.unwrap();
+    assert_eq!(claims(&ada.access).get("staff"), Some(&Value::Bool(true)));
+    ada.change(UserChange { is_staff: Some(false), ..UserChange::default() }).await;
+    let refreshed = service.auth.refresh_sliding(field(&ada.access)).await.unwrap();
+    assert_eq!(claims(&refreshed).get("staff"), Some(&Value::Bool(false)));
 }

@@ -1,7 +1,7 @@
 //! The sessions: made at a login, exchanged by compare-and-set, ended once, and gone when they are past use.
 
-use countersign_domain::{Client, EndReason, Session, SessionId, UserId};
-use countersign_store::{Ended, Exchange, Exchanged, NewSession, Store};
+use countersign_domain::{Client, EndReason, PasswordHash, Session, SessionId, UserId};
+use countersign_store::{Account, Ended, Exchange, Exchanged, NewSession, Store, UserChange};
 use jiff::Timestamp;
 
 use crate::place::{Place, after_noon, ending, noon, person, token};
@@ -31,6 +31,15 @@ fn exchange(digit: char, generation: u32, at: Timestamp) -> Exchange {
         blacklisted: None,
         recorded: None,
     }
+}
+
+/// The account as it is.
+fn account(store: &Store, user: UserId) -> Account {
+    Account::of(&store.find_user(user).unwrap().unwrap(), true)
+}
+
+fn begun(store: &Store, digit: char, user: UserId) -> (NewSession, Account) {
+    (new_session(digit, user), account(store, user))
 }
 
 async fn log_in(store: &Store, user: UserId, digits: &str) {
@@ -121,7 +130,7 @@ async fn an_exchange_writes_djangos_tables_with_the_session_or_not_at_all() {
     let overtaken = Exchange { jti: "another".to_owned(), ..exchange('a', 0, noon()) };
     assert_eq!(store.exchange(with_tokens(overtaken, "three")).await.unwrap(), Exchanged::Overtaken);
     let of_ended =
-        Exchange { jti: first.clone(), begun: Some(new_session('d', ada)), ..exchange('d', 0, noon()) };
+        Exchange { jti: first.clone(), begun: Some(begun(&store, 'd', ada)), ..exchange('d', 0, noon()) };
     assert_eq!(store.exchange(of_ended).await.unwrap(), Exchanged::Overtaken);
     assert_eq!(store.find_session(&id('d')).unwrap(), None, "a blacklisted token begins no session");
     assert_eq!(
@@ -134,7 +143,7 @@ async fn an_exchange_writes_djangos_tables_with_the_session_or_not_at_all() {
 async fn a_token_made_elsewhere_begins_one_session_however_many_exchange_it() {
     let (_place, store, ada, _) = with_sessions().await;
     let foreign = |at| Exchange {
-        begun: Some(NewSession { created_at: at, ..new_session('d', ada) }),
+        begun: Some((NewSession { created_at: at, ..new_session('d', ada) }, account(&store, ada))),
         jti: "of django".to_owned(),
         ..exchange('d', 0, at)
     };
@@ -143,6 +152,38 @@ async fn a_token_made_elsewhere_begins_one_session_however_many_exchange_it() {
     let session = found(&store, 'd');
     assert_eq!((session.generation, session.created_at), (1, after_noon(1)));
     assert_eq!(session.replaced_jti.as_deref(), Some("of django"));
+}
+
+#[tokio::test]
+async fn no_session_begins_for_an_account_that_has_changed() {
+    let changes = [
+        UserChange { is_active: Some(false), ..UserChange::default() },
+        UserChange { password_hash: Some(PasswordHash::new("another".to_owned())), ..UserChange::default() },
+    ];
+    for change in changes {
+        let (_place, store, ada, _) = with_sessions().await;
+        let begun = Some(begun(&store, 'd', ada));
+        store.update_user(ada, change).await.unwrap();
+        let late = Exchange { begun, ..exchange('d', 0, noon()) };
+        assert_eq!(store.exchange(late).await.unwrap(), Exchanged::Overtaken);
+        assert_eq!(store.find_session(&id('d')).unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_was_blacklisted_can_still_be_ended_for_good() {
+    let (_place, store, ada, _) = with_sessions().await;
+    for digit in ['a', 'b'] {
+        let current = token(&refresh_id(id(digit).as_str(), 0), Some(ada));
+        store.blacklist_token(current, Some(id(digit)), after_noon(1)).await.unwrap();
+    }
+    let end = || store.end_session(id('a'), ada, after_noon(2), EndReason::LoggedOut, refresh_id);
+    assert!(end().await.unwrap());
+    assert!(!end().await.unwrap());
+    let ended = store.end_sessions(ada, ending(after_noon(3)), None).await.unwrap();
+    assert_eq!(ended.sessions, 0, "neither was there to be seen");
+    assert_eq!(found(&store, 'a').ended, Some((after_noon(2), EndReason::LoggedOut)));
+    assert_eq!(found(&store, 'b').ended, Some((after_noon(3), EndReason::Operator)));
 }
 
 #[tokio::test]

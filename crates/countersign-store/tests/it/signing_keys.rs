@@ -1,6 +1,6 @@
 //! The key ring: one key signs, one is next, and of two operators who change it at once one is told so.
 
-use countersign_store::{KeyState, Rotation, Store, StoredKey};
+use countersign_store::{KeyRotation, KeyState, Store, StoredKey};
 
 use crate::place::{Place, after_noon, noon};
 
@@ -15,8 +15,8 @@ fn next_key(kid: &str) -> StoredKey {
     }
 }
 
-fn rotation(next: &str, signing: Option<&str>) -> Rotation {
-    Rotation {
+fn rotation(next: &str, signing: Option<&str>) -> KeyRotation {
+    KeyRotation {
         next: next.to_owned(),
         signing: signing.map(str::to_owned),
         configured: ("configured", "HS256"),
