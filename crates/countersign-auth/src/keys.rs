@@ -160,6 +160,15 @@ impl Kept {
         own.unwrap_or(if another_signs { KeyState::Verifying } else { KeyState::Signing })
     }
 
+    /// Whether the files of a ring signed before, and none does now: they were lost, as nothing else would end that.
+    fn has_lost_what_signed(&self, before: &Self) -> bool {
+        let signs = |kept: &Self| match kept {
+            Self::Rows(_) => false,
+            Self::Files(files) => files.iter().any(|file| file.state == KeyState::Signing),
+        };
+        signs(before) && !signs(self)
+    }
+
     fn unusable(&self, name: &str, reason: &dyn std::fmt::Display) -> KeyRingError {
         match self {
             Self::Rows(_) => KeyRingError::Unusable { kid: name.to_owned(), reason: reason.to_string() },

@@ -20,6 +20,7 @@ mod token_claims;
 mod users;
 mod verify;
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use countersign_domain::{PasswordPolicy, User, UserId};
@@ -102,6 +103,8 @@ pub struct Auth {
     /// The ring as it was when `tokens` was made of it.
     kept_keys: Mutex<keys::Kept>,
     tokens: RwLock<Arc<Tokens>>,
+    /// When an unknown key was last looked for, in milliseconds since the epoch.
+    looked_for_keys: AtomicI64,
     policy: PasswordPolicy,
     rules: Rules,
     clock: Clock,
@@ -122,7 +125,8 @@ impl Auth {
         let kept_keys = key_ring.kept()?;
         let tokens = RwLock::new(Arc::new(key_ring.tokens(&kept_keys)?));
         let (kept_keys, hashing) = (Mutex::new(kept_keys), HashingPool::start(hashers)?);
-        Ok(Self { store, hashing, key_ring, kept_keys, tokens, policy, rules, clock })
+        let looked_for_keys = AtomicI64::default();
+        Ok(Self { store, hashing, key_ring, kept_keys, tokens, looked_for_keys, policy, rules, clock })
     }
 
     /// Password work done so far, in the units of [`countersign_password::Workspace::work`]; for a metric.
@@ -136,9 +140,37 @@ impl Auth {
         Arc::clone(&self.tokens.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// The claims of a token that is good as such, and the keys by which it is. A token by a key that is not known here
+    /// may be by one with which another process has just begun to sign.
+    fn decode(&self, token: &str, now: Timestamp) -> Result<(Arc<Tokens>, Claims), Error> {
+        let tokens = self.tokens();
+        let refused = match tokens.decode(token, now) {
+            Ok(claims) => return Ok((tokens, claims)),
+            Err(refused) => refused,
+        };
+        if refused != Refusal::Invalid || tokens.has_key_for(token) || !self.may_look_for_keys(now) {
+            return Err(refused.into());
+        }
+        if let Err(error) = self.reload_keys() {
+            tracing::debug!(%error, "the signing keys cannot be read anew");
+        }
+        let tokens = self.tokens();
+        let claims = tokens.decode(token, now)?;
+        Ok((tokens, claims))
+    }
+
+    /// Whether unknown keys may be looked for again: ten times a second, as anybody can make up a key's name.
+    fn may_look_for_keys(&self, now: Timestamp) -> bool {
+        let (now, wait) = (now.as_millisecond(), 100);
+        let last = self.looked_for_keys.load(Ordering::Relaxed);
+        let is_time = (now - last).abs() >= wait;
+        is_time
+            && self.looked_for_keys.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
     /// Decodes a token and checks it as `kind`, blacklist included where the kind has one.
     fn validate(&self, token: &str, kind: Kind, now: Timestamp) -> Result<Claims, Error> {
-        let claims = self.tokens().decode(token, now)?;
+        let (_, claims) = self.decode(token, now)?;
         if kind.can_be_blacklisted() && self.store.is_blacklisted(self.jti(&claims)?)? {
             return Err(Refusal::Blacklisted.into());
         }

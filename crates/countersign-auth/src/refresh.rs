@@ -54,8 +54,8 @@ impl Auth {
         let token = parse_token_field("refresh", refresh)?;
         for _ in 0..ATTEMPTS {
             let now = self.clock.now();
-            let tokens = self.tokens();
-            let good = self.check_refresh_token(&tokens, &token, now).await?;
+            let (tokens, claims) = self.decode(&token, now)?;
+            let good = self.check_refresh_token(&tokens, claims, now).await?;
             tokens.check_can_be_continued(&good.claims)?;
             let added = good.user.as_ref().map_or_else(|| Ok(Vec::new()), |user| self.added_claims(user))?;
             let mut access = tokens.access_from(&good.claims, &new_jti(), now);
@@ -98,8 +98,12 @@ impl Auth {
     }
 
     /// The claims of a refresh token, if it, its session and its user are good.
-    async fn check_refresh_token(&self, tokens: &Tokens, token: &str, now: Timestamp) -> Result<Good, Error> {
-        let claims = tokens.decode(token, now)?;
+    async fn check_refresh_token(
+        &self,
+        tokens: &Tokens,
+        claims: Claims,
+        now: Timestamp,
+    ) -> Result<Good, Error> {
         let jti = self.jti(&claims)?.to_owned();
         // First: an exchange writes both at once, and what it blacklists it also notes as exchanged.
         let is_blacklisted = self.store.is_blacklisted(&jti)?;

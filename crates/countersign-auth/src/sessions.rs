@@ -10,7 +10,7 @@ use crate::{Auth, Error, new_jti};
 const MAX_LISTED: u32 = 1000;
 
 impl Auth {
-    /// The sessions of a user that have not ended or expired, the newest first.
+    /// The sessions of a user that have not ended or expired, the newest first; no more than the newest thousand.
     pub fn list_sessions(&self, user: &User) -> Result<Vec<Session>, Error> {
         Ok(self.store.list_sessions(user.id, self.clock.now(), MAX_LISTED)?)
     }
@@ -30,7 +30,8 @@ impl Auth {
     /// Notes that a session is in use, at most once a minute. That it fails is no reason to refuse a request.
     pub(crate) async fn touch(&self, session: Option<&Session>, now: Timestamp) {
         let Some(session) = session.filter(|session| session.is_to_be_seen(now)) else { return };
-        if let Err(error) = self.store.touch_session(session.id.clone(), now).await {
+        let since = now.checked_sub(Session::SEEN_EVERY).unwrap_or(Timestamp::MIN);
+        if let Err(error) = self.store.touch_session(session.id.clone(), since, now).await {
             tracing::debug!(%error, "a session's last use was not noted");
         }
     }

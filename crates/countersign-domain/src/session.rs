@@ -149,7 +149,7 @@ pub enum Rotation {
 
 impl Session {
     /// How long "last seen" may lag behind, so that it costs at most one write a minute.
-    const SEEN_EVERY: SignedDuration = SignedDuration::from_secs(60);
+    pub const SEEN_EVERY: SignedDuration = SignedDuration::from_secs(60);
 
     /// Whether a presented refresh token was exchanged for the present one, or for one before it.
     #[must_use]

@@ -118,9 +118,11 @@ impl Call<'_> {
         self.caller.as_ref().ok_or(Error::NotAuthenticated)
     }
 
-    /// Whether the query asks for something by name: `?name`, or with a value other than `0` and `false`.
+    /// Whether the query asks for something by name: `?name`, or with a value that does not say no.
     pub(crate) fn is_asked(&self, name: &str) -> bool {
-        self.query.find_text(name).is_some_and(|value| value != "0" && !value.eq_ignore_ascii_case("false"))
+        let says_no =
+            |value: &str| ["0", "false", "no", "off"].contains(&value.to_ascii_lowercase().as_str());
+        self.query.find_text(name).is_some_and(|value| !says_no(value))
     }
 }
 

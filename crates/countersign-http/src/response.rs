@@ -36,6 +36,9 @@ pub(crate) fn render(
         head = head.header(RETRY_AFTER, RETRY_AFTER_SECS);
     }
     match negotiated.renderer {
+        Renderer::Api if answer.status == StatusCode::NO_CONTENT => {
+            finish(head.header(VARY, "Accept, Cookie"), String::new())
+        }
         Renderer::Json => {
             if settings.renderers.len() > 1 {
                 head = head.header(VARY, "Accept");

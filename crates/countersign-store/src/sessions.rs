@@ -148,12 +148,18 @@ impl Store {
             .await
     }
 
-    /// Notes that a session is in use.
-    pub async fn touch_session(&self, id: SessionId, now: Timestamp) -> Result<(), StoreError> {
-        let sql = "UPDATE countersign_session SET last_seen_at = $2 WHERE id = $1 AND last_seen_at < $2";
+    /// Notes that a session is in use; false, and nothing is written, if that was noted after `since`.
+    pub async fn touch_session(
+        &self,
+        id: SessionId,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let sql = "UPDATE countersign_session SET last_seen_at = $3 WHERE id = $1 AND last_seen_at <= $2";
         self.sqlite
             .write(move |connection| {
-                Ok(execute(connection, sql, &[&id.as_str(), &now.as_microsecond()]).map(drop)?)
+                let values: [&dyn ToSql; 3] = [&id.as_str(), &since.as_microsecond(), &now.as_microsecond()];
+                Ok(execute(connection, sql, &values)? == 1)
             })
             .await
     }

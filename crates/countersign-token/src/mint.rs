@@ -153,6 +153,12 @@ impl Tokens {
         self.verifier.decode(token, now)
     }
 
+    /// See [`Verifier::has_key_for`].
+    #[must_use]
+    pub fn has_key_for(&self, token: &str) -> bool {
+        self.verifier.has_key_for(token)
+    }
+
     /// See [`Verifier::check`].
     pub fn check(&self, claims: &Claims, kind: Kind, now: Timestamp) -> Result<(), Refusal> {
         self.verifier.check(claims, kind, now)

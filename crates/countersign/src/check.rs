@@ -21,7 +21,7 @@ pub fn run(args: &CheckArgs, as_json: bool) -> Result<(), Failure> {
         warnings.extend(config.deployment_warnings.clone());
     }
     if exists {
-        open_key_ring(config)?.check()?;
+        open_key_ring(config)?.0.check()?;
     }
     let sentence = match warnings.as_slice() {
         [] => "No issues.".to_owned(),

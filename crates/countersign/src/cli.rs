@@ -144,6 +144,9 @@ pub enum KeysCommand {
         /// What it signs with, for example ES256 or RS256.
         #[arg(long, default_value = "EdDSA")]
         algorithm: String,
+        /// Even though a key there cannot be opened: to replace it when the secret that sealed it is lost.
+        #[arg(long)]
+        force: bool,
     },
     /// Let the next key sign; the one that signed goes on verifying.
     Rotate {

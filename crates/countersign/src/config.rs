@@ -148,11 +148,14 @@ fn check_secrets(
 
 fn rules(reader: &Reader<'_>, settings: &Settings) -> Result<Rules, SettingError> {
     let classes = reader.list("AUTH_TOKEN_CLASSES")?;
+    if classes.is_empty() {
+        return Err(refused("AUTH_TOKEN_CLASSES", "needs at least one class, such as AccessToken"));
+    }
     let class = |path: &String| {
         let name = path.rsplit('.').next().unwrap_or(path);
         let kinds = [Kind::Access, Kind::Sliding, Kind::Refresh, Kind::Untyped];
         let named = kinds.into_iter().find(|kind| kind.class_name() == name);
-        named.ok_or_else(|| refused("AUTH_TOKEN_CLASSES", &format!("{name:?} is not a token class")))
+        named.ok_or_else(|| refused("AUTH_TOKEN_CLASSES", &format!("{name:?} is not a token class; use AccessToken, SlidingToken, RefreshToken or UntypedToken")))
     };
     Ok(Rules {
         rotate_refresh_tokens: reader.switch("ROTATE_REFRESH_TOKENS")?,
@@ -199,7 +202,7 @@ fn refresh_grace(reader: &Reader<'_>) -> Result<SignedDuration, SettingError> {
     let longest = SignedDuration::from_hours(1);
     let fix = "must be 0, or a time such as 60 or 2m, of at most an hour";
     let text = reader.text("REFRESH_GRACE")?.trim();
-    let grace = if text == "0" { Some(SignedDuration::ZERO) } else { parse_duration(text) };
+    let grace = if matches!(text, "0" | "0s") { Some(SignedDuration::ZERO) } else { parse_duration(text) };
     grace.filter(|grace| *grace <= longest).ok_or_else(|| refused("REFRESH_GRACE", fix))
 }
 

@@ -12,9 +12,14 @@ use crate::program::{Failure, block_on, configure, open_key_ring, report};
 
 /// Runs one of the commands. A server that is running takes notice within a second or two.
 pub fn run(command: KeysCommand, as_json: bool) -> Result<(), Failure> {
-    let makes = matches!(command, KeysCommand::Generate { .. });
-    let files = if makes { Files::MayBeMade } else { Files::Existing };
-    let ring = open_key_ring(configure(files)?)?;
+    let config = configure(Files::Existing)?;
+    let said_peer = config.django_peer;
+    let (ring, made_by_django) = open_key_ring(config)?;
+    if matches!(command, KeysCommand::Rotate { .. }) && said_peer.unwrap_or(made_by_django) {
+        tracing::warn!(
+            "a Django beside this verifies only tokens by the configured key: it will refuse those to come"
+        );
+    }
     let (json, sentence) = block_on(carry_out(&ring, command))?;
     report(as_json, &json, &sentence);
     Ok(())
@@ -27,8 +32,8 @@ async fn carry_out(ring: &KeyRing, command: KeysCommand) -> Result<(Value, Strin
             let lines: Vec<_> = keys.iter().map(key_line).collect();
             Ok((keys.iter().map(key_json).collect(), lines.join("\n")))
         }
-        KeysCommand::Generate { algorithm } => {
-            let key = ring.generate(parse_algorithm(&algorithm)?).await?;
+        KeysCommand::Generate { algorithm, force } => {
+            let key = ring.generate(parse_algorithm(&algorithm)?, force).await?;
             let when = key.rotate_after.map(shown).unwrap_or_default();
             let sentence = format!(
                 "{} ({}) is published. From {when} on it may sign: countersign keys rotate",
@@ -58,7 +63,9 @@ async fn carry_out(ring: &KeyRing, command: KeysCommand) -> Result<(Value, Strin
 
 fn parse_algorithm(name: &str) -> Result<Algorithm, Failure> {
     let unknown = || format!("--algorithm: {name} is not an algorithm; use EdDSA, ES256 or RS256");
-    Algorithm::from_name(name).ok_or_else(|| Failure::Other(unknown()))
+    // ES521 is an old name of ES512 that no other verifier knows.
+    let known = Algorithm::from_name(name).filter(|algorithm| *algorithm != Algorithm::ES521);
+    known.ok_or_else(|| Failure::Other(unknown()))
 }
 
 /// A key as programs read it.

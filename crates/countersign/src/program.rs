@@ -80,9 +80,11 @@ pub fn open(config: Config) -> Result<Auth, Failure> {
     Ok(Auth::start(store, config.hashers, config.keys, config.policy, rules, Clock::System)?)
 }
 
-/// The key ring alone, which can be changed even when a key cannot be used.
-pub fn open_key_ring(config: Config) -> Result<KeyRing, Failure> {
-    Ok(KeyRing::new(Store::open(&config.database)?, config.keys, Clock::System))
+/// The key ring alone, which can be changed even when a key cannot be used; and whether Django made the database.
+pub fn open_key_ring(config: Config) -> Result<(KeyRing, bool), Failure> {
+    let store = Store::open(&config.database)?;
+    let made_by_django = store.is_made_by_django();
+    Ok((KeyRing::new(store, config.keys, Clock::System), made_by_django))
 }
 
 /// Runs a subcommand's work to its end.

@@ -135,7 +135,8 @@ pub const SETTINGS: &[Setting] = &[
         "SESSION_CLAIM",
         "sid",
         "The claim that names a token's session. Empty for tokens exactly as Simple JWT makes them: then there are no \
-         sessions, and refresh tokens rotate by Django's tables alone, without grace and without detection of theft.",
+         sessions, and refresh tokens rotate by Django's tables alone, without grace and without detection of theft. A \
+         change forgets which sessions have ended.",
     ),
     own(
         "REFRESH_GRACE",

@@ -141,6 +141,20 @@ fn read_secret(name: &str, path: &str) -> Result<Zeroizing<String>, SettingError
     Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
+/// Simple JWT's settings that name a class of its own or of a project's.
+const OWN_CLASSES: [(&str, &str); 7] = [
+    ("TOKEN_OBTAIN_SERIALIZER", "rest_framework_simplejwt.serializers.TokenObtainPairSerializer"),
+    ("TOKEN_REFRESH_SERIALIZER", "rest_framework_simplejwt.serializers.TokenRefreshSerializer"),
+    ("TOKEN_VERIFY_SERIALIZER", "rest_framework_simplejwt.serializers.TokenVerifySerializer"),
+    ("TOKEN_BLACKLIST_SERIALIZER", "rest_framework_simplejwt.serializers.TokenBlacklistSerializer"),
+    ("SLIDING_TOKEN_OBTAIN_SERIALIZER", "rest_framework_simplejwt.serializers.TokenObtainSlidingSerializer"),
+    (
+        "SLIDING_TOKEN_REFRESH_SERIALIZER",
+        "rest_framework_simplejwt.serializers.TokenRefreshSlidingSerializer",
+    ),
+    ("TOKEN_USER_CLASS", "rest_framework_simplejwt.models.TokenUser"),
+];
+
 /// What to say of a name in `SIMPLE_JWT_JSON` that is none of our settings. Simple JWT ignores names it does not know,
 /// but some of its own are not to be had here.
 fn unsupported(name: &str, value: &serde_json::Value) -> Result<Option<String>, SettingError> {
@@ -150,9 +164,17 @@ fn unsupported(name: &str, value: &serde_json::Value) -> Result<Option<String>, 
         "USER_AUTHENTICATION_RULE" => serde_json::Value::from(
             "rest_framework_simplejwt.authentication.default_user_authentication_rule",
         ),
+        _ if OWN_CLASSES.iter().any(|(own, _)| *own == name) => serde_json::Value::from(
+            OWN_CLASSES.iter().find(|(own, _)| *own == name).map_or("", |(_, class)| *class),
+        ),
         _ if removed.contains(&name) => {
             return Err(SettingError(format!(
                 "SIMPLE_JWT_JSON holds {name}, which Simple JWT has removed; remove it"
+            )));
+        }
+        _ if find(name).is_some() => {
+            return Err(SettingError(format!(
+                "SIMPLE_JWT_JSON holds {name}, which is not one of Simple JWT's settings; set it by itself"
             )));
         }
         _ => {
@@ -165,7 +187,10 @@ fn unsupported(name: &str, value: &serde_json::Value) -> Result<Option<String>, 
     if *value == default {
         return Ok(None);
     }
-    Err(SettingError(format!("SIMPLE_JWT_JSON sets {name}, which Countersign does not support; remove it")))
+    let hint = if name.starts_with("TOKEN_OBTAIN") { "; TOKEN_CLAIMS adds claims to tokens" } else { "" };
+    Err(SettingError(format!(
+        "SIMPLE_JWT_JSON sets {name}, which Countersign does not support; remove it{hint}"
+    )))
 }
 
 /// `None` for null, which means the default.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use countersign_store::KeyState;
 use countersign_token::{Algorithm, KeyError, Keys, Settings, VerifyingKey};
 use jiff::SignedDuration;
 use zeroize::Zeroizing;
@@ -91,6 +92,13 @@ impl ConfiguredKeys {
     /// The configured pair.
     pub(super) fn keys(&self) -> Result<Keys, KeyError> {
         Keys::new(self.algorithm, &self.signing, &self.verifying)
+    }
+
+    /// Whether the ring is files of which none signs. (One that cannot be read is refused when it is opened.)
+    #[must_use]
+    pub fn is_directory_without_signing_key(&self) -> bool {
+        let files = self.directory.as_deref().and_then(|path| directory::read(path).ok());
+        files.is_some_and(|files| files.iter().all(|file| file.state != KeyState::Signing))
     }
 
     /// The configured key, where it does not sign any more.

@@ -16,7 +16,7 @@ pub enum KeyRingError {
     /// A private key in the database was sealed under a secret that is not known here.
     #[error(
         "SECRET_KEY does not open the signing key {kid} in the database: add the former SECRET_KEY to \
-         SECRET_KEY_FALLBACKS, or, if it is lost, replace the key with `countersign keys generate`, \
+         SECRET_KEY_FALLBACKS, or, if it is lost, replace the key with `countersign keys generate --force`, \
          `countersign keys rotate --now` and `countersign keys retire {kid} --now`"
     )]
     Sealed {

@@ -17,13 +17,22 @@ pub struct Rotated {
 }
 
 impl KeyRing {
-    /// Makes a key and publishes it, so that it can sign once verifiers have fetched it.
-    pub async fn generate(&self, algorithm: Algorithm) -> Result<KeyStatus, KeyRingError> {
+    /// Makes a key and publishes it, so that it can sign once verifiers have fetched it. Refused while a key there does not
+    /// open here, unless that is to be replaced: a key sealed under another `SECRET_KEY` than theirs no server could use.
+    pub async fn generate(
+        &self,
+        algorithm: Algorithm,
+        replaces_sealed: bool,
+    ) -> Result<KeyStatus, KeyRingError> {
         if algorithm.is_symmetric() {
             return Err(KeyRingError::Symmetric(algorithm.name()));
         }
-        if let Some(next) = self.rows()?.into_iter().find(|row| row.state == KeyState::Next) {
-            return Err(KeyRingError::NextExists { kid: next.kid });
+        let rows = self.rows()?;
+        if let Some(next) = rows.iter().find(|row| row.state == KeyState::Next) {
+            return Err(KeyRingError::NextExists { kid: next.kid.clone() });
+        }
+        for row in rows.iter().filter(|row| row.sealed.is_some() && !replaces_sealed) {
+            self.configured.sealing.open(row)?;
         }
         let (kid, pem) = new_key(algorithm)?;
         let now = self.clock.now();

@@ -46,6 +46,12 @@ impl Auth {
         if *seen == kept {
             return Ok(false);
         }
+        if kept.has_lost_what_signed(&seen) {
+            return Err(KeyRingError::Directory(
+                "no NAME.signing.pem is there any more; bring one back, or restart to let SECRET_KEY sign"
+                    .to_owned(),
+            ));
+        }
         let tokens = Arc::new(self.key_ring.tokens(&kept)?);
         *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = tokens;
         *seen = kept;

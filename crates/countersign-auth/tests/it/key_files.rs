@@ -124,7 +124,7 @@ async fn the_files_are_not_changed_from_here() {
     let files = Files::new().with_key("a.signing.pem", Algorithm::EdDSA);
     let service = files.start();
     let ring = service.auth.key_ring();
-    assert!(matches!(ring.generate(Algorithm::EdDSA).await, Err(KeyRingError::ReadOnly)));
+    assert!(matches!(ring.generate(Algorithm::EdDSA, false).await, Err(KeyRingError::ReadOnly)));
     assert!(matches!(ring.rotate(true).await, Err(KeyRingError::ReadOnly)));
     assert!(matches!(ring.retire("configured", true).await, Err(KeyRingError::ReadOnly)));
     assert_eq!(ring.reseal().await.unwrap(), 0);
@@ -162,4 +162,16 @@ async fn a_key_that_is_configured_and_in_a_file_is_published_once() {
     let service = files.service.try_beside(keys).unwrap();
     assert_eq!(service.auth.key_set().json.matches("\"kid\"").count(), 1);
     service.welcome("ada").await.whoami().await.unwrap();
+}
+
+#[tokio::test]
+async fn files_that_are_lost_while_they_sign_do_not_make_the_configured_key_sign() {
+    let files = Files::new().with_key("a.signing.pem", Algorithm::EdDSA);
+    let service = files.start();
+    let ada = service.welcome("ada").await;
+    std::fs::remove_file(files.path("a.signing.pem")).unwrap();
+    let refused = refusal(service.auth.reload_keys());
+    assert!(refused.contains("no NAME.signing.pem is there any more"), "{refused}");
+    ada.whoami().await.expect("the key is still in use");
+    assert!(files.keys().is_directory_without_signing_key());
 }

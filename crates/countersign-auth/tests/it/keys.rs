@@ -23,7 +23,7 @@ fn configured(secret_key: &[u8], fallbacks: &[&[u8]]) -> ConfiguredKeys {
 
 impl Service {
     async fn generate(&self, algorithm: Algorithm) -> KeyStatus {
-        let key = self.auth.key_ring().generate(algorithm).await.unwrap();
+        let key = self.auth.key_ring().generate(algorithm, false).await.unwrap();
         assert!(self.auth.reload_keys().unwrap());
         key
     }
@@ -197,7 +197,7 @@ async fn neither_the_signing_key_nor_an_unknown_one_is_retired_and_a_next_one_is
     let unknown = refusal(service.retire("nobody", true).await);
     assert_eq!(unknown, "no key is called \"nobody\"; `countersign keys list` shows them");
     let next = service.generate(Algorithm::EdDSA).await;
-    let second = refusal(service.auth.key_ring().generate(Algorithm::EdDSA).await);
+    let second = refusal(service.auth.key_ring().generate(Algorithm::EdDSA, false).await);
     assert!(second.starts_with(&format!("{} is the next key already", next.kid)), "{second}");
     service.retire(&next.kid, false).await.unwrap();
     service.generate(Algorithm::EdDSA).await;
@@ -206,7 +206,7 @@ async fn neither_the_signing_key_nor_an_unknown_one_is_retired_and_a_next_one_is
 #[tokio::test]
 async fn a_shared_secret_is_not_generated() {
     let service = Service::start(rules());
-    let refused = refusal(service.auth.key_ring().generate(Algorithm::HS256).await);
+    let refused = refusal(service.auth.key_ring().generate(Algorithm::HS256, false).await);
     assert!(refused.starts_with("HS256 signs with a shared secret, which cannot be published"), "{refused}");
 }
 
@@ -338,7 +338,8 @@ async fn a_lost_secret_key_is_recovered_from_by_replacing_the_signing_key() {
     let clock = countersign_auth::Clock::Manual(service.clock.clone());
     let ring = countersign_auth::KeyRing::new(service.store.clone(), keys(), clock);
     assert!(matches!(ring.check(), Err(KeyRingError::Sealed { kid }) if kid == lost));
-    ring.generate(Algorithm::EdDSA).await.unwrap();
+    assert!(matches!(ring.generate(Algorithm::EdDSA, false).await, Err(KeyRingError::Sealed { .. })));
+    ring.generate(Algorithm::EdDSA, true).await.unwrap();
     ring.rotate(true).await.unwrap();
     ring.retire(&lost, true).await.unwrap();
     assert!(service.try_beside(keys()).is_ok());
@@ -367,10 +368,36 @@ async fn keys_that_cannot_be_read_anew_leave_those_of_before_in_use() {
     let service = Service::start(rules());
     let ada = service.welcome("ada").await;
     let beside = service.try_beside(configured(NEW_SECRET_KEY, &[SECRET_KEY])).unwrap();
-    beside.auth.key_ring().generate(Algorithm::EdDSA).await.unwrap();
+    beside.auth.key_ring().generate(Algorithm::EdDSA, false).await.unwrap();
     beside.auth.key_ring().rotate(true).await.unwrap();
     assert!(matches!(service.auth.reload_keys(), Err(KeyRingError::Sealed { .. })));
     is_logged_in(&ada).await;
+}
+
+#[tokio::test]
+async fn a_token_by_a_key_that_has_just_begun_to_sign_elsewhere_is_good_at_once() {
+    let service = Service::start(rules());
+    let beside = service.try_beside(configured(SECRET_KEY, &[])).unwrap();
+    let here = service.welcome("ada").await;
+    service.move_to(Algorithm::EdDSA).await;
+    let mut ada = here.at(&service);
+    ada.log_in().await.unwrap();
+    let mut there = ada.at(&beside);
+    there.whoami().await.expect("the other process has not been told of the key");
+    there.refresh().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_key_is_not_made_under_another_secret_than_those_there_are() {
+    let service = Service::start(rules());
+    service.move_to(Algorithm::EdDSA).await;
+    let elsewhere = countersign_auth::KeyRing::new(
+        service.store.clone(),
+        configured(NEW_SECRET_KEY, &[]),
+        countersign_auth::Clock::Manual(service.clock.clone()),
+    );
+    let refused = elsewhere.generate(Algorithm::EdDSA, false).await;
+    assert!(matches!(refused, Err(KeyRingError::Sealed { .. })), "{refused:?}");
 }
 
 #[tokio::test]
@@ -379,7 +406,7 @@ async fn a_next_key_made_under_another_secret_does_not_keep_a_retired_one_in_use
     let ada = service.welcome("ada").await;
     service.move_to(Algorithm::EdDSA).await;
     let elsewhere = service.try_beside(configured(NEW_SECRET_KEY, &[SECRET_KEY])).unwrap();
-    elsewhere.auth.key_ring().generate(Algorithm::EdDSA).await.unwrap();
+    elsewhere.auth.key_ring().generate(Algorithm::EdDSA, false).await.unwrap();
     service.auth.key_ring().retire("configured", true).await.unwrap();
     assert!(service.auth.reload_keys().unwrap());
     assert!(ada.whoami().await.is_err(), "the key that signed it is retired");
@@ -431,7 +458,7 @@ async fn a_key_is_needed_for_as_long_as_the_longest_token_whichever_that_is() {
     ] {
         let keys = ConfiguredKeys::new(settings, SECRET_KEY).unwrap();
         let beside = service.try_beside(keys).unwrap();
-        beside.auth.key_ring().generate(Algorithm::EdDSA).await.unwrap();
+        beside.auth.key_ring().generate(Algorithm::EdDSA, false).await.unwrap();
         let verifying = beside.auth.key_ring().rotate(true).await.unwrap().verifying;
         let needed = verifying.retire_after.unwrap().duration_since(verifying.changed.unwrap());
         assert_eq!(needed, 3 * day + SignedDuration::from_mins(1));

@@ -243,10 +243,12 @@ async fn the_blacklisting_of_a_sessions_token_ends_it() {
 }
 
 #[tokio::test]
-async fn last_seen_moves_forward_only() {
+async fn last_seen_moves_forward_only_and_once_in_a_while() {
     let (_place, store, ..) = with_sessions().await;
-    store.touch_session(id('a'), after_noon(60)).await.unwrap();
-    store.touch_session(id('a'), after_noon(30)).await.unwrap();
+    let touch = |seconds| store.touch_session(id('a'), after_noon(seconds - 60), after_noon(seconds));
+    assert!(touch(60).await.unwrap());
+    assert!(!touch(61).await.unwrap(), "it is a second since");
+    assert!(!touch(30).await.unwrap());
     assert_eq!(found(&store, 'a').last_seen_at, after_noon(60));
     assert_eq!(found(&store, 'b').last_seen_at, noon());
 }

@@ -29,6 +29,12 @@ pub fn keys(
     }
     let files = keys.private_key_files().map_err(|error: KeyRingError| SettingError(error.to_string()))?;
     warnings.extend(files.iter().filter_map(|path| secret_key::exposure(path)));
+    if keys.is_directory_without_signing_key() {
+        warnings.push(
+            "SIGNING_KEYS_DIR holds no NAME.signing.pem: the key that ALGORITHM and SIGNING_KEY name signs"
+                .to_owned(),
+        );
+    }
     Ok((keys, warnings))
 }
 

@@ -69,8 +69,12 @@ fn refuse_claims_that_clash(reader: &Reader<'_>) -> Result<(), SettingError> {
         if claim.is_empty() && setting == "SESSION_CLAIM" {
             continue;
         }
-        if claim.is_empty() || taken.contains(&claim) {
-            return Err(refused(setting, &format!("{claim:?} is no name of its own; choose another claim")));
+        let is_of_sessions = setting == "SESSION_CLAIM" && ["nbf", "sub", "jti"].contains(&claim);
+        if claim.is_empty() || is_of_sessions || taken.contains(&claim) {
+            let why = format!(
+                "{claim:?} is no name of its own, another setting or RFC 7519 has it; choose another"
+            );
+            return Err(refused(setting, &why));
         }
         taken.push(claim);
     }

@@ -23,7 +23,7 @@ impl Verifier {
     /// Has the operator make a key, and lets the server take notice.
     async fn generate(&self, algorithm: Algorithm) -> String {
         let auth = self.world.service.auth();
-        let kid = auth.key_ring().generate(algorithm).await.unwrap().kid;
+        let kid = auth.key_ring().generate(algorithm, false).await.unwrap().kid;
         auth.key_ring().rotate(true).await.unwrap();
         assert!(auth.reload_keys().unwrap());
         kid

@@ -101,7 +101,7 @@ async fn logging_out_of_all_keeps_this_session_if_asked() {
     assert_eq!(kept.json(), json!({"sessions": 1}));
     phone.me().await.is(401);
     laptop.refresh().await.is(200);
-    for query in ["?except_current=0", "?except_current=False"] {
+    for query in ["?except_current=0", "?except_current=False", "?except_current=no"] {
         let tablet = laptop.another_device("ada").await;
         tablet.post(&format!("{LOGOUT_ALL}{query}")).await.is(200);
         tablet.me().await.is(401);
@@ -156,4 +156,18 @@ async fn the_endpoints_of_sessions_keep_the_order_of_checks_and_say_what_they_al
         ada.get(path).await.is(404);
     }
     ada.get(ME).await.is(200);
+}
+
+#[tokio::test]
+async fn logging_out_needs_no_body_and_minds_none() {
+    let world = World::new();
+    let ada = world.user("ada").await;
+    for (content_type, body) in [("application/json", "null"), ("application/json", "{"), ("text/plain", "x")]
+    {
+        let device = ada.another_device("ada").await;
+        let draft =
+            Draft::post(LOGOUT).bearer(&device.access).header("content-type", content_type).body(body);
+        world.send(draft).await.is(200);
+        device.me().await.is(401);
+    }
 }

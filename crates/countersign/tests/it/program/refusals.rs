@@ -37,7 +37,9 @@ fn each_bad_setting_is_refused_by_name_in_one_sentence() {
         ("RENDERERS", "xml", "must be json or json,html"),
         ("AUTH_HEADER_NAME", "Authorization", "HTTP_AUTHORIZATION"),
         ("AUTH_HEADER_TYPES", " , ", "at least one word"),
-        ("AUTH_TOKEN_CLASSES", "MyToken", "\"MyToken\" is not a token class"),
+        ("AUTH_TOKEN_CLASSES", "MyToken", "\"MyToken\" is not a token class; use AccessToken"),
+        ("AUTH_TOKEN_CLASSES", " , ", "needs at least one class"),
+        ("SESSION_CLAIM", "nbf", "is no name of its own"),
         ("PASSWORD_HASHER", "md5", "use argon2id"),
         ("LEGACY_PASSWORD_HASHERS", "crypt", "use md5 or bcrypt"),
         ("ARGON2_MEMORY_KIB", "much", "must be a whole number"),
@@ -65,6 +67,8 @@ fn each_bad_setting_is_refused_by_name_in_one_sentence() {
         ("SIMPLE_JWT_JSON", "\"hunter2\"", "is not a JSON object"),
         ("SIMPLE_JWT_JSON", "{", "is not JSON"),
         ("SIMPLE_JWT_JSON", r#"{"JWK_URL": "https://example.com"}"#, "sets JWK_URL"),
+        ("SIMPLE_JWT_JSON", r#"{"TOKEN_OBTAIN_SERIALIZER": "my.Own"}"#, "TOKEN_CLAIMS adds claims"),
+        ("SIMPLE_JWT_JSON", r#"{"SESSION_CLAIM": "sid"}"#, "set it by itself"),
         ("USER_ID_FIELD", "uuid", "must be id or username"),
         ("SIMPLE_JWT_JSON", r#"{"SECRET_KEY": "hunter2"}"#, "holds SECRET_KEY, which Simple JWT has removed"),
         ("SIMPLE_JWT_JSON", r#"{"AUDIENCE": [1]}"#, "AUDIENCE must be a list of strings"),
@@ -106,7 +110,10 @@ fn one_setting_said_in_two_places_is_refused() {
 
 #[test]
 fn names_that_simple_jwt_ignores_are_warned_of_and_its_defaults_are_accepted() {
-    let json = r#"{"JWK_URL": null, "USER_ID_FIELD": "id", "LEEWAY": 1.5, "ISSUER": null}"#;
+    let serializer = "rest_framework_simplejwt.serializers.TokenObtainPairSerializer";
+    let json = &format!(
+        r#"{{"JWK_URL": null, "USER_ID_FIELD": "id", "LEEWAY": 1.5, "ISSUER": null, "TOKEN_OBTAIN_SERIALIZER": "{serializer}"}}"#
+    );
     assert_eq!(Installation::new().with("SIMPLE_JWT_JSON", json).say(&["check"]), "No issues.\n");
     let said =
         Installation::new().with("SIMPLE_JWT_JSON", r#"{"ROTATE_REFRESH_TOKEN": true}"#).say(&["check"]);
