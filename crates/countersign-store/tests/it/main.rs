@@ -1,11 +1,17 @@
 //! The contract of the store, on real SQLite files: what each function promises, and what an outage may not do.
 
 #[cfg(test)]
+mod cluster;
+#[cfg(test)]
+mod cluster_life;
+#[cfg(test)]
 mod database_url;
 #[cfg(test)]
 mod groups;
 #[cfg(test)]
 mod place;
+#[cfg(test)]
+mod postgres_schema;
 #[cfg(test)]
 mod schema;
 #[cfg(test)]
