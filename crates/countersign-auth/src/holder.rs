@@ -46,10 +46,10 @@ impl Holder {
 
 impl Auth {
     /// Whom a token names, and the session that its claim names.
-    pub(crate) fn holder_of(&self, claims: &Claims) -> Result<Holder, Error> {
-        let user = self.find_user_of(claims)?;
+    pub(crate) async fn holder_of(&self, claims: &Claims) -> Result<Holder, Error> {
+        let user = self.find_user_of(claims).await?;
         let session = match self.session_id_of(claims) {
-            Some(id) => self.find_named_session(&id, user.as_ref())?,
+            Some(id) => self.find_named_session(&id, user.as_ref()).await?,
             None => SessionOf::None,
         };
         Ok(Holder { user, session })
@@ -57,12 +57,12 @@ impl Auth {
 
     /// The same for a refresh token with this id: one made without a session may have been exchanged for one with a
     /// session of its own.
-    pub(crate) fn holder_of_refresh(&self, claims: &Claims, jti: &str) -> Result<Holder, Error> {
-        let holder = self.holder_of(claims)?;
+    pub(crate) async fn holder_of_refresh(&self, claims: &Claims, jti: &str) -> Result<Holder, Error> {
+        let holder = self.holder_of(claims).await?;
         let (SessionOf::None, Some(id)) = (&holder.session, self.own_session_id(jti)) else {
             return Ok(holder);
         };
-        let session = match self.store.find_session(&id)? {
+        let session = match self.store.find_session(&id).await? {
             Some(session) if is_of(&session, holder.user.as_ref()) => SessionOf::Found(session),
             Some(_) => SessionOf::Gone,
             None => SessionOf::None,
@@ -72,8 +72,8 @@ impl Auth {
 
     /// A session without a row has ended long ago. Only a Django beside us may have continued one beyond what its row
     /// said: then the token is as good as one without a session.
-    fn find_named_session(&self, id: &SessionId, user: Option<&User>) -> Result<SessionOf, Error> {
-        Ok(match self.store.find_session(id)? {
+    async fn find_named_session(&self, id: &SessionId, user: Option<&User>) -> Result<SessionOf, Error> {
+        Ok(match self.store.find_session(id).await? {
             Some(session) if is_of(&session, user) => SessionOf::Found(session),
             None if self.rules.django_peer => SessionOf::None,
             Some(_) | None => SessionOf::Gone,

@@ -61,13 +61,13 @@ impl KeyRing {
     }
 
     /// Whether every key can be used; a start would be refused for the same reason.
-    pub fn check(&self) -> Result<(), KeyRingError> {
-        self.tokens(&self.kept()?).map(drop)
+    pub async fn check(&self) -> Result<(), KeyRingError> {
+        self.tokens(&self.kept().await?).map(drop)
     }
 
-    pub(crate) fn kept(&self) -> Result<Kept, KeyRingError> {
+    pub(crate) async fn kept(&self) -> Result<Kept, KeyRingError> {
         match &self.configured.directory {
-            None => Ok(Kept::Rows(self.store.list_keys()?)),
+            None => Ok(Kept::Rows(self.store.list_keys().await?)),
             Some(path) => Ok(Kept::Files(directory::read(path)?)),
         }
     }

@@ -21,7 +21,7 @@ mod users;
 mod verify;
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use countersign_domain::{PasswordPolicy, User, UserId};
 use countersign_password::Hashers;
@@ -101,7 +101,7 @@ pub struct Auth {
     hashing: HashingPool,
     key_ring: KeyRing,
     /// The ring as it was when `tokens` was made of it.
-    kept_keys: Mutex<keys::Kept>,
+    kept_keys: tokio::sync::Mutex<keys::Kept>,
     tokens: RwLock<Arc<Tokens>>,
     /// When an unknown key was last looked for, in milliseconds since the epoch.
     looked_for_keys: AtomicI64,
@@ -113,7 +113,7 @@ pub struct Auth {
 impl Auth {
     /// Puts the use-cases together. Every key must be usable. Starts one hashing thread per core, which may be refused;
     /// they end when `Auth` is dropped.
-    pub fn start(
+    pub async fn start(
         store: Store,
         hashers: Hashers,
         keys: ConfiguredKeys,
@@ -122,9 +122,9 @@ impl Auth {
         clock: Clock,
     ) -> Result<Self, StartError> {
         let key_ring = KeyRing::new(store.clone(), keys, clock.clone());
-        let kept_keys = key_ring.kept()?;
+        let kept_keys = key_ring.kept().await?;
         let tokens = RwLock::new(Arc::new(key_ring.tokens(&kept_keys)?));
-        let (kept_keys, hashing) = (Mutex::new(kept_keys), HashingPool::start(hashers)?);
+        let (kept_keys, hashing) = (tokio::sync::Mutex::new(kept_keys), HashingPool::start(hashers)?);
         let looked_for_keys = AtomicI64::default();
         Ok(Self { store, hashing, key_ring, kept_keys, tokens, looked_for_keys, policy, rules, clock })
     }
@@ -142,7 +142,7 @@ impl Auth {
 
     /// The claims of a token that is good as such, and the keys by which it is. A token by a key that is not known here
     /// may be by one with which another process has just begun to sign.
-    fn decode(&self, token: &str, now: Timestamp) -> Result<(Arc<Tokens>, Claims), Error> {
+    async fn decode(&self, token: &str, now: Timestamp) -> Result<(Arc<Tokens>, Claims), Error> {
         let tokens = self.tokens();
         let refused = match tokens.decode(token, now) {
             Ok(claims) => return Ok((tokens, claims)),
@@ -151,7 +151,7 @@ impl Auth {
         if refused != Refusal::Invalid || tokens.has_key_for(token) || !self.may_look_for_keys(now) {
             return Err(refused.into());
         }
-        if let Err(error) = self.reload_keys() {
+        if let Err(error) = self.reload_keys().await {
             tracing::debug!(%error, "the signing keys cannot be read anew");
         }
         let tokens = self.tokens();
@@ -169,9 +169,9 @@ impl Auth {
     }
 
     /// Decodes a token and checks it as `kind`, blacklist included where the kind has one.
-    fn validate(&self, token: &str, kind: Kind, now: Timestamp) -> Result<Claims, Error> {
-        let (_, claims) = self.decode(token, now)?;
-        if kind.can_be_blacklisted() && self.store.is_blacklisted(self.jti(&claims)?)? {
+    async fn validate(&self, token: &str, kind: Kind, now: Timestamp) -> Result<Claims, Error> {
+        let (_, claims) = self.decode(token, now).await?;
+        if kind.can_be_blacklisted() && self.store.is_blacklisted(self.jti(&claims)?).await? {
             return Err(Refusal::Blacklisted.into());
         }
         self.tokens().check(&claims, kind, now)?;
@@ -184,16 +184,16 @@ impl Auth {
     }
 
     /// The user that a token's claim names, if it names one that exists.
-    fn find_user_of(&self, claims: &Claims) -> Result<Option<User>, Error> {
+    async fn find_user_of(&self, claims: &Claims) -> Result<Option<User>, Error> {
         let tokens = self.tokens();
         let claim = &tokens.settings().user_id_claim;
         match self.rules.user_id_field {
             UserIdField::Id => match claims.user_id(claim) {
-                UserIdClaim::Id(id) => Ok(self.store.find_user(UserId::new(id))?),
+                UserIdClaim::Id(id) => Ok(self.store.find_user(UserId::new(id)).await?),
                 _ => Ok(None),
             },
             UserIdField::Username => match claims.get(claim).and_then(|value| value.as_str()) {
-                Some(username) => Ok(self.store.find_user_by_username(username)?),
+                Some(username) => Ok(self.store.find_user_by_username(username).await?),
                 None => Ok(None),
             },
         }

@@ -81,7 +81,7 @@ impl Auth {
     ) -> Result<Issued, Error> {
         let (username, password) = parse_credentials(username, password)?;
         for _ in 0..ATTEMPTS {
-            let Some(mut user) = self.store.find_user_by_username(&username)? else {
+            let Some(mut user) = self.store.find_user_by_username(&username).await? else {
                 self.hashing.burn(password).await?;
                 tracing::info!("login refused: no such user"); // the name may be a mistyped password
                 return Err(Error::NoActiveAccount);
@@ -111,7 +111,7 @@ impl Auth {
     async fn issue(&self, user: &User, client: &Client, kind: Kind) -> Result<Option<Issued>, Error> {
         let at = self.clock.now();
         let id = self.new_session_id();
-        let claims = self.new_claims(user, kind, id.as_ref(), at)?;
+        let claims = self.new_claims(user, kind, id.as_ref(), at).await?;
         let is_recorded_for_django = id.is_none() || self.rules.django_peer;
         let row = is_recorded_for_django.then(|| self.token_row(&claims, Some(user.id), at)).transpose()?;
         let session = match id {
@@ -127,7 +127,7 @@ impl Auth {
         Ok(is_recorded?.then_some(Issued { claims, at }))
     }
 
-    fn new_claims(
+    async fn new_claims(
         &self,
         user: &User,
         kind: Kind,
@@ -147,7 +147,7 @@ impl Auth {
             }
             (_, None) => tokens.refresh_for(&id, fingerprint.as_deref(), &new_jti(), now),
         };
-        tokens.add_own(&mut claims, &self.added_claims(user)?, session.map(SessionId::as_str));
+        tokens.add_own(&mut claims, &self.added_claims(user).await?, session.map(SessionId::as_str));
         Ok(claims)
     }
 

@@ -54,10 +54,13 @@ impl Auth {
         let token = parse_token_field("refresh", refresh)?;
         for _ in 0..ATTEMPTS {
             let now = self.clock.now();
-            let (tokens, claims) = self.decode(&token, now)?;
+            let (tokens, claims) = self.decode(&token, now).await?;
             let good = self.check_refresh_token(&tokens, claims, now).await?;
             tokens.check_can_be_continued(&good.claims)?;
-            let added = good.user.as_ref().map_or_else(|| Ok(Vec::new()), |user| self.added_claims(user))?;
+            let added = match &good.user {
+                Some(user) => self.added_claims(user).await?,
+                None => Vec::new(),
+            };
             let mut access = tokens.access_from(&good.claims, &new_jti(), now);
             let successor = if self.rules.rotate_refresh_tokens {
                 let Some((mut claims, session)) = self.rotate(&tokens, &good, client, now).await? else {
@@ -81,8 +84,8 @@ impl Auth {
     pub async fn refresh_sliding(&self, token: Submitted) -> Result<String, Error> {
         let token = parse_token_field("token", token)?;
         let now = self.clock.now();
-        let claims = self.validate(&token, Kind::Sliding, now)?;
-        let holder = self.holder_of(&claims)?;
+        let claims = self.validate(&token, Kind::Sliding, now).await?;
+        let holder = self.holder_of(&claims).await?;
         let session = holder.session.found();
         if holder.refuses_access() || session.is_some_and(|session| session.ended.is_some()) {
             return Err(Refusal::Blacklisted.into());
@@ -91,7 +94,7 @@ impl Auth {
         tokens.check_can_be_continued(&claims)?;
         let mut refreshed = tokens.sliding_refreshed(&claims, now)?;
         if let Some(user) = &holder.user {
-            tokens.add_own(&mut refreshed, &self.added_claims(user)?, None);
+            tokens.add_own(&mut refreshed, &self.added_claims(user).await?, None);
         }
         self.touch(session, now).await;
         Ok(tokens.encode(&refreshed))
@@ -106,8 +109,8 @@ impl Auth {
     ) -> Result<Good, Error> {
         let jti = self.jti(&claims)?.to_owned();
         // First: an exchange writes both at once, and what it blacklists it also notes as exchanged.
-        let is_blacklisted = self.store.is_blacklisted(&jti)?;
-        let holder = self.holder_of_refresh(&claims, &jti)?;
+        let is_blacklisted = self.store.is_blacklisted(&jti).await?;
+        let holder = self.holder_of_refresh(&claims, &jti).await?;
         if matches!(holder.session, SessionOf::Gone) && holder.user.is_some() {
             return Err(Refusal::Blacklisted.into());
         }
@@ -123,7 +126,7 @@ impl Auth {
             (Rotation::Refuse | Rotation::Reuse, _) => true,
             // Its exchange may have blacklisted it; then the successor is what counts.
             (Rotation::Repeat, Some(session)) if self.rules.blacklist_after_rotation => {
-                self.store.is_blacklisted(&refresh_jti(session.id.as_str(), session.generation))?
+                self.store.is_blacklisted(&refresh_jti(session.id.as_str(), session.generation)).await?
             }
             (Rotation::Advance | Rotation::Repeat, _) => is_blacklisted,
         };

@@ -16,7 +16,7 @@ impl Auth {
         email: Submitted,
         password: Submitted,
     ) -> Result<User, Error> {
-        let username = self.check_username(username)?;
+        let username = self.check_username(username).await?;
         let email = match email {
             Ok(raw) => Email::parse(&raw),
             Err(FieldError::Required) => Ok(Email::default()),
@@ -52,6 +52,10 @@ impl Auth {
                 tracing::info!(user.id = %id, "account made");
                 Ok(user.with_id(id))
             }
+            Err(InsertUserError::UsernameTooLong) => {
+                let too_long = FieldError::TooLong { max: Username::MAX_LENGTH };
+                Err(Error::Fields(vec![("username", vec![too_long])]))
+            }
             Err(InsertUserError::UsernameTaken) => {
                 Err(Error::Fields(vec![("username", vec![FieldError::UsernameTaken])]))
             }
@@ -71,13 +75,13 @@ impl Auth {
     }
 
     /// The name, or all that is wrong with it; whether it is taken is asked even when other checks failed.
-    fn check_username(&self, submitted: Submitted) -> Result<Result<Username, Vec<FieldError>>, Error> {
+    async fn check_username(&self, submitted: Submitted) -> Result<Result<Username, Vec<FieldError>>, Error> {
         let check = match submitted.and_then(|raw| Username::check(&raw)) {
             Ok(check) => check,
             Err(error) => return Ok(Err(vec![error])),
         };
         let taken = match check.to_look_up() {
-            Some(name) => self.store.username_exists(name)?,
+            Some(name) => self.store.username_exists(name).await?,
             None => false,
         };
         Ok(check.finish(taken))

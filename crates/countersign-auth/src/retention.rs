@@ -17,9 +17,9 @@ pub struct Flushed {
 
 impl Auth {
     /// How many rows of sessions and of recorded tokens are past any use.
-    pub fn count_expired(&self) -> Result<i64, Error> {
+    pub async fn count_expired(&self) -> Result<i64, Error> {
         let now = self.clock.now();
-        Ok(self.store.count_expired(self.past_tokens(now), self.past_sessions(now))?)
+        Ok(self.store.count_expired(self.past_tokens(now), self.past_sessions(now)).await?)
     }
 
     /// Deletes the rows of sessions and of recorded tokens that are past any use, a thousand at a time, and tells

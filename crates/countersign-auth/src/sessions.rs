@@ -11,8 +11,8 @@ const MAX_LISTED: u32 = 1000;
 
 impl Auth {
     /// The sessions of a user that have not ended or expired, the newest first; no more than the newest thousand.
-    pub fn list_sessions(&self, user: &User) -> Result<Vec<Session>, Error> {
-        Ok(self.store.list_sessions(user.id, self.clock.now(), MAX_LISTED)?)
+    pub async fn list_sessions(&self, user: &User) -> Result<Vec<Session>, Error> {
+        Ok(self.store.list_sessions(user.id, self.clock.now(), MAX_LISTED).await?)
     }
 
     /// Ends one session of a user: neither its refresh token nor its access tokens are accepted from now on.

@@ -71,12 +71,15 @@ impl ClaimSource {
 
 impl Auth {
     /// The claims of the deployment's own, as they are for the user now.
-    pub(crate) fn added_claims(&self, user: &User) -> Result<Vec<(String, Value)>, Error> {
-        let claim = |claim: &TokenClaim| Ok((claim.name.clone(), self.value_of_claim(claim.source, user)?));
-        self.rules.token_claims.iter().map(claim).collect()
+    pub(crate) async fn added_claims(&self, user: &User) -> Result<Vec<(String, Value)>, Error> {
+        let mut claims = Vec::with_capacity(self.rules.token_claims.len());
+        for claim in &self.rules.token_claims {
+            claims.push((claim.name.clone(), self.value_of_claim(claim.source, user).await?));
+        }
+        Ok(claims)
     }
 
-    fn value_of_claim(&self, source: ClaimSource, user: &User) -> Result<Value, Error> {
+    async fn value_of_claim(&self, source: ClaimSource, user: &User) -> Result<Value, Error> {
         Ok(match source {
             ClaimSource::Username => user.username.as_str().into(),
             ClaimSource::Email => user.email.as_str().into(),
@@ -85,10 +88,12 @@ impl Auth {
             ClaimSource::IsActive => user.is_active.into(),
             ClaimSource::IsStaff => user.is_staff.into(),
             ClaimSource::IsSuperuser => user.is_superuser.into(),
-            ClaimSource::Groups => strings(self.store.list_groups(user.id)?),
+            ClaimSource::Groups => strings(self.store.list_groups(user.id).await?),
             ClaimSource::Permissions if !user.is_active => strings(Vec::new()),
-            ClaimSource::Permissions if user.is_superuser => strings(self.store.list_all_permissions()?),
-            ClaimSource::Permissions => strings(self.store.list_permissions(user.id)?),
+            ClaimSource::Permissions if user.is_superuser => {
+                strings(self.store.list_all_permissions().await?)
+            }
+            ClaimSource::Permissions => strings(self.store.list_permissions(user.id).await?),
         })
     }
 }

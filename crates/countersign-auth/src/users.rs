@@ -51,14 +51,14 @@ impl From<Error> for UserError {
 
 impl Auth {
     /// The user with exactly this name.
-    pub fn get_user(&self, username: &str) -> Result<User, UserError> {
-        let found = self.store.find_user_by_username(username).map_err(Error::from)?;
+    pub async fn get_user(&self, username: &str) -> Result<User, UserError> {
+        let found = self.store.find_user_by_username(username).await.map_err(Error::from)?;
         found.ok_or_else(|| UserError::NotFound(username.to_owned()))
     }
 
     /// At most `limit` users by id, those after `after` only.
-    pub fn list_users(&self, after: Option<UserId>, limit: u32) -> Result<Vec<User>, Error> {
-        Ok(self.store.list_users(after, limit)?)
+    pub async fn list_users(&self, after: Option<UserId>, limit: u32) -> Result<Vec<User>, Error> {
+        Ok(self.store.list_users(after, limit).await?)
     }
 
     /// Makes an account under the same rules as registration.
@@ -71,7 +71,7 @@ impl Auth {
 
     /// Sets a new password. The sessions there were end with it.
     pub async fn change_password(&self, username: &str, password: &str) -> Result<(), UserError> {
-        let user = self.get_user(username)?;
+        let user = self.get_user(username).await?;
         let attributes = UserAttributes {
             username: &user.username,
             first_name: &user.first_name,
@@ -89,7 +89,7 @@ impl Auth {
 
     /// Lets an account be used, or not; the sessions of a deactivated one end.
     pub async fn set_active(&self, username: &str, is_active: bool) -> Result<(), UserError> {
-        let user = self.get_user(username)?;
+        let user = self.get_user(username).await?;
         let change = UserChange { is_active: Some(is_active), ..UserChange::default() };
         self.change_user(&user, change, (!is_active).then_some(EndReason::Deactivated)).await?;
         tracing::info!(user.id = %user.id, user.is_active = is_active, "account changed");
@@ -98,14 +98,14 @@ impl Auth {
 
     /// Ends every session of a user, and every refresh and sliding token that Django recorded.
     pub async fn log_out_everywhere(&self, username: &str) -> Result<Ended, UserError> {
-        let user = self.get_user(username)?;
+        let user = self.get_user(username).await?;
         let ending = self.ending(EndReason::Operator);
         Ok(self.store.end_sessions(user.id, ending, None).await.map_err(Error::from)?)
     }
 
     /// Deletes an account with its sessions, and ends its recorded tokens; if the one is refused, neither.
     pub async fn delete_user(&self, username: &str) -> Result<(), UserError> {
-        let user = self.get_user(username)?;
+        let user = self.get_user(username).await?;
         let deleted = self.store.delete_user_and_end_tokens(user.id, self.ending(EndReason::Operator)).await;
         check_was_there(&user, deleted)?;
         tracing::info!(user.id = %user.id, "account deleted");

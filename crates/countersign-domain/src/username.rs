@@ -14,6 +14,9 @@ pub struct Username {
 }
 
 impl Username {
+    /// The most code points a name may have.
+    pub const MAX_LENGTH: usize = MAX_LENGTH;
+
     /// Starts the checks of a name at registration.
     ///
     /// Fails with [`FieldError::Blank`], in which case nobody asks whether the name is taken. Otherwise the

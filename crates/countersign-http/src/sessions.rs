@@ -1,7 +1,5 @@
 //! `GET /user/api/sessions/` and `DELETE /user/api/sessions/{id}/`: where a user is logged in, and ending that.
 
-use std::future::ready;
-
 use countersign_domain::{EndReason, Session, SessionId};
 use countersign_token::json::Value;
 use jiff::Timestamp;
@@ -15,7 +13,7 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
     method: EndpointMethod::Get,
     authentication: Authentication::Required,
     fields: &[],
-    handle: |call| Box::pin(ready(list(&call))),
+    handle: |call| Box::pin(list(call)),
 };
 
 pub(crate) const ONE_ENDPOINT: Endpoint = Endpoint {
@@ -27,9 +25,9 @@ pub(crate) const ONE_ENDPOINT: Endpoint = Endpoint {
     handle: |call| Box::pin(end(call)),
 };
 
-fn list(call: &Call<'_>) -> Result<Answer, Error> {
+async fn list(call: Call<'_>) -> Result<Answer, Error> {
     let caller = call.caller()?;
-    let sessions = call.auth.list_sessions(&caller.user)?;
+    let sessions = call.auth.list_sessions(&caller.user).await?;
     let body = |session: &Session| session_body(session, caller.session.as_ref());
     Ok(Answer::ok(Value::Array(sessions.iter().map(body).collect())))
 }

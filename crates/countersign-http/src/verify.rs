@@ -1,7 +1,5 @@
 //! `POST /user/api/token/verify/`: whether a token of any kind is good.
 
-use std::future::ready;
-
 use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, Field, object};
 use crate::error::Error;
 
@@ -12,10 +10,10 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
     method: EndpointMethod::Post,
     authentication: Authentication::Ignored,
     fields: &[Field::text("token", "Token")],
-    handle: |call| Box::pin(ready(verify(&call))),
+    handle: |call| Box::pin(verify(call)),
 };
 
-fn verify(call: &Call<'_>) -> Result<Answer, Error> {
-    call.auth.verify(call.field("token"))?;
+async fn verify(call: Call<'_>) -> Result<Answer, Error> {
+    call.auth.verify(call.field("token")).await?;
     Ok(Answer::ok(object([]).into()))
 }

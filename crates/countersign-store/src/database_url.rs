@@ -9,6 +9,14 @@ use std::str::FromStr;
 pub enum DatabaseUrl {
     /// An SQLite file.
     Sqlite(PathBuf),
+    /// A database on a PostgreSQL server.
+    Postgres(Box<Server>),
+}
+
+/// A PostgreSQL server, a database on it, and whom to log in as; `Debug` does not show the password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    pub(crate) config: tokio_postgres::Config,
 }
 
 /// Why a `DATABASE_URL` was refused.
@@ -21,8 +29,13 @@ pub enum DatabaseUrlError {
     #[error("an in-memory database would forget every user at exit; give the path of a file")]
     InMemory,
     /// Another scheme.
-    #[error("{0:?} is not a database this version can open; use sqlite:PATH")]
+    #[error(
+        "{0:?} is not a database this version can open; use sqlite:PATH or postgresql://USER@HOST/DATABASE"
+    )]
     UnknownScheme(String),
+    /// A `postgresql:` URL that cannot be read.
+    #[error("not a URL of PostgreSQL: {0}; use postgresql://USER:PASSWORD@HOST:PORT/DATABASE")]
+    Postgres(String),
 }
 
 impl FromStr for DatabaseUrl {
@@ -32,6 +45,13 @@ impl FromStr for DatabaseUrl {
     /// three slashes a path relative to the working directory, four an absolute one.
     fn from_str(url: &str) -> Result<Self, Self::Err> {
         let scheme = url.split(':').next().unwrap_or(url);
+        if matches!(scheme, "postgres" | "postgresql") {
+            let config = url.parse().map_err(|error: tokio_postgres::Error| {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                DatabaseUrlError::Postgres(cause.unwrap_or_else(|| error.to_string()))
+            })?;
+            return Ok(Self::Postgres(Box::new(Server { config })));
+        }
         let Some(rest) = url.strip_prefix("sqlite:") else {
             return Err(DatabaseUrlError::UnknownScheme(scheme.to_owned()));
         };
@@ -46,7 +66,28 @@ impl FromStr for DatabaseUrl {
 
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::Sqlite(path) = self;
-        write!(formatter, "sqlite:{}", path.display())
+        match self {
+            Self::Sqlite(path) => write!(formatter, "sqlite:{}", path.display()),
+            Self::Postgres(server) => server.fmt(formatter),
+        }
+    }
+}
+
+/// Without the password.
+impl fmt::Display for Server {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use tokio_postgres::config::Host;
+        let user = self.config.get_user().map(|user| format!("{user}@")).unwrap_or_default();
+        let host = |(at, host): (usize, &Host)| {
+            let port = self.config.get_ports().get(at).or(self.config.get_ports().first());
+            match (host, port) {
+                (Host::Tcp(name), Some(port)) => format!("{name}:{port}"),
+                (Host::Tcp(name), None) => name.clone(),
+                (Host::Unix(path), _) => path.display().to_string(),
+            }
+        };
+        let hosts: Vec<String> = self.config.get_hosts().iter().enumerate().map(host).collect();
+        let database = self.config.get_dbname().unwrap_or_default();
+        write!(formatter, "postgresql://{user}{}/{database}", hosts.join(","))
     }
 }

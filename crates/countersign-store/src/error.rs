@@ -1,14 +1,18 @@
 //! What can go wrong with the database, in words for the operator's log; clients never see them.
 
+use std::error::Error;
+
+use tokio_postgres::error::SqlState;
+
 /// The database could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The file cannot be opened or made.
+    /// The file cannot be opened or made, or the server cannot be reached.
     #[error("the database {path} cannot be opened: {reason}")]
     Open {
-        /// The path as configured.
+        /// The path or the address as configured, without a password.
         path: String,
-        /// What SQLite or the file system said.
+        /// What the engine or the file system said.
         reason: String,
     },
     /// The tables there are not those that Django 5.2 makes, or a later Countersign made them.
@@ -16,16 +20,92 @@ pub enum StoreError {
     Migration(String),
     /// A statement failed: disk full, locked by another process, read-only, corrupt.
     #[error("the database refused a statement: {0}")]
-    Statement(#[from] rusqlite::Error),
+    Statement(Box<dyn Error + Send + Sync>),
+    /// A row violates a unique constraint.
+    #[error("another row has this value already")]
+    NotUnique,
+    /// A text is longer than its column, or has a character that the database does not keep.
+    #[error("a text does not fit its column: {0}")]
+    DoesNotFit(String),
+    /// A row holds what nobody should have written there.
+    #[error("a row cannot be read: {0}")]
+    Unreadable(String),
+    /// The connection to the server broke; whether a write was committed is not known.
+    #[error("the connection to the database broke: {0}")]
+    Disconnected(String),
+    /// The server, or a place in the pool of connections, took too long.
+    #[error("the database took too long")]
+    TooSlow,
     /// A user cannot be deleted yet.
     #[error("rows of the table {0} refer to the user; delete them first, or deactivate the user")]
     UserReferenced(String),
     /// Expired tokens cannot be deleted.
     #[error("the table {0} refers to recorded tokens; flush them with Django's own flushexpiredtokens")]
     TokensReferenced(String),
+    /// A row is referred to by another table, which is named.
+    #[error("rows of the table {0} refer to it")]
+    Referenced(String),
     /// The transaction of a write was rolled back (the log says why), or the program is shutting down.
     #[error("the write was not committed")]
     NotCommitted,
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error() {
+            Some(cause) if cause.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE => Self::NotUnique,
+            _ => Self::Statement(Box::new(error)),
+        }
+    }
+}
+
+impl From<tokio_postgres::Error> for StoreError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let Some(cause) = error.as_db_error() else {
+            let is_of_socket = error.source().is_some_and(<dyn Error>::is::<std::io::Error>);
+            return if error.is_closed() || is_of_socket {
+                Self::Disconnected(in_full(&error))
+            } else {
+                Self::Statement(Box::new(error))
+            };
+        };
+        let table = || cause.table().unwrap_or("another table").to_owned();
+        match *cause.code() {
+            SqlState::UNIQUE_VIOLATION => Self::NotUnique,
+            SqlState::FOREIGN_KEY_VIOLATION => Self::Referenced(table()),
+            SqlState::STRING_DATA_RIGHT_TRUNCATION | SqlState::CHARACTER_NOT_IN_REPERTOIRE => {
+                Self::DoesNotFit(cause.message().to_owned())
+            }
+            SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN | SqlState::CANNOT_CONNECT_NOW => {
+                Self::Disconnected(cause.message().to_owned())
+            }
+            _ => Self::Statement(in_full(&error).into()),
+        }
+    }
+}
+
+impl From<deadpool_postgres::PoolError> for StoreError {
+    fn from(error: deadpool_postgres::PoolError) -> Self {
+        match error {
+            deadpool_postgres::PoolError::Backend(error) => match Self::from(error) {
+                Self::Statement(cause) => Self::Disconnected(cause.to_string()), // refused at the door
+                other => other,
+            },
+            deadpool_postgres::PoolError::Timeout(_) => Self::TooSlow,
+            other => Self::Statement(Box::new(other)),
+        }
+    }
+}
+
+/// An error with its causes: tokio-postgres says no more than "db error" by itself.
+fn in_full(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }
 
 /// A user could not be inserted or renamed.
@@ -34,19 +114,22 @@ pub enum InsertUserError {
     /// `auth_user.username` is unique, and another row has this name.
     #[error("a user with that username already exists")]
     UsernameTaken,
+    /// The name, in the form that is stored, does not fit its column. (`SQLite` has no such limit.)
+    #[error("the username is too long to be stored")]
+    UsernameTooLong,
     /// Anything else.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(StoreError),
 }
 
-impl From<rusqlite::Error> for InsertUserError {
-    fn from(error: rusqlite::Error) -> Self {
-        // auth_user has no other unique column than its key, which the database chooses.
-        match error.sqlite_error() {
-            Some(cause) if cause.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE => {
-                Self::UsernameTaken
-            }
-            _ => Self::Store(error.into()),
+impl From<StoreError> for InsertUserError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            // auth_user has no other unique column than its key, which the database chooses.
+            StoreError::NotUnique => Self::UsernameTaken,
+            // Every other text of a new user has been measured.
+            StoreError::DoesNotFit(_) => Self::UsernameTooLong,
+            other => Self::Store(other),
         }
     }
 }

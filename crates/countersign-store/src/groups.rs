@@ -2,21 +2,20 @@
 
 use countersign_domain::UserId;
 
-use crate::sqlite::all;
 use crate::{Store, StoreError};
 
 impl Store {
     /// The names of a user's groups, sorted.
-    pub fn list_groups(&self, user: UserId) -> Result<Vec<String>, StoreError> {
+    pub async fn list_groups(&self, user: UserId) -> Result<Vec<String>, StoreError> {
         let sql = "SELECT g.name
                      FROM auth_user_groups AS m JOIN auth_group AS g ON g.id = m.group_id
-                    WHERE m.user_id = $1
-                    ORDER BY g.name";
-        self.sqlite.read(|connection| all(connection, sql, &[&user.get()], |row| row.get(0)))
+                    WHERE m.user_id = $1";
+        let names = self.engine.all(sql, &[user.get().into()], |row| row.get(0)).await?;
+        Ok(sorted(names))
     }
 
     /// The permissions of a user, own and of groups, as `app_label.codename`, sorted.
-    pub fn list_permissions(&self, user: UserId) -> Result<Vec<String>, StoreError> {
+    pub async fn list_permissions(&self, user: UserId) -> Result<Vec<String>, StoreError> {
         let sql = "SELECT c.app_label || '.' || p.codename
                      FROM auth_permission AS p JOIN django_content_type AS c ON c.id = p.content_type_id
                     WHERE p.id IN (
@@ -25,16 +24,21 @@ impl Store {
                           SELECT gp.permission_id
                             FROM auth_user_groups AS m
                             JOIN auth_group_permissions AS gp ON gp.group_id = m.group_id
-                           WHERE m.user_id = $1)
-                    ORDER BY 1";
-        self.sqlite.read(|connection| all(connection, sql, &[&user.get()], |row| row.get(0)))
+                           WHERE m.user_id = $1)";
+        let names = self.engine.all(sql, &[user.get().into()], |row| row.get(0)).await?;
+        Ok(sorted(names))
     }
 
     /// Every permission there is, which is what a superuser has, as `app_label.codename`, sorted.
-    pub fn list_all_permissions(&self) -> Result<Vec<String>, StoreError> {
+    pub async fn list_all_permissions(&self) -> Result<Vec<String>, StoreError> {
         let sql = "SELECT c.app_label || '.' || p.codename
-                     FROM auth_permission AS p JOIN django_content_type AS c ON c.id = p.content_type_id
-                    ORDER BY 1";
-        self.sqlite.read(|connection| all(connection, sql, &[], |row| row.get(0)))
+                     FROM auth_permission AS p JOIN django_content_type AS c ON c.id = p.content_type_id";
+        Ok(sorted(self.engine.all(sql, &[], |row| row.get(0)).await?))
     }
+}
+
+/// Sorted here: each database has its own mind about the order of texts.
+fn sorted(mut names: Vec<String>) -> Vec<String> {
+    names.sort_unstable();
+    names
 }

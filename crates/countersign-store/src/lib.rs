@@ -1,15 +1,18 @@
-//! Every SQL statement of Countersign, on an embedded SQLite database.
+//! Every SQL statement of Countersign, on an embedded SQLite database or on PostgreSQL.
 //!
 //! The user and token tables are Django's own, exactly as Django 5.2 makes them (`migrations/`), so that a Django
 //! project can run on a database of ours. [`Store`] is the only public door: its functions are grouped by table
 //! in `users`, `sessions`, `tokens` and `signing_keys`, each statement right above the reader of its row. No SQL is
 //! written above this crate.
 
+mod columns;
 mod database_url;
+mod engine;
 mod error;
 mod foreign_keys;
 mod groups;
 mod migrations;
+mod postgres;
 mod sessions;
 mod signing_keys;
 mod sqlite;
@@ -20,19 +23,22 @@ mod users;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex};
 
-pub use database_url::{DatabaseUrl, DatabaseUrlError};
+pub use database_url::{DatabaseUrl, DatabaseUrlError, Server};
 pub use error::{InsertUserError, StoreError};
+pub use postgres::PoolOptions;
 pub use sessions::{Ended, Exchange, Exchanged, NewSession, RefreshId};
 pub use signing_keys::{KeyRotation, KeyState, StoredKey};
 pub use tokens::{Blacklisting, Ending, NewToken, OutstandingToken, TokensOf};
 pub use users::{Account, UserChange};
+
+use engine::Engine;
 
 /// A migrated database, open for use. Cheap to clone; the last clone to go closes it after its waiting writes.
 ///
 /// A function that writes returns only after its commit is on disk (`synchronous=FULL`).
 #[derive(Clone)]
 pub struct Store {
-    sqlite: Arc<sqlite::Sqlite>,
+    engine: Arc<Engine>,
     /// The key of the recorded token that was swept last.
     swept: Arc<AtomicI64>,
     /// The id of the session that was swept last.
@@ -41,13 +47,26 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the database at `url`, makes the file if there is none (mode 0600), and brings its tables up to date.
-    pub fn open(url: &DatabaseUrl) -> Result<Self, StoreError> {
-        let DatabaseUrl::Sqlite(path) = url;
-        let mut writer = sqlite::open_writer(path)?;
-        let made_by_django = migrations::run(&mut writer)?;
+    /// Opens the database at `url` and brings its tables up to date. An SQLite file is made if there is none (mode 0600);
+    /// a PostgreSQL database has to be there. The connections to it belong to the runtime that this is called in.
+    pub async fn open(url: &DatabaseUrl, pool: &PoolOptions) -> Result<Self, StoreError> {
+        let (engine, made_by_django) = match url {
+            DatabaseUrl::Sqlite(path) => {
+                let (sqlite, made_by_django) = sqlite::Sqlite::open(path)?;
+                (Engine::Sqlite(sqlite), made_by_django)
+            }
+            DatabaseUrl::Postgres(server) => {
+                let postgres = postgres::Postgres::new(server.config.clone(), pool)?;
+                let migrated = postgres.write(|transaction| Box::pin(migrations::run(transaction))).await;
+                let made_by_django = migrated.map_err(|error| match error {
+                    StoreError::Migration(_) => error,
+                    error => StoreError::Open { path: url.to_string(), reason: error.to_string() },
+                })?;
+                (Engine::Postgres(postgres), made_by_django)
+            }
+        };
         Ok(Self {
-            sqlite: Arc::new(sqlite::Sqlite::start(path, writer)?),
+            engine: Arc::new(engine),
             swept: Arc::default(),
             swept_session: Arc::default(),
             made_by_django,
@@ -60,21 +79,12 @@ impl Store {
         self.made_by_django
     }
 
-    /// Whether the file passes SQLite's own integrity and foreign-key checks; the complaints otherwise.
+    /// Whether an SQLite file passes SQLite's own integrity and foreign-key checks; the complaints otherwise. (A server
+    /// keeps its own watch.)
     pub fn integrity_complaints(&self) -> Result<Vec<String>, StoreError> {
-        self.sqlite.read(|connection| {
-            let mut complaints: Vec<String> =
-                sqlite::all(connection, "PRAGMA integrity_check", &[], |row| row.get(0))?;
-            complaints.retain(|line| line != "ok");
-            let orphans = sqlite::all(connection, "PRAGMA foreign_key_check", &[], |row| {
-                Ok(format!(
-                    "a row of {} refers to a missing row of {}",
-                    row.get::<_, String>(0)?,
-                    row.get::<_, String>(2)?
-                ))
-            })?;
-            complaints.extend(orphans);
-            Ok(complaints)
-        })
+        match &*self.engine {
+            Engine::Sqlite(sqlite) => sqlite.integrity_complaints(),
+            Engine::Postgres(_) => Ok(Vec::new()),
+        }
     }
 }

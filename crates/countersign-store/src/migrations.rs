@@ -1,17 +1,29 @@
 //! Brings a database up to the tables of this version: plain SQL files, in order, each once, each with its record
 //! in `countersign_migration` in one transaction.
 
-use rusqlite::{Connection, TransactionBehavior};
-
 use crate::StoreError;
-use crate::sqlite::{all, execute};
+use crate::engine::Transaction;
 
-/// Name and text of each migration, oldest first. A released one is never edited.
-const MIGRATIONS: [(&str, &str); 3] = [
-    ("0001_django_tables", include_str!("../../../migrations/sqlite/0001_django_tables.sql")),
-    ("0002_sessions", include_str!("../../../migrations/sqlite/0002_sessions.sql")),
-    ("0003_signing_keys", include_str!("../../../migrations/sqlite/0003_signing_keys.sql")),
-];
+/// Name and text of a migration, for either engine.
+struct Migration {
+    name: &'static str,
+    sqlite: &'static str,
+    postgres: &'static str,
+}
+
+macro_rules! migration {
+    ($name:literal) => {
+        Migration {
+            name: $name,
+            sqlite: include_str!(concat!("../../../migrations/sqlite/", $name, ".sql")),
+            postgres: include_str!(concat!("../../../migrations/postgres/", $name, ".sql")),
+        }
+    };
+}
+
+/// Every migration, oldest first. A released one is never edited.
+const MIGRATIONS: [Migration; 3] =
+    [migration!("0001_django_tables"), migration!("0002_sessions"), migration!("0003_signing_keys")];
 
 /// Stands among the migrations of a database whose first one Django had made.
 const MADE_BY_DJANGO: &str = "0000_made_by_django";
@@ -30,37 +42,57 @@ const DJANGO_TABLES: [&str; 10] = [
     "token_blacklist_outstandingtoken",
 ];
 
-/// Applies what is missing; whether Django made the database. Processes that start at once wait for each other.
-pub(crate) fn run(connection: &mut Connection) -> Result<bool, StoreError> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    transaction.execute_batch(
-        "CREATE TABLE IF NOT EXISTS countersign_migration (
-             name TEXT NOT NULL PRIMARY KEY,
-             applied_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now'))
-         ) STRICT",
-    )?;
-    let applied: Vec<String> =
-        all(&transaction, "SELECT name FROM countersign_migration ORDER BY name", &[], |row| row.get(0))?;
+/// Applies what is missing; whether Django made the database. Processes that start at once wait for each other: SQLite's
+/// transaction has begun as a writing one, PostgreSQL's takes a lock.
+pub(crate) async fn run(transaction: &mut Transaction<'_>) -> Result<bool, StoreError> {
+    transaction.run_script(table_of_migrations(transaction)).await?;
+    let applied: Vec<String> = transaction
+        .all("SELECT name FROM countersign_migration ORDER BY name", &[], |row| row.get(0))
+        .await?;
     refuse_newer(&applied)?;
     let mut made_by_django = applied.iter().any(|name| name == MADE_BY_DJANGO);
-    let record = |name: &str| {
-        execute(&transaction, "INSERT INTO countersign_migration (name) VALUES ($1)", &[&name]).map(drop)
-    };
-    for (name, sql) in MIGRATIONS.iter().filter(|(name, _)| !applied.iter().any(|done| done == name)) {
-        if *name == "0001_django_tables" && django_made_the_tables(&transaction)? {
+    for migration in MIGRATIONS.iter().filter(|missing| !applied.iter().any(|done| done == missing.name)) {
+        if migration.name == "0001_django_tables" && django_made_the_tables(transaction).await? {
             made_by_django = true;
-            record(MADE_BY_DJANGO)?;
+            record(transaction, MADE_BY_DJANGO).await?;
         } else {
-            transaction.execute_batch(sql)?;
+            let sql = match transaction {
+                Transaction::Sqlite(_) => migration.sqlite,
+                Transaction::Postgres(_) => migration.postgres,
+            };
+            transaction.run_script(sql).await?;
         }
-        record(name)?;
+        record(transaction, migration.name).await?;
     }
-    transaction.commit()?;
     Ok(made_by_django)
 }
 
+fn table_of_migrations(transaction: &Transaction<'_>) -> &'static str {
+    match transaction {
+        Transaction::Sqlite(_) => {
+            "CREATE TABLE IF NOT EXISTS countersign_migration (
+                 name TEXT NOT NULL PRIMARY KEY,
+                 applied_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now'))
+             ) STRICT"
+        }
+        // The number is the first bytes of the name, to be unlike that of any other application's lock.
+        Transaction::Postgres(_) => {
+            "SELECT pg_advisory_xact_lock(7165065861825654388);
+             CREATE TABLE IF NOT EXISTS countersign_migration (
+                 name TEXT NOT NULL PRIMARY KEY,
+                 applied_at TIMESTAMPTZ NOT NULL DEFAULT now()
+             )"
+        }
+    }
+}
+
+async fn record(transaction: &mut Transaction<'_>, name: &str) -> Result<(), StoreError> {
+    let sql = "INSERT INTO countersign_migration (name) VALUES ($1)";
+    transaction.execute(sql, &[name.into()]).await.map(drop)
+}
+
 fn refuse_newer(applied: &[String]) -> Result<(), StoreError> {
-    let known = |name: &String| name == MADE_BY_DJANGO || MIGRATIONS.iter().any(|(known, _)| known == name);
+    let known = |name: &String| name == MADE_BY_DJANGO || MIGRATIONS.iter().any(|known| known.name == name);
     match applied.iter().find(|name| !known(name)) {
         Some(name) => Err(StoreError::Migration(format!(
             "it has the migration {name}, which this version does not know; use the version that made it or a later one"
@@ -69,9 +101,14 @@ fn refuse_newer(applied: &[String]) -> Result<(), StoreError> {
     }
 }
 
-fn django_made_the_tables(connection: &Connection) -> Result<bool, StoreError> {
-    let present: Vec<String> =
-        all(connection, "SELECT name FROM sqlite_schema WHERE type = 'table'", &[], |row| row.get(0))?;
+async fn django_made_the_tables(transaction: &mut Transaction<'_>) -> Result<bool, StoreError> {
+    let sql = match transaction {
+        Transaction::Sqlite(_) => "SELECT name FROM sqlite_schema WHERE type = 'table'",
+        Transaction::Postgres(_) => {
+            "SELECT tablename::text FROM pg_tables WHERE schemaname = ANY (current_schemas(false))"
+        }
+    };
+    let present: Vec<String> = transaction.all(sql, &[], |row| row.get(0)).await?;
     let missing: Vec<&str> =
         DJANGO_TABLES.into_iter().filter(|table| !present.iter().any(|name| name == table)).collect();
     match missing.len() {

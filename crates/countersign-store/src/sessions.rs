@@ -1,12 +1,11 @@
 //! `countersign_session`: one row per login.
 
+use std::sync::PoisonError;
+
 use countersign_domain::{Client, EndReason, Session, SessionId, UserId};
 use jiff::Timestamp;
-use rusqlite::types::Type;
-use rusqlite::{Connection, Row, ToSql};
 
-use crate::sqlite::{all, execute, first};
-use crate::timestamp::from_microseconds;
+use crate::engine::{Row, Transaction, to_time};
 use crate::tokens::{blacklist, blacklist_recorded, end_tokens, has_blacklist_row, insert};
 use crate::users::{Account, is_still};
 use crate::{Ending, NewToken, Store, StoreError};
@@ -84,13 +83,13 @@ pub type RefreshId = fn(&str, u32) -> String;
 
 impl Store {
     /// The session with this id, whether it has ended or not.
-    pub fn find_session(&self, id: &SessionId) -> Result<Option<Session>, StoreError> {
+    pub async fn find_session(&self, id: &SessionId) -> Result<Option<Session>, StoreError> {
         let sql = concat!("SELECT ", session_columns!(), " FROM countersign_session WHERE id = $1");
-        self.sqlite.read(|connection| first(connection, sql, &[&id.as_str()], read_session))
+        self.engine.first(sql, &[id.as_str().into()], read_session).await
     }
 
     /// The sessions of a user that have not ended or expired, the newest first, at most `limit`.
-    pub fn list_sessions(
+    pub async fn list_sessions(
         &self,
         user: UserId,
         now: Timestamp,
@@ -102,49 +101,15 @@ impl Store {
             " FROM countersign_session WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2
                ORDER BY created_at DESC, id LIMIT $3"
         );
-        let values: [&dyn ToSql; 3] = [&user.get(), &now.as_microsecond(), &limit];
-        self.sqlite.read(|connection| all(connection, sql, &values, read_session))
+        let values = [user.get().into(), now.as_microsecond().into(), limit.into()];
+        self.engine.all(sql, &values, read_session).await
     }
 
     /// Exchanges a session's refresh token for a successor, by compare-and-set on its generation: of callers who race,
     /// one succeeds. All or nothing, Django's tables included.
     pub async fn exchange(&self, exchange: Exchange) -> Result<Exchanged, StoreError> {
-        self.sqlite
-            .write(move |connection| {
-                if has_blacklist_row(connection, &exchange.jti)? {
-                    return Ok(Exchanged::Overtaken);
-                }
-                if let Some((session, account)) = &exchange.begun {
-                    if !is_still(connection, account)? {
-                        return Ok(Exchanged::Overtaken);
-                    }
-                    insert_session(connection, session)?;
-                }
-                let advanced = execute(
-                    connection,
-                    "UPDATE countersign_session
-                        SET generation = generation + 1, replaced_jti = $3, rotated_at = $4, last_seen_at = $4,
-                            expires_at = $5
-                      WHERE id = $1 AND generation = $2 AND ended_at IS NULL",
-                    &[
-                        &exchange.session.as_str(),
-                        &exchange.generation,
-                        &exchange.jti,
-                        &exchange.at.as_microsecond(),
-                        &exchange.expires_at.as_microsecond(),
-                    ],
-                )?;
-                if advanced == 0 {
-                    return Ok(Exchanged::Overtaken);
-                }
-                if let Some(token) = &exchange.blacklisted {
-                    blacklist(connection, token, exchange.at)?;
-                }
-                if let Some(token) = &exchange.recorded {
-                    insert(connection, token)?;
-                }
-                Ok(Exchanged::Done)
-            })
+        self.engine
+            .write(move |transaction| Box::pin(async move { advance(transaction, &exchange).await }))
             .await
     }
 
@@ -156,10 +121,13 @@ impl Store {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let sql = "UPDATE countersign_session SET last_seen_at = $3 WHERE id = $1 AND last_seen_at <= $2";
-        self.sqlite
-            .write(move |connection| {
-                let values: [&dyn ToSql; 3] = [&id.as_str(), &since.as_microsecond(), &now.as_microsecond()];
-                Ok(execute(connection, sql, &values)? == 1)
+        self.engine
+            .write(move |transaction| {
+                Box::pin(async move {
+                    let values =
+                        [id.as_str().into(), since.as_microsecond().into(), now.as_microsecond().into()];
+                    Ok(transaction.execute(sql, &values).await? == 1)
+                })
             })
             .await
     }
@@ -174,19 +142,27 @@ impl Store {
         because: EndReason,
         refresh_id: RefreshId,
     ) -> Result<bool, StoreError> {
-        self.sqlite
-            .write(move |connection| {
-                let generation: Option<u32> = first(
-                    connection,
-                    "UPDATE countersign_session SET ended_at = $3, ended_because = $4
-                      WHERE id = $1 AND user_id = $2 AND (ended_at IS NULL OR ended_because = 'blacklisted')
-                     RETURNING generation",
-                    &[&id.as_str(), &user.get(), &at.as_microsecond(), &because.name()],
-                    |row| row.get(0),
-                )?;
-                let Some(generation) = generation else { return Ok(false) };
-                blacklist_recorded(connection, &refresh_id(id.as_str(), generation), at)?;
-                Ok(true)
+        self.engine
+            .write(move |transaction| {
+                Box::pin(async move {
+                    let generation: Option<u32> = transaction
+                        .first(
+                            "UPDATE countersign_session SET ended_at = $3, ended_because = $4
+                              WHERE id = $1 AND user_id = $2 AND (ended_at IS NULL OR ended_because = 'blacklisted')
+                             RETURNING generation",
+                            &[
+                                id.as_str().into(),
+                                user.get().into(),
+                                at.as_microsecond().into(),
+                                because.name().into(),
+                            ],
+                            |row| row.get(0),
+                        )
+                        .await?;
+                    let Some(generation) = generation else { return Ok(false) };
+                    blacklist_recorded(transaction, &refresh_id(id.as_str(), generation), at).await?;
+                    Ok(true)
+                })
             })
             .await
     }
@@ -198,35 +174,34 @@ impl Store {
         ending: Ending,
         except: Option<(SessionId, RefreshId)>,
     ) -> Result<Ended, StoreError> {
-        self.sqlite
-            .write(move |connection| {
-                let kept = except.as_ref().map(|(id, _)| id.as_str()).unwrap_or_default();
-                let generation: Option<u32> = first(
-                    connection,
-                    "SELECT generation FROM countersign_session WHERE id = $1",
-                    &[&kept],
-                    |row| row.get(0),
-                )?;
-                let kept_jti = match (&except, generation) {
-                    (Some((id, refresh_id)), Some(generation)) => refresh_id(id.as_str(), generation),
-                    _ => String::new(),
-                };
-                Ok(end_all(connection, user, &ending, kept, &kept_jti)?)
+        self.engine
+            .write(move |transaction| {
+                Box::pin(async move {
+                    let Some((kept, refresh_id)) = except else {
+                        return end_all(transaction, user, &ending, "", "").await;
+                    };
+                    let sql = "SELECT generation FROM countersign_session WHERE id = $1";
+                    let generation: Option<u32> =
+                        transaction.first(sql, &[kept.as_str().into()], |row| row.get(0)).await?;
+                    let kept_jti = generation.map(|generation| refresh_id(kept.as_str(), generation));
+                    let kept_jti = kept_jti.unwrap_or_default();
+                    end_all(transaction, user, &ending, kept.as_str(), &kept_jti).await
+                })
             })
             .await
     }
 
     /// Looks at the next few sessions, round and round, and deletes those that expired or ended at or before `until`.
     pub async fn sweep_sessions(&self, until: Timestamp) -> Result<usize, StoreError> {
-        let swept = self.swept_session.clone();
-        self.sqlite
-            .write(move |connection| {
-                let mut after = swept.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                let (deleted, end) = delete_next(connection, &after, SWEEP_LENGTH, until)?;
-                *after = end.unwrap_or_default();
-                Ok::<_, StoreError>(deleted)
+        let after = self.swept_session.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (deleted, end) = self
+            .engine
+            .write(move |transaction| {
+                Box::pin(async move { delete_next(transaction, &after, SWEEP_LENGTH, until).await })
             })
-            .await
+            .await?;
+        *self.swept_session.lock().unwrap_or_else(PoisonError::into_inner) = end.unwrap_or_default();
+        Ok(deleted)
     }
 
     /// Deletes the sessions after `after` that expired or ended at or before `until`, of the next thousand or so; returns
@@ -236,119 +211,161 @@ impl Store {
         after: String,
         until: Timestamp,
     ) -> Result<(usize, Option<String>), StoreError> {
-        self.sqlite.write(move |connection| Ok(delete_next(connection, &after, FLUSH_LENGTH, until)?)).await
+        self.engine
+            .write(move |transaction| {
+                Box::pin(async move { delete_next(transaction, &after, FLUSH_LENGTH, until).await })
+            })
+            .await
+    }
+
+    /// How many sessions expired or ended at or before `until`.
+    pub(crate) async fn count_past_sessions(&self, until: Timestamp) -> Result<i64, StoreError> {
+        let sql = "SELECT count(*) FROM countersign_session WHERE COALESCE(ended_at, expires_at) <= $1";
+        let count = self.engine.first(sql, &[until.as_microsecond().into()], |row| row.get(0)).await?;
+        Ok(count.unwrap_or_default())
     }
 }
 
-/// How many sessions expired or ended at or before `until`.
-pub(crate) fn count_past(connection: &Connection, until: Timestamp) -> rusqlite::Result<i64> {
-    let sql = "SELECT count(*) FROM countersign_session WHERE COALESCE(ended_at, expires_at) <= $1";
-    Ok(first(connection, sql, &[&until.as_microsecond()], |row| row.get(0))?.unwrap_or_default())
+async fn advance(transaction: &mut Transaction<'_>, exchange: &Exchange) -> Result<Exchanged, StoreError> {
+    if has_blacklist_row(transaction, &exchange.jti).await? {
+        return Ok(Exchanged::Overtaken);
+    }
+    if let Some((session, account)) = &exchange.begun {
+        if !is_still(transaction, account).await? {
+            return Ok(Exchanged::Overtaken);
+        }
+        insert_session(transaction, session).await?;
+    }
+    let advanced = transaction
+        .execute(
+            "UPDATE countersign_session
+                SET generation = generation + 1, replaced_jti = $3, rotated_at = $4, last_seen_at = $4,
+                    expires_at = $5
+              WHERE id = $1 AND generation = $2 AND ended_at IS NULL",
+            &[
+                exchange.session.as_str().into(),
+                exchange.generation.into(),
+                (&exchange.jti).into(),
+                exchange.at.as_microsecond().into(),
+                exchange.expires_at.as_microsecond().into(),
+            ],
+        )
+        .await?;
+    if advanced == 0 {
+        return Ok(Exchanged::Overtaken);
+    }
+    if let Some(token) = &exchange.blacklisted {
+        blacklist(transaction, token, exchange.at).await?;
+    }
+    if let Some(token) = &exchange.recorded {
+        insert(transaction, token).await?;
+    }
+    Ok(Exchanged::Done)
 }
 
 /// A second session with the same id leaves the first as it is.
-pub(crate) fn insert_session(connection: &Connection, session: &NewSession) -> rusqlite::Result<()> {
-    let created_at = session.created_at.as_microsecond();
-    execute(
-        connection,
-        "INSERT INTO countersign_session (id, user_id, generation, rotated_at, created_at, last_seen_at, expires_at,
-                                          address, client)
-         VALUES ($1, $2, 0, $3, $3, $3, $4, $5, $6)
-         ON CONFLICT (id) DO NOTHING",
-        &[
-            &session.id.as_str(),
-            &session.user.get(),
-            &created_at,
-            &session.expires_at.as_microsecond(),
-            &session.client.address,
-            &session.client.name,
-        ],
-    )
-    .map(drop)
+pub(crate) async fn insert_session(
+    transaction: &mut Transaction<'_>,
+    session: &NewSession,
+) -> Result<(), StoreError> {
+    let inserted = transaction
+        .execute(
+            "INSERT INTO countersign_session (id, user_id, generation, rotated_at, created_at, last_seen_at,
+                                              expires_at, address, client)
+             VALUES ($1, $2, 0, $3, $3, $3, $4, $5, $6)
+             ON CONFLICT (id) DO NOTHING",
+            &[
+                session.id.as_str().into(),
+                session.user.get().into(),
+                session.created_at.as_microsecond().into(),
+                session.expires_at.as_microsecond().into(),
+                session.client.address.as_deref().into(),
+                (&session.client.name).into(),
+            ],
+        )
+        .await;
+    inserted.map(drop)
 }
 
 /// Ends what a user has, but for one session and one token; an empty id or `jti` is nobody's.
-pub(crate) fn end_all(
-    connection: &Connection,
+pub(crate) async fn end_all(
+    transaction: &mut Transaction<'_>,
     user: UserId,
     ending: &Ending,
     kept: &str,
     kept_jti: &str,
-) -> rusqlite::Result<Ended> {
-    let values: [&dyn ToSql; 4] = [&user.get(), &ending.at.as_microsecond(), &ending.because.name(), &kept];
-    let sessions = execute(
-        connection,
-        "UPDATE countersign_session SET ended_at = $2, ended_because = $3
-          WHERE user_id = $1 AND ended_at IS NULL AND id <> $4",
-        &values,
-    )?;
+) -> Result<Ended, StoreError> {
+    let values =
+        [user.get().into(), ending.at.as_microsecond().into(), ending.because.name().into(), kept.into()];
+    let sessions = transaction
+        .execute(
+            "UPDATE countersign_session SET ended_at = $2, ended_because = $3
+              WHERE user_id = $1 AND ended_at IS NULL AND id <> $4",
+            &values,
+        )
+        .await?;
     // Their access tokens were left good. They are not counted, as nobody sees them in a list.
-    execute(
-        connection,
-        "UPDATE countersign_session SET ended_at = $2, ended_because = $3
-          WHERE user_id = $1 AND ended_because = 'blacklisted' AND id <> $4",
-        &values,
-    )?;
-    Ok(Ended { sessions, tokens: end_tokens(connection, user, ending, kept_jti)? })
+    transaction
+        .execute(
+            "UPDATE countersign_session SET ended_at = $2, ended_because = $3
+              WHERE user_id = $1 AND ended_because = 'blacklisted' AND id <> $4",
+            &values,
+        )
+        .await?;
+    Ok(Ended { sessions, tokens: end_tokens(transaction, user, ending, kept_jti).await? })
 }
 
-/// Deletes the sessions of a user who is deleted.
-pub(crate) fn delete_sessions(connection: &Connection, user: UserId) -> rusqlite::Result<()> {
-    execute(connection, "DELETE FROM countersign_session WHERE user_id = $1", &[&user.get()]).map(drop)
-}
-
-fn delete_next(
-    connection: &Connection,
+async fn delete_next(
+    transaction: &mut Transaction<'_>,
     after: &str,
     length: i64,
     until: Timestamp,
-) -> rusqlite::Result<(usize, Option<String>)> {
-    let end: Option<String> = first(
-        connection,
-        "SELECT id FROM countersign_session WHERE id > $1 ORDER BY id LIMIT 1 OFFSET $2",
-        &[&after, &(length - 1)],
-        |row| row.get(0),
-    )?;
+) -> Result<(usize, Option<String>), StoreError> {
+    let end: Option<String> = transaction
+        .first(
+            "SELECT id FROM countersign_session WHERE id > $1 ORDER BY id LIMIT 1 OFFSET $2",
+            &[after.into(), (length - 1).into()],
+            |row| row.get(0),
+        )
+        .await?;
     let last = end.as_deref().unwrap_or("g"); // beyond every hexadecimal digit
-    let deleted = execute(
-        connection,
-        "DELETE FROM countersign_session
-          WHERE id > $1 AND id <= $2 AND COALESCE(ended_at, expires_at) <= $3",
-        &[&after, &last, &until.as_microsecond()],
-    )?;
+    let deleted = transaction
+        .execute(
+            "DELETE FROM countersign_session
+              WHERE id > $1 AND id <= $2 AND COALESCE(ended_at, expires_at) <= $3",
+            &[after.into(), last.into(), until.as_microsecond().into()],
+        )
+        .await?;
     Ok((deleted, end))
 }
 
-fn read_session(row: &Row<'_>) -> rusqlite::Result<Session> {
-    let time = |index| from_microseconds(index, row.get(index)?);
-    let ended = match row.get::<_, Option<i64>>(8)? {
+fn read_session(row: &Row<'_>) -> Result<Session, StoreError> {
+    let ended = match row.get::<Option<i64>>(8)? {
         None => None,
-        Some(at) => Some((from_microseconds(8, at)?, read_reason(row)?)),
+        Some(at) => Some((to_time(at)?, read_reason(row)?)),
     };
     Ok(Session {
         id: read_id(row)?,
         user: UserId::new(row.get(1)?),
         generation: row.get(2)?,
         replaced_jti: row.get(3)?,
-        rotated_at: time(4)?,
-        created_at: time(5)?,
-        last_seen_at: time(6)?,
-        expires_at: time(7)?,
+        rotated_at: row.get_time(4)?,
+        created_at: row.get_time(5)?,
+        last_seen_at: row.get_time(6)?,
+        expires_at: row.get_time(7)?,
         ended,
         client: Client { address: row.get(10)?, name: row.get(11)? },
     })
 }
 
-fn read_id(row: &Row<'_>) -> rusqlite::Result<SessionId> {
+fn read_id(row: &Row<'_>) -> Result<SessionId, StoreError> {
     let text: String = row.get(0)?;
-    SessionId::parse(&text).ok_or_else(|| unreadable(0, "not the id of a session"))
+    let unreadable = || StoreError::Unreadable(format!("{text:?} is not the id of a session"));
+    SessionId::parse(&text).ok_or_else(unreadable)
 }
 
-fn read_reason(row: &Row<'_>) -> rusqlite::Result<EndReason> {
+fn read_reason(row: &Row<'_>) -> Result<EndReason, StoreError> {
     let name: String = row.get(9)?;
-    EndReason::from_name(&name).ok_or_else(|| unreadable(9, "not a reason for the end of a session"))
-}
-
-fn unreadable(column: usize, what: &str) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, what.into())
+    let unreadable = || StoreError::Unreadable(format!("{name:?} is not a reason for the end of a session"));
+    EndReason::from_name(&name).ok_or_else(unreadable)
 }

@@ -4,10 +4,8 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use rusqlite::types::Type;
-use rusqlite::{Connection, Row};
 
-use crate::sqlite::{all, execute, first};
+use crate::engine::{Row, Transaction, Value};
 use crate::{Store, StoreError};
 
 /// Where a key is in its life; it never goes back.
@@ -80,51 +78,33 @@ pub struct KeyRotation {
 
 impl Store {
     /// Every key, oldest first.
-    pub fn list_keys(&self) -> Result<Vec<StoredKey>, StoreError> {
-        self.sqlite.read(|connection| {
-            all(
-                connection,
-                "SELECT kid, algorithm, state, sealed, created_at, changed_at FROM countersign_key
-                  ORDER BY created_at, kid",
-                &[],
-                read_key,
-            )
-        })
+    pub async fn list_keys(&self) -> Result<Vec<StoredKey>, StoreError> {
+        let sql = "SELECT kid, algorithm, state, sealed, created_at, changed_at FROM countersign_key
+                    ORDER BY created_at, kid";
+        self.engine.all(sql, &[], read_key).await
     }
 
     /// Adds a key. False, and nothing is added, if there is one with its name, or another one in the state `next` or
     /// `signing`.
     pub async fn insert_key(&self, key: StoredKey) -> Result<bool, StoreError> {
-        self.sqlite.write(move |connection| Ok(insert(connection, &key)?)).await
+        self.engine.write(move |transaction| Box::pin(async move { insert(transaction, &key).await })).await
     }
 
     /// Changes which key signs. False, and nothing is changed, if the keys are not those that the caller saw.
     pub async fn rotate_keys(&self, rotation: KeyRotation) -> Result<bool, StoreError> {
-        self.sqlite
-            .write(move |connection| {
-                let KeyRotation { next, signing, configured: (name, algorithm), at } = rotation;
-                let in_state = |sql| first(connection, sql, &[], |row| row.get::<_, String>(0));
-                let is_next = in_state("SELECT kid FROM countersign_key WHERE state = 'next'")?;
-                let is_signing = in_state("SELECT kid FROM countersign_key WHERE state = 'signing'")?;
-                if is_next.as_ref() != Some(&next) || is_signing != signing {
-                    return Ok(false);
-                }
-                match signing {
-                    Some(kid) => drop(set_state(connection, &kid, KeyState::Verifying, at)?),
-                    None => drop(insert(connection, &StoredKey::configured(name, algorithm, at))?),
-                }
-                Ok(set_state(connection, &next, KeyState::Signing, at)?)
-            })
-            .await
+        self.engine.write(move |transaction| Box::pin(rotate(transaction, rotation))).await
     }
 
     /// Ends a key that was in this state, and deletes its private key. False if it is in another one.
     pub async fn retire_key(&self, kid: String, from: KeyState, at: Timestamp) -> Result<bool, StoreError> {
         let sql = "UPDATE countersign_key SET state = 'retired', sealed = NULL, changed_at = $3
                     WHERE kid = $1 AND state = $2";
-        self.sqlite
-            .write(move |connection| {
-                Ok(execute(connection, sql, &[&kid, &from.name(), &at.as_microsecond()])? == 1)
+        self.engine
+            .write(move |transaction| {
+                Box::pin(async move {
+                    let values = [(&kid).into(), from.name().into(), at.as_microsecond().into()];
+                    Ok(transaction.execute(sql, &values).await? == 1)
+                })
             })
             .await
     }
@@ -132,7 +112,14 @@ impl Store {
     /// Replaces what is sealed by the same under another secret. False if it has been changed meanwhile.
     pub async fn reseal_key(&self, kid: String, old: Vec<u8>, new: Vec<u8>) -> Result<bool, StoreError> {
         let sql = "UPDATE countersign_key SET sealed = $3 WHERE kid = $1 AND sealed = $2";
-        self.sqlite.write(move |connection| Ok(execute(connection, sql, &[&kid, &old, &new])? == 1)).await
+        self.engine
+            .write(move |transaction| {
+                Box::pin(async move {
+                    let values = [(&kid).into(), old.as_slice().into(), new.as_slice().into()];
+                    Ok(transaction.execute(sql, &values).await? == 1)
+                })
+            })
+            .await
     }
 }
 
@@ -150,47 +137,68 @@ impl StoredKey {
     }
 }
 
-fn insert(connection: &Connection, key: &StoredKey) -> rusqlite::Result<bool> {
-    let added = execute(
-        connection,
-        "INSERT INTO countersign_key (kid, algorithm, state, sealed, created_at, changed_at)
-         VALUES ($1, $2, $3, $4, $5, $6)
-         ON CONFLICT DO NOTHING",
-        &[
-            &key.kid,
-            &key.algorithm,
-            &key.state.name(),
-            &key.sealed,
-            &key.created_at.as_microsecond(),
-            &key.changed_at.as_microsecond(),
-        ],
-    )?;
+async fn rotate(transaction: &mut Transaction<'_>, rotation: KeyRotation) -> Result<bool, StoreError> {
+    if let Transaction::Postgres(transaction) = transaction {
+        // Two who rotate at once would otherwise both see what the other is about to change.
+        transaction.run_script("LOCK TABLE countersign_key IN SHARE ROW EXCLUSIVE MODE").await?;
+    }
+    let KeyRotation { next, signing, configured: (name, algorithm), at } = rotation;
+    let is_next = "SELECT kid FROM countersign_key WHERE state = 'next'";
+    let is_next: Option<String> = transaction.first(is_next, &[], |row| row.get(0)).await?;
+    let is_signing = "SELECT kid FROM countersign_key WHERE state = 'signing'";
+    let is_signing: Option<String> = transaction.first(is_signing, &[], |row| row.get(0)).await?;
+    if is_next.as_ref() != Some(&next) || is_signing != signing {
+        return Ok(false);
+    }
+    match signing {
+        Some(kid) => drop(set_state(transaction, &kid, KeyState::Verifying, at).await?),
+        None => drop(insert(transaction, &StoredKey::configured(name, algorithm, at)).await?),
+    }
+    set_state(transaction, &next, KeyState::Signing, at).await
+}
+
+async fn insert(transaction: &mut Transaction<'_>, key: &StoredKey) -> Result<bool, StoreError> {
+    let added = transaction
+        .execute(
+            "INSERT INTO countersign_key (kid, algorithm, state, sealed, created_at, changed_at)
+             VALUES ($1, $2, $3, $4, $5, $6)
+             ON CONFLICT DO NOTHING",
+            &[
+                (&key.kid).into(),
+                (&key.algorithm).into(),
+                key.state.name().into(),
+                Value::Bytes(key.sealed.as_deref()),
+                key.created_at.as_microsecond().into(),
+                key.changed_at.as_microsecond().into(),
+            ],
+        )
+        .await?;
     Ok(added == 1)
 }
 
-fn set_state(connection: &Connection, kid: &str, state: KeyState, at: Timestamp) -> rusqlite::Result<bool> {
+async fn set_state(
+    transaction: &mut Transaction<'_>,
+    kid: &str,
+    state: KeyState,
+    at: Timestamp,
+) -> Result<bool, StoreError> {
     let sql = "UPDATE countersign_key SET state = $2, changed_at = $3 WHERE kid = $1";
-    Ok(execute(connection, sql, &[&kid, &state.name(), &at.as_microsecond()])? == 1)
+    let values = [kid.into(), state.name().into(), at.as_microsecond().into()];
+    Ok(transaction.execute(sql, &values).await? == 1)
 }
 
-fn read_key(row: &Row<'_>) -> rusqlite::Result<StoredKey> {
+fn read_key(row: &Row<'_>) -> Result<StoredKey, StoreError> {
     Ok(StoredKey {
         kid: row.get(0)?,
         algorithm: row.get(1)?,
-        state: read_state(2, &row.get::<_, String>(2)?)?,
+        state: read_state(&row.get::<String>(2)?)?,
         sealed: row.get(3)?,
-        created_at: read_time(4, row)?,
-        changed_at: read_time(5, row)?,
+        created_at: row.get_time(4)?,
+        changed_at: row.get_time(5)?,
     })
 }
 
-fn read_state(column: usize, name: &str) -> rusqlite::Result<KeyState> {
+fn read_state(name: &str) -> Result<KeyState, StoreError> {
     let known = KeyState::ALL.into_iter().find(|state| state.name() == name);
-    let unknown = || format!("{name:?} is no state of a key").into();
-    known.ok_or_else(|| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, unknown()))
-}
-
-fn read_time(column: usize, row: &Row<'_>) -> rusqlite::Result<Timestamp> {
-    let unfit = |error| rusqlite::Error::FromSqlConversionFailure(column, Type::Integer, Box::new(error));
-    Timestamp::from_microsecond(row.get(column)?).map_err(unfit)
+    known.ok_or_else(|| StoreError::Unreadable(format!("{name:?} is no state of a key")))
 }

@@ -6,13 +6,16 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, Row, Statement, ToSql, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, Statement};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::StoreError;
+use crate::engine::{Row, Transaction, Value, Work};
+use crate::migrations;
 
 /// How long a statement waits for another process (the command line beside the server) to release the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -33,11 +36,28 @@ pub(crate) struct Sqlite {
 }
 
 /// Runs in the writer's transaction; what it returns is called once that is on disk, and dropped if it never is.
-type Job = Box<dyn FnOnce(&Connection) -> Answer + Send>;
+type Job = Box<dyn FnOnce(&mut Transaction<'static>) -> Answer + Send>;
 type Answer = Box<dyn FnOnce() + Send>;
 
 impl Sqlite {
-    pub(crate) fn start(path: &Path, writer: Connection) -> Result<Self, StoreError> {
+    /// Opens the file, makes it if there is none, and brings its tables up to date; and whether Django made them.
+    pub(crate) fn open(path: &Path) -> Result<(Self, bool), StoreError> {
+        let mut writer = Transaction::Sqlite(open_writer(path)?);
+        connection_of(&writer).execute_batch("BEGIN IMMEDIATE")?;
+        let migrated = at_once(Box::pin(migrations::run(&mut writer)));
+        let connection = connection_of(&writer);
+        let made_by_django = match migrated {
+            Ok(made_by_django) => {
+                connection.execute_batch("COMMIT")?;
+                made_by_django
+            }
+            Err(error) => return Err(error), // closing the connection undoes what was done
+        };
+        let Transaction::Sqlite(writer) = writer else { return Err(StoreError::NotCommitted) };
+        Ok((Self::start(path, writer)?, made_by_django))
+    }
+
+    fn start(path: &Path, writer: Connection) -> Result<Self, StoreError> {
         let (queue, jobs) = mpsc::channel(QUEUE_LENGTH);
         let identity = FileIdentity::of(path).map_err(|error| open_error(path, &error))?;
         let thread = std::thread::Builder::new().name("sqlite-writer".to_owned());
@@ -55,35 +75,48 @@ impl Sqlite {
     /// Runs `query` at once on a read-only connection of the caller's own.
     pub(crate) fn read<T>(
         &self,
-        query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+        query: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let idle = self.idle_readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = idle.map_or_else(|| open_reader(&self.path), Ok)?;
         let result = query(&connection);
         self.idle_readers.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
-        Ok(result?)
+        result
     }
 
-    /// Runs `statements` on the writer, all or nothing, and returns after the commit is on disk.
-    pub(crate) async fn write<T, E>(
+    /// Runs `work` on the writer, all or nothing, and returns after the commit is on disk.
+    pub(crate) async fn write<T: Send + 'static>(
         &self,
-        statements: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<StoreError> + From<rusqlite::Error> + std::error::Error + Send + 'static,
-    {
+        work: impl for<'a, 't> FnOnce(&'a mut Transaction<'t>) -> Work<'a, T> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let (answer, answered) = oneshot::channel();
-        let job: Job = Box::new(move |connection| {
-            let result = in_savepoint(connection, statements);
-            if let (Err(error), true) = (&result, connection.is_autocommit()) {
+        let job: Job = Box::new(move |transaction| {
+            let result = in_savepoint(transaction, work);
+            if let (Err(error), true) = (&result, connection_of(transaction).is_autocommit()) {
                 tracing::error!(%error, "SQLite rolled back a group of writes");
             }
             Box::new(move || drop(answer.send(result))) // a caller that went away does not read its answer
         });
         let queue = self.queue.as_ref().ok_or(StoreError::NotCommitted)?;
         queue.send(job).await.map_err(|_| StoreError::NotCommitted)?;
-        answered.await.unwrap_or_else(|_| Err(StoreError::NotCommitted.into()))
+        answered.await.unwrap_or(Err(StoreError::NotCommitted))
+    }
+}
+
+impl Sqlite {
+    /// What SQLite's integrity and foreign-key checks complain of.
+    pub(crate) fn integrity_complaints(&self) -> Result<Vec<String>, StoreError> {
+        self.read(|connection| {
+            let mut complaints: Vec<String> =
+                all(connection, "PRAGMA integrity_check", &[], |row| row.get(0))?;
+            complaints.retain(|line| line != "ok");
+            let orphans = all(connection, "PRAGMA foreign_key_check", &[], |row| {
+                let (of, to) = (row.get::<String>(0)?, row.get::<String>(2)?);
+                Ok(format!("a row of {of} refers to a missing row of {to}"))
+            })?;
+            complaints.extend(orphans);
+            Ok(complaints)
+        })
     }
 }
 
@@ -117,51 +150,58 @@ impl FileIdentity {
     }
 }
 
-fn write_until_closed(mut connection: Connection, file: &FileIdentity, mut jobs: mpsc::Receiver<Job>) {
+fn write_until_closed(connection: Connection, file: &FileIdentity, mut jobs: mpsc::Receiver<Job>) {
+    let mut writer = Transaction::Sqlite(connection);
     while let Some(first) = jobs.blocking_recv() {
         if !file.still_holds() {
             tracing::error!(path = %file.path.display(), "the database file was removed or replaced: restart the server");
             continue;
         }
-        // A panic rolls the transaction back on its way here, so that nothing half done is left behind.
-        match catch_unwind(AssertUnwindSafe(|| run_batch(&mut connection, first, &mut jobs))) {
+        match catch_unwind(AssertUnwindSafe(|| run_batch(&mut writer, first, &mut jobs))) {
             Ok(Ok(answers)) => answers.into_iter().for_each(|answer| answer()),
             Ok(Err(error)) => tracing::error!(%error, "a group of writes was not committed"),
             Err(_) => tracing::error!("a write panicked, and its group was not committed"),
+        }
+        let connection = connection_of(&writer);
+        if !connection.is_autocommit() {
+            // Nothing half done is left behind.
+            drop(connection.execute_batch("ROLLBACK"));
         }
     }
 }
 
 fn run_batch(
-    connection: &mut Connection,
+    writer: &mut Transaction<'static>,
     first: Job,
     jobs: &mut mpsc::Receiver<Job>,
 ) -> rusqlite::Result<Vec<Answer>> {
-    let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
+    let begun = connection_of(writer).execute_batch("BEGIN IMMEDIATE");
     if begun.is_err() {
         // Whoever waits has waited as long as the first; one busy timeout after another would stall them all.
         while jobs.try_recv().is_ok() {}
     }
-    let transaction = begun?;
-    let mut answers = vec![first(&transaction)];
-    while answers.len() < BATCH_LENGTH && !transaction.is_autocommit() {
+    begun?;
+    let mut answers = vec![first(writer)];
+    while answers.len() < BATCH_LENGTH && !connection_of(writer).is_autocommit() {
         let Ok(next) = jobs.try_recv() else { break };
-        answers.push(next(&transaction));
+        answers.push(next(writer));
     }
-    if transaction.is_autocommit() {
+    let connection = connection_of(writer);
+    if connection.is_autocommit() {
         // On a full disk SQLite rolls back at once. Only the job that it failed at has an answer: the cause.
         return Ok(answers.pop().into_iter().collect());
     }
-    transaction.commit()?;
+    connection.execute_batch("COMMIT")?;
     Ok(answers)
 }
 
-fn in_savepoint<T, E: From<rusqlite::Error>>(
-    connection: &Connection,
-    statements: impl FnOnce(&Connection) -> Result<T, E>,
-) -> Result<T, E> {
-    connection.execute_batch("SAVEPOINT job")?;
-    let result = statements(connection);
+fn in_savepoint<T>(
+    transaction: &mut Transaction<'static>,
+    work: impl for<'a, 't> FnOnce(&'a mut Transaction<'t>) -> Work<'a, T>,
+) -> Result<T, StoreError> {
+    connection_of(transaction).execute_batch("SAVEPOINT job")?;
+    let result = at_once(work(transaction));
+    let connection = connection_of(transaction);
     if result.is_ok() {
         connection.execute_batch("RELEASE job")?;
     } else if !connection.is_autocommit()
@@ -174,45 +214,60 @@ fn in_savepoint<T, E: From<rusqlite::Error>>(
     result
 }
 
+fn connection_of<'a>(transaction: &'a Transaction<'_>) -> &'a Connection {
+    match transaction {
+        Transaction::Sqlite(connection) => connection,
+        Transaction::Postgres(_) => unreachable!("the writer of SQLite was made with a connection of SQLite"),
+    }
+}
+
+/// The result of work on SQLite, which waits for nothing.
+fn at_once<T>(mut work: Work<'_, T>) -> Result<T, StoreError> {
+    match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => result,
+        Poll::Pending => unreachable!("a statement of SQLite is done when it returns"),
+    }
+}
+
 /// Runs `sql` for its effect with `$1`, `$2`, … bound to `values`; returns the number of rows changed.
-pub(crate) fn execute(connection: &Connection, sql: &str, values: &[&dyn ToSql]) -> rusqlite::Result<usize> {
+pub(crate) fn execute(connection: &Connection, sql: &str, values: &[Value<'_>]) -> Result<usize, StoreError> {
     let mut statement = connection.prepare_cached(sql)?;
     bind(&mut statement, values)?;
-    statement.raw_execute()
+    Ok(statement.raw_execute()?)
 }
 
 /// Runs `sql` and reads its first row, if there is one.
 pub(crate) fn first<T>(
     connection: &Connection,
     sql: &str,
-    values: &[&dyn ToSql],
-    read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
-) -> rusqlite::Result<Option<T>> {
+    values: &[Value<'_>],
+    read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
+) -> Result<Option<T>, StoreError> {
     let mut statement = connection.prepare_cached(sql)?;
     bind(&mut statement, values)?;
     let mut rows = statement.raw_query();
-    rows.next()?.map(read).transpose()
+    rows.next()?.map(|row| read(&Row::Sqlite(row))).transpose()
 }
 
 /// Runs `sql` and reads every row.
 pub(crate) fn all<T>(
     connection: &Connection,
     sql: &str,
-    values: &[&dyn ToSql],
-    mut read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
-) -> rusqlite::Result<Vec<T>> {
+    values: &[Value<'_>],
+    mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
     let mut statement = connection.prepare_cached(sql)?;
     bind(&mut statement, values)?;
     let mut rows = statement.raw_query();
     let mut result = Vec::new();
     while let Some(row) = rows.next()? {
-        result.push(read(row)?);
+        result.push(read(&Row::Sqlite(row))?);
     }
     Ok(result)
 }
 
 /// Binds by name: SQLite numbers `$2, $1` by first appearance, so that binding by position would silently swap them.
-fn bind(statement: &mut Statement<'_>, values: &[&dyn ToSql]) -> rusqlite::Result<()> {
+fn bind(statement: &mut Statement<'_>, values: &[Value<'_>]) -> rusqlite::Result<()> {
     if statement.parameter_count() != values.len() || values.len() > PARAMETER_NAMES.len() {
         return Err(rusqlite::Error::InvalidParameterCount(values.len(), statement.parameter_count()));
     }
@@ -231,8 +286,8 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     let open = || {
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
-        let mode: Option<String> = first(&connection, "PRAGMA journal_mode = WAL", &[], |row| row.get(0))?;
-        if mode.as_deref() != Some("wal") {
+        let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+        if mode != "wal" {
             // Some file systems cannot share the memory that the log needs.
             tracing::warn!(
                 journal.mode = mode,
@@ -282,8 +337,9 @@ mod tests {
     #[test]
     fn when_the_database_stays_locked_everyone_who_waits_is_refused_with_the_first() {
         let (_directory, file) = place();
-        let mut connection = open_writer(&file).expect("it opens");
+        let connection = open_writer(&file).expect("it opens");
         connection.busy_timeout(Duration::ZERO).expect("it is set");
+        let mut writer = Transaction::Sqlite(connection);
         let lock = open_writer(&file).expect("it opens");
         lock.execute_batch("BEGIN IMMEDIATE").expect("it is free");
         let job = || -> Job { Box::new(|_| panic!("it runs without a transaction")) };
@@ -291,7 +347,7 @@ mod tests {
         for _ in 0..3 {
             assert!(queue.try_send(job()).is_ok());
         }
-        assert!(run_batch(&mut connection, job(), &mut jobs).is_err());
+        assert!(run_batch(&mut writer, job(), &mut jobs).is_err());
         assert!(jobs.is_empty(), "the others would wait for a timeout each");
     }
 
@@ -301,10 +357,12 @@ mod tests {
         let sqlite = Sqlite::start(&file, open_writer(&file).expect("it opens")).expect("it starts");
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("it starts");
         let write = |sql: &'static str, panics: bool| {
-            runtime.block_on(sqlite.write(move |connection| {
-                connection.execute_batch(sql)?;
-                assert!(!panics, "as the test wants");
-                Ok::<(), StoreError>(())
+            runtime.block_on(sqlite.write(move |transaction| {
+                Box::pin(async move {
+                    transaction.execute(sql, &[]).await?;
+                    assert!(!panics, "as the test wants");
+                    Ok(())
+                })
             }))
         };
         assert!(matches!(write("CREATE TABLE half_done (id)", true), Err(StoreError::NotCommitted)));

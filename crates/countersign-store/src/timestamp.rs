@@ -1,4 +1,4 @@
-//! Times as Django writes them on SQLite: UTC, `YYYY-MM-DD HH:MM:SS[.ffffff]`; and as tables of ours hold them.
+//! Times as Django writes them on SQLite: UTC, `YYYY-MM-DD HH:MM:SS[.ffffff]`.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -15,10 +15,4 @@ pub(crate) fn to_text(time: Timestamp) -> String {
 pub(crate) fn from_text(index: usize, text: &str) -> rusqlite::Result<Timestamp> {
     let parse = || text.parse::<DateTime>()?.to_zoned_datetime(TimeZone::UTC).map(|zoned| zoned.timestamp());
     parse().map_err(|error| rusqlite::Error::FromSqlConversionFailure(index, Type::Text, Box::new(error)))
-}
-
-/// Reads the number of microseconds since the epoch that a table of ours holds in column `index`.
-pub(crate) fn from_microseconds(index: usize, number: i64) -> rusqlite::Result<Timestamp> {
-    Timestamp::from_microsecond(number)
-        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(index, Type::Integer, Box::new(error)))
 }

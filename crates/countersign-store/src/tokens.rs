@@ -2,17 +2,14 @@
 
 use std::fmt;
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use countersign_domain::{EndReason, SessionId, User, UserId};
 use jiff::Timestamp;
-use rusqlite::{Connection, Row, ToSql};
 
-use crate::foreign_keys::find_table_that_refers_to_tokens;
-use crate::sessions::{count_past, insert_session};
-use crate::sqlite::{all, execute, first};
-use crate::timestamp::{from_text, to_text};
+use crate::engine::{Row, Transaction};
+use crate::foreign_keys::{check_references, refuse_if_tokens_are_referred_to};
+use crate::sessions::insert_session;
 use crate::users::{Account, is_still};
 use crate::{NewSession, Store, StoreError};
 
@@ -106,7 +103,7 @@ pub enum Blacklisting {
 impl Store {
     /// Records a token that was just issued. A second one with the same `jti` leaves the first as it is.
     pub async fn record_token(&self, token: NewToken) -> Result<(), StoreError> {
-        self.sqlite.write(move |connection| Ok(insert(connection, &token)?)).await
+        self.engine.write(move |transaction| Box::pin(async move { insert(transaction, &token).await })).await
     }
 
     /// Records a login: its session, its token in Django's tables, and its time, as far as each is to be kept. False, and
@@ -119,30 +116,32 @@ impl Store {
         user: &User,
         last_login: Option<Timestamp>,
     ) -> Result<bool, StoreError> {
-        let (id, account) = (user.id.get(), Account::of(user, true));
-        self.sqlite
-            .write(move |connection| {
-                if !is_still(connection, &account)? {
-                    return Ok(false);
-                }
-                if let Some(time) = last_login {
-                    let sql = "UPDATE auth_user SET last_login = $2 WHERE id = $1";
-                    execute(connection, sql, &[&id, &to_text(time)])?;
-                }
-                if let Some(session) = &session {
-                    insert_session(connection, session)?;
-                }
-                if let Some(token) = &token {
-                    insert(connection, token)?;
-                }
-                Ok(true)
+        let (id, account) = (user.id, Account::of(user, true));
+        self.engine
+            .write(move |transaction| {
+                Box::pin(async move {
+                    if !is_still(transaction, &account).await? {
+                        return Ok(false);
+                    }
+                    if let Some(time) = last_login {
+                        let sql = "UPDATE auth_user SET last_login = $2 WHERE id = $1";
+                        transaction.execute(sql, &[id.get().into(), time.into()]).await?;
+                    }
+                    if let Some(session) = &session {
+                        insert_session(transaction, session).await?;
+                    }
+                    if let Some(token) = &token {
+                        insert(transaction, token).await?;
+                    }
+                    Ok(true)
+                })
             })
             .await
     }
 
     /// Whether the token with this `jti` is blacklisted.
-    pub fn is_blacklisted(&self, jti: &str) -> Result<bool, StoreError> {
-        self.sqlite.read(|connection| has_blacklist_row(connection, jti))
+    pub async fn is_blacklisted(&self, jti: &str) -> Result<bool, StoreError> {
+        Ok(self.engine.first(BLACKLIST_ROW, &[jti.into()], |_| Ok(())).await?.is_some())
     }
 
     /// Blacklists a token, recording it first if that was not done when it was issued, and ends its session, if it is the
@@ -156,12 +155,15 @@ impl Store {
         let sql = "UPDATE countersign_session SET ended_at = $2, ended_because = $3
                     WHERE id = $1 AND ended_at IS NULL";
         let because = EndReason::Blacklisted.name();
-        self.sqlite
-            .write(move |connection| {
-                if let Some(id) = &session {
-                    execute(connection, sql, &[&id.as_str(), &at.as_microsecond(), &because])?;
-                }
-                Ok(blacklist(connection, &token, at)?)
+        self.engine
+            .write(move |transaction| {
+                Box::pin(async move {
+                    if let Some(id) = &session {
+                        let values = [id.as_str().into(), at.as_microsecond().into(), because.into()];
+                        transaction.execute(sql, &values).await?;
+                    }
+                    blacklist(transaction, &token, at).await
+                })
             })
             .await
     }
@@ -173,63 +175,59 @@ impl Store {
         successor: NewToken,
         at: Timestamp,
     ) -> Result<Blacklisting, StoreError> {
-        self.sqlite
-            .write(move |connection| {
-                let found = blacklist(connection, &old, at)?;
-                if found == Blacklisting::Done {
-                    insert(connection, &successor)?;
-                }
-                Ok(found)
+        self.engine
+            .write(move |transaction| {
+                Box::pin(async move {
+                    let found = blacklist(transaction, &old, at).await?;
+                    if found == Blacklisting::Done {
+                        insert(transaction, &successor).await?;
+                    }
+                    Ok(found)
+                })
             })
             .await
     }
 
     /// Records `successor` unless `old` is blacklisted, which ends nothing: rotation without blacklisting.
     pub async fn record_successor(&self, old_jti: String, successor: NewToken) -> Result<bool, StoreError> {
-        self.sqlite
-            .write(move |connection| {
-                if has_blacklist_row(connection, &old_jti)? {
-                    return Ok(false);
-                }
-                insert(connection, &successor)?;
-                Ok(true)
+        self.engine
+            .write(move |transaction| {
+                Box::pin(async move {
+                    if has_blacklist_row(transaction, &old_jti).await? {
+                        return Ok(false);
+                    }
+                    insert(transaction, &successor).await?;
+                    Ok(true)
+                })
             })
             .await
     }
 
     /// The recorded tokens of a user, or the one with a `jti`; oldest first.
-    pub fn outstanding_tokens(&self, of: &TokensOf) -> Result<Vec<OutstandingToken>, StoreError> {
+    pub async fn outstanding_tokens(&self, of: &TokensOf) -> Result<Vec<OutstandingToken>, StoreError> {
         let (user, jti) = match of {
             TokensOf::User(user) => (Some(user.get()), None),
-            TokensOf::Jti(jti) => (None, Some(jti)),
+            TokensOf::Jti(jti) => (None, Some(jti.as_str())),
         };
-        self.sqlite.read(|connection| {
-            all(
-                connection,
-                "SELECT o.jti, o.token, o.user_id, o.created_at, o.expires_at, b.id IS NOT NULL
-                   FROM token_blacklist_outstandingtoken AS o
-                   LEFT JOIN token_blacklist_blacklistedtoken AS b ON b.token_id = o.id
-                  WHERE o.user_id = $1 OR o.jti = $2
-                  ORDER BY o.id",
-                &[&user, &jti],
-                read_token,
-            )
-        })
+        let sql = "SELECT o.jti, o.token, o.user_id, o.created_at, o.expires_at, b.id IS NOT NULL
+                     FROM token_blacklist_outstandingtoken AS o
+                     LEFT JOIN token_blacklist_blacklistedtoken AS b ON b.token_id = o.id
+                    WHERE o.user_id = $1 OR o.jti = $2
+                    ORDER BY o.id";
+        self.engine.all(sql, &[user.into(), jti.into()], read_token).await
     }
 
     /// How many tokens are recorded.
-    pub fn count_tokens(&self) -> Result<i64, StoreError> {
+    pub async fn count_tokens(&self) -> Result<i64, StoreError> {
         let sql = "SELECT count(*) FROM token_blacklist_outstandingtoken";
-        Ok(self.sqlite.read(|connection| first(connection, sql, &[], |row| row.get(0)))?.unwrap_or_default())
+        Ok(self.engine.first(sql, &[], |row| row.get(0)).await?.unwrap_or_default())
     }
 
     /// How many rows a flush of tokens that expired by `tokens`, and of sessions that were over by `sessions`, will delete.
-    pub fn count_expired(&self, tokens: Timestamp, sessions: Timestamp) -> Result<i64, StoreError> {
+    pub async fn count_expired(&self, tokens: Timestamp, sessions: Timestamp) -> Result<i64, StoreError> {
         let sql = "SELECT count(*) FROM token_blacklist_outstandingtoken WHERE expires_at <= $1";
-        self.sqlite.read(|connection| {
-            let expired: Option<i64> = first(connection, sql, &[&to_text(tokens)], |row| row.get(0))?;
-            Ok(expired.unwrap_or_default() + count_past(connection, sessions)?)
-        })
+        let expired: Option<i64> = self.engine.first(sql, &[tokens.into()], |row| row.get(0)).await?;
+        Ok(expired.unwrap_or_default() + self.count_past_sessions(sessions).await?)
     }
 
     /// Deletes the tokens recorded after the key `after` that expired at or before `until`, with their blacklist rows, of
@@ -241,12 +239,14 @@ impl Store {
     ) -> Result<(usize, Option<i64>), StoreError> {
         let last = "SELECT id FROM token_blacklist_outstandingtoken
                      WHERE id > $1 AND expires_at <= $2 ORDER BY id LIMIT 1 OFFSET $3";
-        self.sqlite
-            .write(move |connection| {
-                let values: [&dyn ToSql; 3] = [&after, &to_text(until), &(FLUSH_LENGTH - 1)];
-                let end = first(connection, last, &values, |row| row.get(0))?;
-                let ids = after + 1..=end.unwrap_or(i64::MAX);
-                Ok((delete_expired(connection, ids, until)?, end))
+        self.engine
+            .write(move |transaction| {
+                Box::pin(async move {
+                    let values = [after.into(), until.into(), (FLUSH_LENGTH - 1).into()];
+                    let end = transaction.first(last, &values, |row| row.get(0)).await?;
+                    let ids = after + 1..=end.unwrap_or(i64::MAX);
+                    Ok((delete_expired(transaction, ids, until).await?, end))
+                })
             })
             .await
     }
@@ -256,129 +256,142 @@ impl Store {
     /// Called with each recording it keeps the table near the number of good tokens without a flush. Django has no
     /// index on `expires_at`, and the oldest rows alone could all be long-lived: hence the rounds by primary key.
     pub async fn sweep_expired_tokens(&self, until: Timestamp) -> Result<usize, StoreError> {
-        let swept = Arc::clone(&self.swept);
-        self.sqlite
-            .write(move |connection| {
-                let after = swept.load(Ordering::Relaxed);
-                let last = "SELECT id FROM token_blacklist_outstandingtoken WHERE id > $1 ORDER BY id LIMIT 1 OFFSET $2";
-                let end = first(connection, last, &[&after, &(SWEEP_LENGTH - 1)], |row| row.get(0))?;
-                swept.store(end.unwrap_or(0), Ordering::Relaxed);
-                delete_expired(connection, after + 1..=end.unwrap_or(i64::MAX), until)
+        let after = self.swept.load(Ordering::Relaxed);
+        let last =
+            "SELECT id FROM token_blacklist_outstandingtoken WHERE id > $1 ORDER BY id LIMIT 1 OFFSET $2";
+        let (deleted, end) = self
+            .engine
+            .write(move |transaction| {
+                Box::pin(async move {
+                    let values = [after.into(), (SWEEP_LENGTH - 1).into()];
+                    let end: Option<i64> = transaction.first(last, &values, |row| row.get(0)).await?;
+                    let ids = after + 1..=end.unwrap_or(i64::MAX);
+                    Ok((delete_expired(transaction, ids, until).await?, end))
+                })
             })
-            .await
+            .await?;
+        self.swept.store(end.unwrap_or(0), Ordering::Relaxed);
+        Ok(deleted)
     }
 }
 
+/// The blacklist row of a `jti`, if there is one.
+const BLACKLIST_ROW: &str = "SELECT 1
+   FROM token_blacklist_outstandingtoken AS o
+   JOIN token_blacklist_blacklistedtoken AS b ON b.token_id = o.id
+  WHERE o.jti = $1";
+
 /// Deletes what expired at or before `until` of the tokens with these keys.
-fn delete_expired(
-    connection: &Connection,
+async fn delete_expired(
+    transaction: &mut Transaction<'_>,
     ids: RangeInclusive<i64>,
     until: Timestamp,
 ) -> Result<usize, StoreError> {
-    let values: [&dyn ToSql; 3] = [ids.start(), ids.end(), &to_text(until)];
+    let values = [(*ids.start()).into(), (*ids.end()).into(), until.into()];
     let any = "SELECT 1 FROM token_blacklist_outstandingtoken
                 WHERE id BETWEEN $1 AND $2 AND expires_at <= $3 LIMIT 1";
-    if first(connection, any, &values, |_| Ok(()))?.is_none() {
+    if transaction.first(any, &values, |_| Ok(())).await?.is_none() {
         return Ok(0);
     }
-    // Foreign keys are checked at the commit, which other writes share: none may be broken by then.
-    if let Some(table) = find_table_that_refers_to_tokens(connection)? {
-        return Err(StoreError::TokensReferenced(table));
-    }
-    execute(
-        connection,
-        "DELETE FROM token_blacklist_blacklistedtoken WHERE token_id IN
-         (SELECT id FROM token_blacklist_outstandingtoken WHERE id BETWEEN $1 AND $2 AND expires_at <= $3)",
-        &values,
-    )?;
-    Ok(execute(
-        connection,
-        "DELETE FROM token_blacklist_outstandingtoken WHERE id BETWEEN $1 AND $2 AND expires_at <= $3",
-        &values,
-    )?)
+    refuse_if_tokens_are_referred_to(transaction).await?;
+    transaction
+        .execute(
+            "DELETE FROM token_blacklist_blacklistedtoken WHERE token_id IN
+             (SELECT id FROM token_blacklist_outstandingtoken WHERE id BETWEEN $1 AND $2 AND expires_at <= $3)",
+            &values,
+        )
+        .await?;
+    let deleted = transaction
+        .execute(
+            "DELETE FROM token_blacklist_outstandingtoken WHERE id BETWEEN $1 AND $2 AND expires_at <= $3",
+            &values,
+        )
+        .await?;
+    check_references(transaction).await.map_err(|error| match error {
+        StoreError::Referenced(table) => StoreError::TokensReferenced(table),
+        other => other,
+    })?;
+    Ok(deleted)
 }
 
 /// Blacklists every recorded token of a user that is not [past its end](Ending::past), but for the one with `kept_jti`.
-pub(crate) fn end_tokens(
-    connection: &Connection,
+pub(crate) async fn end_tokens(
+    transaction: &mut Transaction<'_>,
     user: UserId,
     ending: &Ending,
     kept_jti: &str,
-) -> rusqlite::Result<usize> {
-    execute(
-        connection,
-        "INSERT INTO token_blacklist_blacklistedtoken (token_id, blacklisted_at)
-         SELECT id, $2 FROM token_blacklist_outstandingtoken
-          WHERE user_id = $1 AND expires_at > $3 AND jti <> $4
-         ON CONFLICT (token_id) DO NOTHING",
-        &[&user.get(), &to_text(ending.at), &to_text(ending.past), &kept_jti],
-    )
+) -> Result<usize, StoreError> {
+    transaction
+        .execute(
+            "INSERT INTO token_blacklist_blacklistedtoken (token_id, blacklisted_at)
+             SELECT id, $2 FROM token_blacklist_outstandingtoken
+              WHERE user_id = $1 AND expires_at > $3 AND jti <> $4
+             ON CONFLICT (token_id) DO NOTHING",
+            &[user.get().into(), ending.at.into(), ending.past.into(), kept_jti.into()],
+        )
+        .await
 }
 
 /// A user who was deleted meanwhile is recorded as none: the broken reference would fail the commit that others share.
-pub(crate) fn insert(connection: &Connection, token: &NewToken) -> rusqlite::Result<()> {
-    execute(
-        connection,
-        "INSERT INTO token_blacklist_outstandingtoken (token, created_at, expires_at, user_id, jti)
-         VALUES ($1, $2, $3, (SELECT id FROM auth_user WHERE id = $4), $5)
-         ON CONFLICT (jti) DO NOTHING",
-        &[
-            &token.text,
-            &to_text(token.created_at),
-            &to_text(token.expires_at),
-            &token.user.map(UserId::get),
-            &token.jti,
-        ],
-    )
-    .map(drop)
+pub(crate) async fn insert(transaction: &mut Transaction<'_>, token: &NewToken) -> Result<(), StoreError> {
+    let inserted = transaction
+        .execute(
+            "INSERT INTO token_blacklist_outstandingtoken (token, created_at, expires_at, user_id, jti)
+             VALUES ($1, $2, $3, (SELECT id FROM auth_user WHERE id = $4), $5)
+             ON CONFLICT (jti) DO NOTHING",
+            &[
+                (&token.text).into(),
+                token.created_at.into(),
+                token.expires_at.into(),
+                token.user.map(UserId::get).into(),
+                (&token.jti).into(),
+            ],
+        )
+        .await;
+    inserted.map(drop)
 }
 
-pub(crate) fn blacklist(
-    connection: &Connection,
+pub(crate) async fn blacklist(
+    transaction: &mut Transaction<'_>,
     token: &NewToken,
     at: Timestamp,
-) -> rusqlite::Result<Blacklisting> {
-    insert(connection, token)?;
-    let is_new = blacklist_recorded(connection, &token.jti, at)?;
+) -> Result<Blacklisting, StoreError> {
+    insert(transaction, token).await?;
+    let is_new = blacklist_recorded(transaction, &token.jti, at).await?;
     Ok(if is_new { Blacklisting::Done } else { Blacklisting::Already })
 }
 
 /// Blacklists the token with this `jti` if it is recorded; whether that is new.
-pub(crate) fn blacklist_recorded(
-    connection: &Connection,
+pub(crate) async fn blacklist_recorded(
+    transaction: &mut Transaction<'_>,
     jti: &str,
     at: Timestamp,
-) -> rusqlite::Result<bool> {
-    let added = execute(
-        connection,
-        "INSERT INTO token_blacklist_blacklistedtoken (blacklisted_at, token_id)
-         SELECT $2, id FROM token_blacklist_outstandingtoken WHERE jti = $1
-         ON CONFLICT (token_id) DO NOTHING",
-        &[&jti, &to_text(at)],
-    )?;
+) -> Result<bool, StoreError> {
+    let added = transaction
+        .execute(
+            "INSERT INTO token_blacklist_blacklistedtoken (blacklisted_at, token_id)
+             SELECT $2, id FROM token_blacklist_outstandingtoken WHERE jti = $1
+             ON CONFLICT (token_id) DO NOTHING",
+            &[jti.into(), at.into()],
+        )
+        .await?;
     Ok(added == 1)
 }
 
-pub(crate) fn has_blacklist_row(connection: &Connection, jti: &str) -> rusqlite::Result<bool> {
-    let found = first(
-        connection,
-        "SELECT 1
-           FROM token_blacklist_outstandingtoken AS o
-           JOIN token_blacklist_blacklistedtoken AS b ON b.token_id = o.id
-          WHERE o.jti = $1",
-        &[&jti],
-        |_| Ok(()),
-    )?;
-    Ok(found.is_some())
+pub(crate) async fn has_blacklist_row(
+    transaction: &mut Transaction<'_>,
+    jti: &str,
+) -> Result<bool, StoreError> {
+    Ok(transaction.first(BLACKLIST_ROW, &[jti.into()], |_| Ok(())).await?.is_some())
 }
 
-fn read_token(row: &Row<'_>) -> rusqlite::Result<OutstandingToken> {
+fn read_token(row: &Row<'_>) -> Result<OutstandingToken, StoreError> {
     Ok(OutstandingToken {
         jti: row.get(0)?,
         text: row.get(1)?,
-        user: row.get::<_, Option<i64>>(2)?.map(UserId::new),
-        created_at: row.get::<_, Option<String>>(3)?.map(|text| from_text(3, &text)).transpose()?,
-        expires_at: from_text(4, &row.get::<_, String>(4)?)?,
+        user: row.get::<Option<i64>>(2)?.map(UserId::new),
+        created_at: row.get(3)?,
+        expires_at: row.get(4)?,
         is_blacklisted: row.get(5)?,
     })
 }

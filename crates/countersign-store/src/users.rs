@@ -2,12 +2,10 @@
 
 use countersign_domain::{NewUser, PasswordHash, User, UserId};
 use jiff::Timestamp;
-use rusqlite::{Connection, Row};
 
-use crate::foreign_keys::find_table_that_refers_to;
-use crate::sessions::{delete_sessions, end_all};
-use crate::sqlite::{all, execute, first};
-use crate::timestamp::{from_text, to_text};
+use crate::engine::{Row, Transaction};
+use crate::foreign_keys::{check_references, refuse_if_referred_to};
+use crate::sessions::end_all;
 use crate::tokens::end_tokens;
 use crate::{Ending, InsertUserError, Store, StoreError};
 
@@ -59,62 +57,66 @@ impl Account {
 
 impl Store {
     /// The user with exactly this username.
-    pub fn find_user_by_username(&self, username: &str) -> Result<Option<User>, StoreError> {
+    pub async fn find_user_by_username(&self, username: &str) -> Result<Option<User>, StoreError> {
         let sql = concat!("SELECT ", user_columns!(), " FROM auth_user WHERE username = $1");
-        self.sqlite.read(|connection| first(connection, sql, &[&username], read_user))
+        self.engine.first(sql, &[username.into()], read_user).await
     }
 
     /// The user with this id.
-    pub fn find_user(&self, id: UserId) -> Result<Option<User>, StoreError> {
+    pub async fn find_user(&self, id: UserId) -> Result<Option<User>, StoreError> {
         let sql = concat!("SELECT ", user_columns!(), " FROM auth_user WHERE id = $1");
-        self.sqlite.read(|connection| first(connection, sql, &[&id.get()], read_user))
+        self.engine.first(sql, &[id.get().into()], read_user).await
     }
 
     /// Whether a user has exactly this username.
-    pub fn username_exists(&self, username: &str) -> Result<bool, StoreError> {
+    pub async fn username_exists(&self, username: &str) -> Result<bool, StoreError> {
         let sql = "SELECT 1 FROM auth_user WHERE username = $1";
-        Ok(self.sqlite.read(|connection| first(connection, sql, &[&username], |_| Ok(())))?.is_some())
+        Ok(self.engine.first(sql, &[username.into()], |_| Ok(())).await?.is_some())
     }
 
     /// At most `limit` users by id, those after `after` only.
-    pub fn list_users(&self, after: Option<UserId>, limit: u32) -> Result<Vec<User>, StoreError> {
+    pub async fn list_users(&self, after: Option<UserId>, limit: u32) -> Result<Vec<User>, StoreError> {
         let sql = concat!("SELECT ", user_columns!(), " FROM auth_user WHERE id > $1 ORDER BY id LIMIT $2");
         let after = after.map_or(i64::MIN, UserId::get);
-        self.sqlite.read(|connection| all(connection, sql, &[&after, &limit], read_user))
+        self.engine.all(sql, &[after.into(), limit.into()], read_user).await
     }
 
     /// Adds a user and returns the id it got.
     pub async fn insert_user(&self, user: NewUser) -> Result<UserId, InsertUserError> {
-        self.sqlite
-            .write(move |connection| {
-                let id = first(
-                    connection,
-                    "INSERT INTO auth_user (username, email, password, is_active, is_staff, is_superuser,
-                                            first_name, last_name, last_login, date_joined)
-                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-                     RETURNING id",
-                    &[
-                        &user.username,
-                        &user.email,
-                        &user.password_hash.as_str(),
-                        &user.is_active,
-                        &user.is_staff,
-                        &user.is_superuser,
-                        &user.first_name,
-                        &user.last_name,
-                        &user.last_login.map(to_text),
-                        &to_text(user.date_joined),
-                    ],
-                    |row| row.get(0),
-                )?;
-                id.map(UserId::new).ok_or_else(|| rusqlite::Error::QueryReturnedNoRows.into())
+        let inserted = self.engine.write(move |transaction| {
+            Box::pin(async move {
+                let id = transaction
+                    .first(
+                        "INSERT INTO auth_user (username, email, password, is_active, is_staff, is_superuser,
+                                                first_name, last_name, last_login, date_joined)
+                         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                         RETURNING id",
+                        &[
+                            (&user.username).into(),
+                            (&user.email).into(),
+                            user.password_hash.as_str().into(),
+                            user.is_active.into(),
+                            user.is_staff.into(),
+                            user.is_superuser.into(),
+                            (&user.first_name).into(),
+                            (&user.last_name).into(),
+                            user.last_login.into(),
+                            user.date_joined.into(),
+                        ],
+                        |row| row.get(0),
+                    )
+                    .await?;
+                id.map(UserId::new).ok_or(StoreError::NotCommitted)
             })
-            .await
+        });
+        Ok(inserted.await?)
     }
 
     /// Sets columns of a user; false if there is none with this id.
     pub async fn update_user(&self, id: UserId, change: UserChange) -> Result<bool, StoreError> {
-        self.sqlite.write(move |connection| Ok(update(connection, id, &change)?)).await
+        self.engine
+            .write(move |transaction| Box::pin(async move { update(transaction, id, &change).await }))
+            .await
     }
 
     /// Sets columns of a user and ends the user's sessions, both or neither; false if there is none with this id.
@@ -124,10 +126,14 @@ impl Store {
         change: UserChange,
         ending: Ending,
     ) -> Result<bool, StoreError> {
-        self.sqlite
-            .write(move |connection| {
-                end_all(connection, id, &ending, "", "")?;
-                Ok(update(connection, id, &change)?)
+        self.engine
+            .write(move |transaction| {
+                Box::pin(async move {
+                    // First the user, whose row a login holds until its session is recorded.
+                    let was_there = update(transaction, id, &change).await?;
+                    end_all(transaction, id, &ending, "", "").await?;
+                    Ok(was_there)
+                })
             })
             .await
     }
@@ -141,9 +147,12 @@ impl Store {
         to: PasswordHash,
     ) -> Result<bool, StoreError> {
         let sql = "UPDATE auth_user SET password = $3 WHERE id = $1 AND password = $2";
-        self.sqlite
-            .write(move |connection| {
-                Ok(execute(connection, sql, &[&id.get(), &from.as_str(), &to.as_str()])? == 1)
+        self.engine
+            .write(move |transaction| {
+                Box::pin(async move {
+                    let values = [id.get().into(), from.as_str().into(), to.as_str().into()];
+                    Ok(transaction.execute(sql, &values).await? == 1)
+                })
             })
             .await
     }
@@ -151,71 +160,95 @@ impl Store {
     /// Deletes a user with its memberships. Its recorded tokens stay, without a user, as Django's ORM leaves them.
     /// False if there is none with this id; refused while a table that is not ours to change refers to the user.
     pub async fn delete_user(&self, id: UserId) -> Result<bool, StoreError> {
-        self.sqlite.write(move |connection| delete(connection, id)).await
+        self.engine.write(move |transaction| Box::pin(delete(transaction, id))).await
     }
 
     /// Deletes a user, and ends the user's sessions; if the first is refused, neither.
     pub async fn delete_user_and_end_tokens(&self, id: UserId, ending: Ending) -> Result<bool, StoreError> {
-        self.sqlite
-            .write(move |connection| {
-                end_tokens(connection, id, &ending, "")?; // first, for the tokens do not stay the user's
-                delete(connection, id)
+        self.engine
+            .write(move |transaction| {
+                Box::pin(async move {
+                    lock_user(transaction, id).await?;
+                    end_tokens(transaction, id, &ending, "").await?; // first, for the tokens do not stay the user's
+                    delete(transaction, id).await
+                })
             })
             .await
     }
 }
 
-/// Whether the account is there, with the same password, and active if it must be.
-pub(crate) fn is_still(connection: &Connection, account: &Account) -> rusqlite::Result<bool> {
+/// Makes others who change the user, or record a login, wait for this transaction. (SQLite has one writer at a time.)
+pub(crate) async fn lock_user(transaction: &mut Transaction<'_>, id: UserId) -> Result<(), StoreError> {
+    if let Transaction::Postgres(_) = transaction {
+        let sql = "SELECT 1 FROM auth_user WHERE id = $1 FOR UPDATE";
+        transaction.first(sql, &[id.get().into()], |_| Ok(())).await?;
+    }
+    Ok(())
+}
+
+/// Whether the account is there, with the same password, and active if it must be; it stays so until this transaction ends.
+pub(crate) async fn is_still(
+    transaction: &mut Transaction<'_>,
+    account: &Account,
+) -> Result<bool, StoreError> {
     let Account { id, password_hash, must_be_active } = account;
+    lock_user(transaction, *id).await?;
     let sql = "SELECT is_active FROM auth_user WHERE id = $1 AND password = $2";
-    let is_active: Option<bool> =
-        first(connection, sql, &[&id.get(), &password_hash.as_str()], |row| row.get(0))?;
+    let values = [id.get().into(), password_hash.as_str().into()];
+    let is_active: Option<bool> = transaction.first(sql, &values, |row| row.get(0)).await?;
     Ok(is_active.is_some_and(|is_active| is_active || !must_be_active))
 }
 
-fn update(connection: &Connection, id: UserId, change: &UserChange) -> rusqlite::Result<bool> {
-    let changed = execute(
-        connection,
-        "UPDATE auth_user
-            SET password = COALESCE($2, password), is_active = COALESCE($3, is_active),
-                is_staff = COALESCE($4, is_staff), is_superuser = COALESCE($5, is_superuser),
-                email = COALESCE($6, email), last_login = COALESCE($7, last_login),
-                first_name = COALESCE($8, first_name), last_name = COALESCE($9, last_name)
-          WHERE id = $1",
-        &[
-            &id.get(),
-            &change.password_hash.as_ref().map(PasswordHash::as_str),
-            &change.is_active,
-            &change.is_staff,
-            &change.is_superuser,
-            &change.email,
-            &change.last_login.map(to_text),
-            &change.first_name,
-            &change.last_name,
-        ],
-    )?;
+async fn update(
+    transaction: &mut Transaction<'_>,
+    id: UserId,
+    change: &UserChange,
+) -> Result<bool, StoreError> {
+    let changed = transaction
+        .execute(
+            "UPDATE auth_user
+                SET password = COALESCE($2, password), is_active = COALESCE($3, is_active),
+                    is_staff = COALESCE($4, is_staff), is_superuser = COALESCE($5, is_superuser),
+                    email = COALESCE($6, email), last_login = COALESCE($7, last_login),
+                    first_name = COALESCE($8, first_name), last_name = COALESCE($9, last_name)
+              WHERE id = $1",
+            &[
+                id.get().into(),
+                change.password_hash.as_ref().map(PasswordHash::as_str).into(),
+                change.is_active.into(),
+                change.is_staff.into(),
+                change.is_superuser.into(),
+                change.email.as_deref().into(),
+                change.last_login.into(),
+                change.first_name.as_deref().into(),
+                change.last_name.as_deref().into(),
+            ],
+        )
+        .await?;
     Ok(changed == 1)
 }
 
-fn delete(connection: &Connection, id: UserId) -> Result<bool, StoreError> {
+async fn delete(transaction: &mut Transaction<'_>, id: UserId) -> Result<bool, StoreError> {
+    lock_user(transaction, id).await?;
     let before = [
         "DELETE FROM auth_user_groups WHERE user_id = $1",
         "DELETE FROM auth_user_user_permissions WHERE user_id = $1",
         "UPDATE token_blacklist_outstandingtoken SET user_id = NULL WHERE user_id = $1",
+        "DELETE FROM countersign_session WHERE user_id = $1",
     ];
     for sql in before {
-        execute(connection, sql, &[&id.get()])?;
+        transaction.execute(sql, &[id.get().into()]).await?;
     }
-    delete_sessions(connection, id)?;
-    // Foreign keys are checked at the commit, which other writes share: none may be broken by then.
-    if let Some(table) = find_table_that_refers_to(connection, id)? {
-        return Err(StoreError::UserReferenced(table));
-    }
-    Ok(execute(connection, "DELETE FROM auth_user WHERE id = $1", &[&id.get()])? == 1)
+    refuse_if_referred_to(transaction, id).await?;
+    let deleted = transaction.execute("DELETE FROM auth_user WHERE id = $1", &[id.get().into()]).await?;
+    check_references(transaction).await.map_err(|error| match error {
+        StoreError::Referenced(table) => StoreError::UserReferenced(table),
+        other => other,
+    })?;
+    Ok(deleted == 1)
 }
 
-fn read_user(row: &Row<'_>) -> rusqlite::Result<User> {
+fn read_user(row: &Row<'_>) -> Result<User, StoreError> {
     Ok(User {
         id: UserId::new(row.get(0)?),
         username: row.get(1)?,
@@ -226,7 +259,7 @@ fn read_user(row: &Row<'_>) -> rusqlite::Result<User> {
         is_superuser: row.get(6)?,
         first_name: row.get(7)?,
         last_name: row.get(8)?,
-        last_login: row.get::<_, Option<String>>(9)?.map(|text| from_text(9, &text)).transpose()?,
-        date_joined: from_text(10, &row.get::<_, String>(10)?)?,
+        last_login: row.get(9)?,
+        date_joined: row.get(10)?,
     })
 }

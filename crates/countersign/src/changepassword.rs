@@ -9,10 +9,14 @@ use crate::program::{Failure, block_on, configure, open, report};
 
 /// Sets the password; refresh tokens that were handed out before end.
 pub fn run(args: &ChangePasswordArgs, as_json: bool) -> Result<(), Failure> {
-    let auth = open(configure(Files::Existing)?)?;
-    let user = auth.get_user(&args.username)?;
-    let password = read_new_password(&args.password)?;
-    block_on(async { Ok(auth.change_password(&args.username, &password).await?) })?;
+    let config = configure(Files::Existing)?;
+    let user = block_on(async {
+        let auth = open(config).await?;
+        let user = auth.get_user(&args.username).await?;
+        let password = read_new_password(&args.password)?;
+        auth.change_password(&args.username, &password).await?;
+        Ok(user)
+    })?;
     report(
         as_json,
         &json!({ "id": user.id.get() }),

@@ -4,24 +4,22 @@ use countersign_store::{DatabaseUrl, Store};
 use serde_json::json;
 
 use crate::cli::CheckArgs;
-use crate::config::Files;
-use crate::program::{Failure, configure, open_key_ring, report};
+use crate::config::{Config, Files};
+use crate::program::{Failure, block_on, configure, open_key_ring, report};
 
 /// Fails with the first setting that is wrong, or with everything that is wrong with the database.
 pub fn run(args: &CheckArgs, as_json: bool) -> Result<(), Failure> {
     let config = configure(Files::NotNeeded)?;
-    let DatabaseUrl::Sqlite(path) = &config.database;
-    let exists = path.exists();
-    let complaints = if exists { Store::open(&config.database)?.integrity_complaints()? } else { Vec::new() };
-    if !complaints.is_empty() {
-        return Err(Failure::Other(format!("the database is damaged: {}", complaints.join("; "))));
-    }
     let mut warnings = config.warnings.clone();
     if args.deploy {
         warnings.extend(config.deployment_warnings.clone());
     }
-    if exists {
-        open_key_ring(config)?.0.check()?;
+    let is_there = match &config.database {
+        DatabaseUrl::Sqlite(path) => path.exists(),
+        DatabaseUrl::Postgres(_) => true,
+    };
+    if is_there {
+        block_on(check_database(config))?;
     }
     let sentence = match warnings.as_slice() {
         [] => "No issues.".to_owned(),
@@ -29,4 +27,12 @@ pub fn run(args: &CheckArgs, as_json: bool) -> Result<(), Failure> {
     };
     report(as_json, &json!({ "warnings": warnings }), &sentence);
     Ok(())
+}
+
+async fn check_database(config: Config) -> Result<(), Failure> {
+    let complaints = Store::open(&config.database, &config.pool).await?.integrity_complaints()?;
+    if !complaints.is_empty() {
+        return Err(Failure::Other(format!("the database is damaged: {}", complaints.join("; "))));
+    }
+    Ok(open_key_ring(config).await?.0.check().await?)
 }

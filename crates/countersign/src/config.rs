@@ -10,7 +10,7 @@ use countersign_auth::{ConfiguredKeys, Rules, UserIdField};
 use countersign_domain::PasswordPolicy;
 use countersign_http::{AllowedHosts, HeaderName, Renderer};
 use countersign_password::Hashers;
-use countersign_store::{DatabaseUrl, DatabaseUrlError};
+use countersign_store::{DatabaseUrl, DatabaseUrlError, PoolOptions};
 use countersign_token::{Kind, Settings};
 use jiff::SignedDuration;
 
@@ -38,6 +38,8 @@ pub enum Files {
 pub struct Config {
     /// Which database to open.
     pub database: DatabaseUrl,
+    /// How connections to a PostgreSQL server are kept.
+    pub pool: PoolOptions,
     /// What signs, unless `SIGNING_KEY` does.
     pub secret_key: SecretKey,
     /// How tokens are made and read, and with which keys.
@@ -68,6 +70,7 @@ impl Config {
         let reader = Reader(sources);
         let debug = reader.switch("DEBUG")?;
         let database = database(&reader, files)?;
+        let pool = pool(&reader)?;
         let hashers = hashers(&reader)?;
         let policy = policy(&reader)?;
         let token_settings = token_settings(&reader)?;
@@ -86,6 +89,7 @@ impl Config {
         warnings.extend(about_keys);
         Ok(Self {
             database,
+            pool,
             secret_key,
             keys,
             hashers,
@@ -106,7 +110,7 @@ fn database(reader: &Reader<'_>, files: Files) -> Result<DatabaseUrl, SettingErr
     let parsed = reader.text("DATABASE_URL")?.trim().parse();
     let database: DatabaseUrl =
         parsed.map_err(|error: DatabaseUrlError| refused("DATABASE_URL", &error.to_string()))?;
-    let DatabaseUrl::Sqlite(path) = &database;
+    let DatabaseUrl::Sqlite(path) = &database else { return Ok(database) };
     if files == Files::Existing && !path.exists() {
         let fix = "run this where the server runs, or set DATABASE_URL";
         return Err(SettingError(format!("there is no database {}; {fix}", path.display())));
@@ -118,6 +122,15 @@ fn database(reader: &Reader<'_>, files: Files) -> Result<DatabaseUrl, SettingErr
         }
         None => Ok(database),
     }
+}
+
+fn pool(reader: &Reader<'_>) -> Result<PoolOptions, SettingError> {
+    let fix = "must be a whole number from 1 to 1000";
+    let size = reader.number("DATABASE_POOL_SIZE", fix)?;
+    if !(1..=1000).contains(&size) {
+        return Err(refused("DATABASE_POOL_SIZE", fix));
+    }
+    Ok(PoolOptions { size, prepares: reader.switch("DATABASE_PREPARED_STATEMENTS")? })
 }
 
 /// Warns of weak keys, or refuses them: `SECRET_KEY`, and a `SIGNING_KEY` that takes its place.

@@ -10,8 +10,8 @@ use crate::program::{Failure, block_on, configure, open, report};
 
 /// Makes the account.
 pub fn run(args: NewUserArgs, as_json: bool) -> Result<(), Failure> {
-    let auth = open(configure(Files::MayBeMade)?)?;
-    let user = block_on(create_account(&auth, args, true))?;
+    let config = configure(Files::MayBeMade)?;
+    let user = block_on(async { create_account(&open(config).await?, args, true).await })?;
     report(as_json, &user_json(&user), &user_line(&user));
     Ok(())
 }
@@ -19,17 +19,17 @@ pub fn run(args: NewUserArgs, as_json: bool) -> Result<(), Failure> {
 /// Asks for the password and makes an account, a superuser's or an ordinary one.
 pub async fn create_account(auth: &Auth, args: NewUserArgs, is_superuser: bool) -> Result<User, Failure> {
     let account = NewAccount { username: args.username, email: args.email, is_superuser };
-    check_names(auth, &account)?;
+    check_names(auth, &account).await?;
     let password = read_new_password(&args.password)?;
     Ok(auth.create_user(account, &password).await?)
 }
 
 /// Refuses, before anybody types a password for nothing, what would be refused afterwards.
-fn check_names(auth: &Auth, account: &NewAccount) -> Result<(), UserError> {
+async fn check_names(auth: &Auth, account: &NewAccount) -> Result<(), UserError> {
     let refused = |field| move |errors| UserError::Refused { field, errors };
     let username = Username::parse(&RawText::from(account.username.clone())).map_err(refused("username"))?;
     Email::parse(&RawText::from(account.email.clone())).map_err(refused("email"))?;
-    match auth.get_user(username.stored()) {
+    match auth.get_user(username.stored()).await {
         Ok(_) => Err(refused("username")(vec![FieldError::UsernameTaken])),
         Err(UserError::NotFound(_)) => Ok(()),
         Err(error) => Err(error),

@@ -9,10 +9,14 @@ use crate::program::{Failure, block_on, configure, open, report};
 
 /// Deletes them, shows on a terminal how far it is, and says how many there were.
 pub fn run(as_json: bool) -> Result<(), Failure> {
-    let auth = open(configure(Files::Existing)?)?;
-    let bar = ProgressBar::new(auth.count_expired()?.unsigned_abs()); // draws on standard error, if that is a terminal
+    let config = configure(Files::Existing)?;
+    let bar = ProgressBar::new(0); // draws on standard error, if that is a terminal
     let show = |flushed: Flushed| bar.set_position((flushed.tokens + flushed.sessions) as u64);
-    let deleted = block_on(async { Ok(auth.flush_expired_tokens(show).await?) });
+    let deleted = block_on(async {
+        let auth = open(config).await?;
+        bar.set_length(auth.count_expired().await?.unsigned_abs());
+        Ok(auth.flush_expired_tokens(show).await?)
+    });
     bar.finish_and_clear();
     let Flushed { sessions, tokens } = deleted?;
     report(

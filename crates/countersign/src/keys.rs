@@ -14,13 +14,15 @@ use crate::program::{Failure, block_on, configure, open_key_ring, report};
 pub fn run(command: KeysCommand, as_json: bool) -> Result<(), Failure> {
     let config = configure(Files::Existing)?;
     let said_peer = config.django_peer;
-    let (ring, made_by_django) = open_key_ring(config)?;
-    if matches!(command, KeysCommand::Rotate { .. }) && said_peer.unwrap_or(made_by_django) {
-        tracing::warn!(
-            "a Django beside this verifies only tokens by the configured key: it will refuse those to come"
-        );
-    }
-    let (json, sentence) = block_on(carry_out(&ring, command))?;
+    let (json, sentence) = block_on(async {
+        let (ring, made_by_django) = open_key_ring(config).await?;
+        if matches!(command, KeysCommand::Rotate { .. }) && said_peer.unwrap_or(made_by_django) {
+            tracing::warn!(
+                "a Django beside this verifies only tokens by the configured key: it will refuse those to come"
+            );
+        }
+        carry_out(&ring, command).await
+    })?;
     report(as_json, &json, &sentence);
     Ok(())
 }
@@ -28,7 +30,7 @@ pub fn run(command: KeysCommand, as_json: bool) -> Result<(), Failure> {
 async fn carry_out(ring: &KeyRing, command: KeysCommand) -> Result<(Value, String), Failure> {
     match command {
         KeysCommand::List => {
-            let keys = ring.list()?;
+            let keys = ring.list().await?;
             let lines: Vec<_> = keys.iter().map(key_line).collect();
             Ok((keys.iter().map(key_json).collect(), lines.join("\n")))
         }

@@ -4,12 +4,12 @@ use countersign_store::Store;
 use serde_json::json;
 
 use crate::config::Files;
-use crate::program::{Failure, configure, report};
+use crate::program::{Failure, block_on, configure, report};
 
 /// Makes or updates the tables.
 pub fn run(as_json: bool) -> Result<(), Failure> {
     let config = configure(Files::MayBeMade)?;
-    Store::open(&config.database)?;
+    block_on(async { Ok(Store::open(&config.database, &config.pool).await?) })?;
     let database = config.database.to_string();
     report(as_json, &json!({ "database": database }), &format!("{database} is up to date."));
     Ok(())

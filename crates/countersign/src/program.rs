@@ -73,16 +73,16 @@ fn refuse_settings_that_are_no_text() -> Result<(), SettingError> {
 }
 
 /// The use-cases on the configured database.
-pub fn open(config: Config) -> Result<Auth, Failure> {
-    let store = Store::open(&config.database)?;
+pub async fn open(config: Config) -> Result<Auth, Failure> {
+    let store = Store::open(&config.database, &config.pool).await?;
     let django_peer = config.django_peer.unwrap_or_else(|| store.is_made_by_django());
     let rules = Rules { django_peer, ..config.rules };
-    Ok(Auth::start(store, config.hashers, config.keys, config.policy, rules, Clock::System)?)
+    Ok(Auth::start(store, config.hashers, config.keys, config.policy, rules, Clock::System).await?)
 }
 
 /// The key ring alone, which can be changed even when a key cannot be used; and whether Django made the database.
-pub fn open_key_ring(config: Config) -> Result<(KeyRing, bool), Failure> {
-    let store = Store::open(&config.database)?;
+pub async fn open_key_ring(config: Config) -> Result<(KeyRing, bool), Failure> {
+    let store = Store::open(&config.database, &config.pool).await?;
     let made_by_django = store.is_made_by_django();
     Ok((KeyRing::new(store, config.keys, Clock::System), made_by_django))
 }

@@ -36,7 +36,11 @@ pub fn obtain(
         )),
         Some(key) => Ok(SecretKey { value: Zeroizing::new(key.to_owned()), file: None }),
         None => {
-            let DatabaseUrl::Sqlite(database) = database;
+            let DatabaseUrl::Sqlite(database) = database else {
+                let fix = "set it, to the same everywhere: each server on this database needs it (for example the \
+                           output of `openssl rand -hex 32`)";
+                return Err(SettingError(format!("SECRET_KEY is not set; {fix}")));
+            };
             let mut path = database.clone().into_os_string();
             path.push(".key");
             let path = PathBuf::from(path);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use countersign_http::Service;
+use countersign_store::DatabaseUrl;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -16,8 +17,8 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     let address = args.addr.clone().unwrap_or_else(|| address(&config.bind, config.port));
     let greeting = Greeting::of(&config);
     let http = config.http.clone();
-    let auth = open(config)?;
     block_on(async move {
+        let auth = open(config).await?;
         let mut signals = StopSignals::listen()?;
         auth.key_ring().reseal().await?;
         let listener = TcpListener::bind(&address).await.map_err(|error| {
@@ -84,18 +85,25 @@ struct Greeting {
 
 impl Greeting {
     fn of(config: &Config) -> Self {
-        let countersign_store::DatabaseUrl::Sqlite(path) = &config.database;
-        if path.exists() && config.secret_key.file.as_ref().is_some_and(|(_, made)| *made) {
-            tracing::warn!(
-                "the database was there but its key was not: a new key was made, and everyone has to log in again"
-            );
-        }
         let made = |new: bool| if new { " (made now)" } else { "" };
         let secret_key = match &config.secret_key.file {
             Some((file, new)) => format!("{}{}", file.display(), made(*new)),
             None => "SECRET_KEY, as configured".to_owned(),
         };
-        Self { database: format!("{}{}", path.display(), made(!path.exists())), secret_key }
+        let database = match &config.database {
+            DatabaseUrl::Sqlite(path) => {
+                let has_new_key = config.secret_key.file.as_ref().is_some_and(|(_, made)| *made);
+                if path.exists() && has_new_key {
+                    tracing::warn!(
+                        "the database was there but its key was not: a new key was made, and everyone has to log in \
+                         again"
+                    );
+                }
+                format!("{}{}", path.display(), made(!path.exists()))
+            }
+            DatabaseUrl::Postgres(server) => server.to_string(),
+        };
+        Self { database, secret_key }
     }
 
     fn print(&self, local: &str) {

@@ -85,7 +85,18 @@ pub const SETTINGS: &[Setting] = &[
             "Host names served, comma-separated: `api.example.com`, `.example.com` with all subdomains, `*` for any.",
         ),
     ),
-    own("DATABASE_URL", "sqlite:countersign.sqlite3", "`sqlite:PATH`; the file is made if there is none."),
+    secret(own(
+        "DATABASE_URL",
+        "sqlite:countersign.sqlite3",
+        "`sqlite:PATH`; the file is made if there is none. Or `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`, for a \
+         database that is there; several servers may share it.",
+    )),
+    own("DATABASE_POOL_SIZE", "16", "Connections to PostgreSQL at the most, of each server."),
+    own(
+        "DATABASE_PREPARED_STATEMENTS",
+        "on",
+        "`off` for a PgBouncer in transaction mode that knows no prepared statements (before 1.21).",
+    ),
     own("BIND", "127.0.0.1", "The address to listen on."),
     own("PORT", "8000", "The port to listen on."),
     own(

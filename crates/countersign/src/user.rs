@@ -13,8 +13,8 @@ use crate::program::{Failure, block_on, configure, open, report};
 /// Runs one of the commands.
 pub fn run(command: UserCommand, as_json: bool) -> Result<(), Failure> {
     let files = if matches!(command, UserCommand::Create(_)) { Files::MayBeMade } else { Files::Existing };
-    let auth = open(configure(files)?)?;
-    let (json, sentence) = block_on(carry_out(&auth, command))?;
+    let config = configure(files)?;
+    let (json, sentence) = block_on(async { carry_out(&open(config).await?, command).await })?;
     report(as_json, &json, &sentence);
     Ok(())
 }
@@ -22,7 +22,7 @@ pub fn run(command: UserCommand, as_json: bool) -> Result<(), Failure> {
 async fn carry_out(auth: &Auth, command: UserCommand) -> Result<(Value, String), Failure> {
     match command {
         UserCommand::List { after, limit } => {
-            let users = auth.list_users(after.map(UserId::new), limit)?;
+            let users = auth.list_users(after.map(UserId::new), limit).await?;
             let mut lines: Vec<_> = users.iter().map(user_line).collect();
             if let Some(last) = users.last().filter(|_| users.len() == limit as usize) {
                 lines.push(format!("There may be more: --after {}", last.id));
@@ -34,7 +34,7 @@ async fn carry_out(auth: &Auth, command: UserCommand) -> Result<(Value, String),
             Ok((user_json(&user), user_line(&user)))
         }
         UserCommand::Show { username } => {
-            let user = auth.get_user(&username)?;
+            let user = auth.get_user(&username).await?;
             Ok((user_json(&user), user_line(&user)))
         }
         UserCommand::Activate { username } => set_active(auth, &username, true).await,
@@ -58,6 +58,6 @@ async fn carry_out(auth: &Auth, command: UserCommand) -> Result<(Value, String),
 
 async fn set_active(auth: &Auth, username: &str, is_active: bool) -> Result<(Value, String), Failure> {
     auth.set_active(username, is_active).await?;
-    let user = auth.get_user(username)?;
+    let user = auth.get_user(username).await?;
     Ok((user_json(&user), user_line(&user)))
 }

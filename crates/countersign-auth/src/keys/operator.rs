@@ -27,7 +27,7 @@ impl KeyRing {
         if algorithm.is_symmetric() {
             return Err(KeyRingError::Symmetric(algorithm.name()));
         }
-        let rows = self.rows()?;
+        let rows = self.rows().await?;
         if let Some(next) = rows.iter().find(|row| row.state == KeyState::Next) {
             return Err(KeyRingError::NextExists { kid: next.kid.clone() });
         }
@@ -54,7 +54,7 @@ impl KeyRing {
 
     /// Lets the next key sign; the one that signs goes on verifying. `now` does not wait for verifiers.
     pub async fn rotate(&self, now: bool) -> Result<Rotated, KeyRingError> {
-        let rows = self.rows()?;
+        let rows = self.rows().await?;
         let next = rows.iter().find(|row| row.state == KeyState::Next).ok_or(KeyRingError::NoNext)?;
         let at = self.clock.now();
         self.check_is_published(next, at, now)?;
@@ -71,13 +71,13 @@ impl KeyRing {
         }
         tracing::info!(key.id = %next.kid, "signing key rotated");
         let before = signing.as_deref().unwrap_or(CONFIGURED);
-        Ok(Rotated { signing: self.find(&next.kid)?, verifying: self.find(before)? })
+        Ok(Rotated { signing: self.find(&next.kid).await?, verifying: self.find(before).await? })
     }
 
     /// Ends a key that does not sign, and with it the tokens that it signed. `now` does not wait until they have expired.
     pub async fn retire(&self, kid: &str, now: bool) -> Result<KeyStatus, KeyRingError> {
-        self.rows()?; // refused where the ring is files
-        let key = self.find(kid)?;
+        self.rows().await?; // refused where the ring is files
+        let key = self.find(kid).await?;
         let at = self.clock.now();
         match (key.state, key.retire_after) {
             (KeyState::Signing, _) => return Err(KeyRingError::Signs { kid: key.kid }),
@@ -91,7 +91,7 @@ impl KeyRing {
             return Err(KeyRingError::Changed);
         }
         tracing::info!(key.id = %kid, "signing key retired");
-        self.find(kid)
+        self.find(kid).await
     }
 
     /// Seals what only a former `SECRET_KEY` opens under the current one; returns how many keys that were.
@@ -100,7 +100,7 @@ impl KeyRing {
             return Ok(0);
         }
         let mut count = 0;
-        for row in self.store.list_keys()? {
+        for row in self.store.list_keys().await? {
             let Some(anew) = self.configured.sealing.sealed_anew(&row) else { continue };
             let old = row.sealed.unwrap_or_default();
             if self.store.reseal_key(row.kid.clone(), old, anew).await? {
@@ -111,8 +111,8 @@ impl KeyRing {
         Ok(count)
     }
 
-    fn find(&self, kid: &str) -> Result<KeyStatus, KeyRingError> {
-        let found = self.list()?.into_iter().find(|key| key.kid == kid);
+    async fn find(&self, kid: &str) -> Result<KeyStatus, KeyRingError> {
+        let found = self.list().await?.into_iter().find(|key| key.kid == kid);
         found.ok_or_else(|| KeyRingError::NotFound(kid.to_owned()))
     }
 
@@ -132,11 +132,11 @@ impl KeyRing {
     }
 
     /// The ring, where it can be changed.
-    fn rows(&self) -> Result<Vec<StoredKey>, KeyRingError> {
+    async fn rows(&self) -> Result<Vec<StoredKey>, KeyRingError> {
         if self.configured.directory.is_some() {
             return Err(KeyRingError::ReadOnly);
         }
-        Ok(self.store.list_keys()?)
+        Ok(self.store.list_keys().await?)
     }
 }
 

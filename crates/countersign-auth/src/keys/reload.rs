@@ -39,10 +39,10 @@ impl Auth {
     }
 
     /// Reads the keys anew, and goes by them if they have changed (true). If they cannot be used, those of before stay.
-    pub fn reload_keys(&self) -> Result<bool, KeyRingError> {
+    pub async fn reload_keys(&self) -> Result<bool, KeyRingError> {
         // Held to the end, so that who read earlier does not write later.
-        let mut seen = self.kept_keys.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = self.key_ring.kept()?;
+        let mut seen = self.kept_keys.lock().await;
+        let kept = self.key_ring.kept().await?;
         if *seen == kept {
             return Ok(false);
         }
@@ -65,7 +65,7 @@ impl Auth {
         let mut complaint = None;
         loop {
             interval.tick().await;
-            match self.reload_keys().map_err(|error| error.to_string()) {
+            match self.reload_keys().await.map_err(|error| error.to_string()) {
                 Ok(changed) => {
                     if changed {
                         tracing::info!("the signing keys have changed");

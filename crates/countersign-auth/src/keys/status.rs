@@ -26,8 +26,8 @@ pub struct KeyStatus {
 
 impl KeyRing {
     /// Every key: the configured one, then the ring.
-    pub fn list(&self) -> Result<Vec<KeyStatus>, KeyRingError> {
-        let kept = self.kept()?;
+    pub async fn list(&self) -> Result<Vec<KeyStatus>, KeyRingError> {
+        let kept = self.kept().await?;
         let mut list = vec![self.configured_status(&kept)];
         match &kept {
             Kept::Rows(rows) => {

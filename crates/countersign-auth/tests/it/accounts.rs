@@ -21,7 +21,7 @@ fn account(username: &str, is_superuser: bool) -> NewAccount {
 async fn who_registers_is_an_ordinary_active_user_who_can_log_in() {
     let service = Service::start(rules());
     let user = service.register("ada", PASSWORD).await.unwrap();
-    let row = service.auth.get_user("ada").unwrap();
+    let row = service.auth.get_user("ada").await.unwrap();
     assert_eq!(user, row);
     assert_eq!((row.is_active, row.is_staff, row.is_superuser), (true, false, false));
     assert_eq!((row.email.as_str(), row.last_login), ("ada@example.com", None));
@@ -56,7 +56,7 @@ async fn all_that_is_wrong_with_a_form_is_said_at_once_and_nothing_is_hashed() {
     let Err(Error::Fields(fields)) = refused else { panic!("{refused:?}") };
     assert_eq!(fields, [("password", vec![FieldError::TooShort { min: 8 }])]);
     assert_eq!(service.auth.hashing_work(), before);
-    assert_eq!(service.auth.list_users(None, 10).unwrap().len(), 1);
+    assert_eq!(service.auth.list_users(None, 10).await.unwrap().len(), 1);
 }
 
 #[test]
@@ -89,15 +89,15 @@ async fn an_operator_makes_accounts_under_the_same_rules() {
         let Err(UserError::Refused { field: name, errors }) = refused else { panic!("{refused:?}") };
         assert_eq!((name, errors), (field, vec![reason]));
     }
-    assert_eq!(service.auth.list_users(None, 10).unwrap(), [root.clone(), ada]);
-    assert_eq!(service.auth.list_users(Some(root.id), 10).unwrap().len(), 1);
+    assert_eq!(service.auth.list_users(None, 10).await.unwrap(), [root.clone(), ada]);
+    assert_eq!(service.auth.list_users(Some(root.id), 10).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
 async fn nothing_is_done_to_a_user_who_does_not_exist() {
     let service = Service::start(rules());
     for refused in [
-        refusal(service.auth.get_user("nobody")),
+        refusal(service.auth.get_user("nobody").await),
         refusal(service.auth.change_password("nobody", PASSWORD).await),
         refusal(service.auth.set_active("nobody", true).await),
         refusal(service.auth.log_out_everywhere("nobody").await),
@@ -151,7 +151,7 @@ async fn whoever_is_deactivated_or_deleted_by_another_program_is_refused_too() {
     ada.change(UserChange { is_active: Some(false), ..UserChange::default() }).await;
     assert_eq!(refusal(ada.refresh().await), "no active account for this token");
     assert_eq!(refusal(ada.whoami().await), "the bearer token's user is inactive");
-    service.store.delete_user(ada.row().id).await.unwrap();
+    service.store.delete_user(ada.row().await.id).await.unwrap();
     assert_eq!(refusal(ada.refresh().await), "no active account for this token");
     assert_eq!(refusal(ada.whoami().await), "the bearer token's user does not exist");
     ada.blacklist().await.expect("her token can still be ended");

@@ -53,8 +53,8 @@ impl Files {
     }
 }
 
-fn states(service: &Service) -> Vec<(String, &'static str)> {
-    let keys = service.auth.key_ring().list().unwrap().into_iter();
+async fn states(service: &Service) -> Vec<(String, &'static str)> {
+    let keys = service.auth.key_ring().list().await.unwrap().into_iter();
     keys.map(|key| (key.algorithm, key.state.name())).collect()
 }
 
@@ -81,7 +81,7 @@ async fn keys_are_told_by_type_and_curve_and_used_as_the_names_say() {
         ("ES512", "verifying"),
         ("ES256K", "verifying"),
     ];
-    assert_eq!(states(&service), expected.map(|(algorithm, state)| (algorithm.to_owned(), state)));
+    assert_eq!(states(&service).await, expected.map(|(algorithm, state)| (algorithm.to_owned(), state)));
     assert_eq!(service.auth.key_set().json.matches("\"kid\"").count(), 6);
     let grace = service.welcome("grace").await;
     grace.whoami().await.unwrap();
@@ -95,15 +95,15 @@ async fn renamed_files_rotate_and_nobody_is_logged_out() {
     let service = files.start();
     let ada = service.welcome("ada").await;
     files.rename("new.next.pem", "new.signing.pem");
-    let half = refusal(service.auth.reload_keys());
+    let half = refusal(service.auth.reload_keys().await);
     assert!(half.contains("new.signing.pem and old.signing.pem both sign"), "{half}");
     ada.whoami().await.expect("half a rotation changes nothing");
     files.rename("old.signing.pem", "old.verifying.pem");
-    assert!(service.auth.reload_keys().unwrap());
+    assert!(service.auth.reload_keys().await.unwrap());
     ada.whoami().await.unwrap();
     let grace = service.welcome("grace").await;
     std::fs::remove_file(files.path("old.verifying.pem")).unwrap();
-    assert!(service.auth.reload_keys().unwrap());
+    assert!(service.auth.reload_keys().await.unwrap());
     assert!(ada.whoami().await.is_err());
     grace.whoami().await.unwrap();
 }
@@ -116,7 +116,7 @@ async fn an_empty_file_retires_the_configured_key() {
     let ada = files.service.welcome("ada").await;
     let service = files.start();
     assert!(ada.at(&service).whoami().await.is_err());
-    assert_eq!(states(&service)[0], ("HS256".to_owned(), "retired"));
+    assert_eq!(states(&service).await[0], ("HS256".to_owned(), "retired"));
 }
 
 #[tokio::test]
@@ -170,7 +170,7 @@ async fn files_that_are_lost_while_they_sign_do_not_make_the_configured_key_sign
     let service = files.start();
     let ada = service.welcome("ada").await;
     std::fs::remove_file(files.path("a.signing.pem")).unwrap();
-    let refused = refusal(service.auth.reload_keys());
+    let refused = refusal(service.auth.reload_keys().await);
     assert!(refused.contains("no NAME.signing.pem is there any more"), "{refused}");
     ada.whoami().await.expect("the key is still in use");
     assert!(files.keys().is_directory_without_signing_key());

@@ -24,13 +24,13 @@ fn configured(secret_key: &[u8], fallbacks: &[&[u8]]) -> ConfiguredKeys {
 impl Service {
     async fn generate(&self, algorithm: Algorithm) -> KeyStatus {
         let key = self.auth.key_ring().generate(algorithm, false).await.unwrap();
-        assert!(self.auth.reload_keys().unwrap());
+        assert!(self.auth.reload_keys().await.unwrap());
         key
     }
 
     async fn rotate(&self) -> Result<KeyStatus, KeyRingError> {
         let rotated = self.auth.key_ring().rotate(false).await?;
-        assert!(self.auth.reload_keys().unwrap());
+        assert!(self.auth.reload_keys().await.unwrap());
         Ok(rotated.signing)
     }
 
@@ -43,12 +43,12 @@ impl Service {
 
     async fn retire(&self, kid: &str, now: bool) -> Result<KeyStatus, KeyRingError> {
         let key = self.auth.key_ring().retire(kid, now).await?;
-        assert!(self.auth.reload_keys().unwrap());
+        assert!(self.auth.reload_keys().await.unwrap());
         Ok(key)
     }
 
-    fn states(&self) -> Vec<(String, &'static str)> {
-        let keys = self.auth.key_ring().list().unwrap().into_iter();
+    async fn states(&self) -> Vec<(String, &'static str)> {
+        let keys = self.auth.key_ring().list().await.unwrap().into_iter();
         keys.map(|key| (key.algorithm, key.state.name())).collect()
     }
 }
@@ -103,7 +103,7 @@ async fn moving_from_hs256_to_another_algorithm_logs_nobody_out() {
         is_logged_in(&ada).await;
         ada.log_in().await.unwrap();
         is_logged_in(&ada).await;
-        assert_eq!(service.states(), [is("HS256", "verifying"), is(algorithm.name(), "signing")]);
+        assert_eq!(service.states().await, [is("HS256", "verifying"), is(algorithm.name(), "signing")]);
     }
 }
 
@@ -148,7 +148,7 @@ async fn tokens_of_the_first_key_are_good_through_two_rotations_until_it_is_reti
         is("ES256", "verifying"),
         is("EdDSA", "signing"),
     ];
-    assert_eq!(service.states(), expected);
+    assert_eq!(service.states().await, expected);
     let retired = service.retire(&first.kid, true).await.unwrap();
     assert_eq!(retired.state, KeyState::Retired);
     assert_eq!(refusal(ada.present(&ada.refresh).await), "Token is invalid");
@@ -162,7 +162,7 @@ async fn a_key_is_retired_only_when_its_last_token_has_expired() {
     let first = service.move_to(Algorithm::EdDSA).await;
     ada.log_in().await.unwrap();
     service.move_to(Algorithm::EdDSA).await;
-    let listed = service.auth.key_ring().list().unwrap();
+    let listed = service.auth.key_ring().list().await.unwrap();
     let listed = listed.iter().find(|key| key.kid == first.kid).unwrap();
     assert_eq!(listed.retire_after, Some(listed.changed.unwrap() + SignedDuration::from_secs(NEEDED)));
 
@@ -186,7 +186,7 @@ async fn the_configured_key_is_retired_like_any_other_and_its_forgeries_end() {
     let restarted = service.try_beside(configured(SECRET_KEY, &[NEW_SECRET_KEY])).unwrap();
     let at_restarted = ada.at(&restarted);
     assert!(at_restarted.whoami().await.is_err(), "a restart does not revive it");
-    assert_eq!(restarted.states(), [is("HS256", "retired"), is("EdDSA", "signing")]);
+    assert_eq!(restarted.states().await, [is("HS256", "retired"), is("EdDSA", "signing")]);
 }
 
 #[tokio::test]
@@ -220,7 +220,7 @@ async fn of_two_operators_at_once_one_is_told_so() {
     assert!(one.is_ok() != other.is_ok());
     let refused = refusal(if one.is_err() { one } else { other });
     assert!(refused.starts_with("somebody else changed the keys at the same time"), "{refused}");
-    assert_eq!(service.states(), [is("HS256", "verifying"), is("EdDSA", "signing")]);
+    assert_eq!(service.states().await, [is("HS256", "verifying"), is("EdDSA", "signing")]);
 }
 
 #[tokio::test]
@@ -263,13 +263,13 @@ async fn a_sealed_key_opens_in_its_own_row_alone() {
     let service = Service::start(rules());
     let first = service.move_to(Algorithm::EdDSA).await;
     let second = service.move_to(Algorithm::EdDSA).await;
-    let sealed = |kid: &str| {
-        let rows = service.store.list_keys().unwrap();
+    let sealed = async |kid: &str| {
+        let rows = service.store.list_keys().await.unwrap();
         rows.into_iter().find(|row| row.kid == kid).unwrap().sealed.unwrap()
     };
-    let [of_first, of_second] = [&first.kid, &second.kid].map(|kid| sealed(kid));
+    let (of_first, of_second) = (sealed(&first.kid).await, sealed(&second.kid).await);
     assert!(service.store.reseal_key(second.kid.clone(), of_second, of_first).await.unwrap());
-    let refused = service.auth.key_ring().check();
+    let refused = service.auth.key_ring().check().await;
     assert!(matches!(refused, Err(KeyRingError::Sealed { kid }) if kid == second.kid));
 }
 
@@ -321,7 +321,7 @@ async fn what_only_a_fallback_opens_is_sealed_anew_and_opens_without_it_thereaft
     is_logged_in(&ada.at(&restarted)).await;
     assert_eq!(restarted.auth.key_ring().reseal().await.unwrap(), 2);
     assert_eq!(restarted.auth.key_ring().reseal().await.unwrap(), 0);
-    assert!(restarted.auth.reload_keys().unwrap());
+    assert!(restarted.auth.reload_keys().await.unwrap());
 
     let later = service.try_beside(configured(NEW_SECRET_KEY, &[])).unwrap();
     is_logged_in(&ada.at(&later)).await;
@@ -337,7 +337,7 @@ async fn a_lost_secret_key_is_recovered_from_by_replacing_the_signing_key() {
     assert!(service.try_beside(keys()).is_err());
     let clock = countersign_auth::Clock::Manual(service.clock.clone());
     let ring = countersign_auth::KeyRing::new(service.store.clone(), keys(), clock);
-    assert!(matches!(ring.check(), Err(KeyRingError::Sealed { kid }) if kid == lost));
+    assert!(matches!(ring.check().await, Err(KeyRingError::Sealed { kid }) if kid == lost));
     assert!(matches!(ring.generate(Algorithm::EdDSA, false).await, Err(KeyRingError::Sealed { .. })));
     ring.generate(Algorithm::EdDSA, true).await.unwrap();
     ring.rotate(true).await.unwrap();
@@ -350,14 +350,14 @@ async fn two_servers_on_one_database_go_by_the_same_keys_once_they_have_looked()
     let one = Service::start(rules());
     let other = one.try_beside(configured(SECRET_KEY, &[])).unwrap();
     let next = one.generate(Algorithm::EdDSA).await;
-    assert!(other.auth.reload_keys().unwrap());
+    assert!(other.auth.reload_keys().await.unwrap());
     assert_eq!(other.auth.key_set(), one.auth.key_set());
     one.clock.advance_secs(PUBLISH_WINDOW);
     one.rotate().await.unwrap();
     let ada = one.welcome("ada").await;
     is_logged_in(&ada.at(&other)).await; // before it has seen the rotation: this is what publishing is for
-    assert!(other.auth.reload_keys().unwrap());
-    assert!(!other.auth.reload_keys().unwrap(), "nothing has changed since");
+    assert!(other.auth.reload_keys().await.unwrap());
+    assert!(!other.auth.reload_keys().await.unwrap(), "nothing has changed since");
     let grace = other.welcome("grace").await;
     assert_eq!(kid(&grace.access), Some(next.kid));
     is_logged_in(&grace.at(&one)).await;
@@ -370,7 +370,7 @@ async fn keys_that_cannot_be_read_anew_leave_those_of_before_in_use() {
     let beside = service.try_beside(configured(NEW_SECRET_KEY, &[SECRET_KEY])).unwrap();
     beside.auth.key_ring().generate(Algorithm::EdDSA, false).await.unwrap();
     beside.auth.key_ring().rotate(true).await.unwrap();
-    assert!(matches!(service.auth.reload_keys(), Err(KeyRingError::Sealed { .. })));
+    assert!(matches!(service.auth.reload_keys().await, Err(KeyRingError::Sealed { .. })));
     is_logged_in(&ada).await;
 }
 
@@ -408,7 +408,7 @@ async fn a_next_key_made_under_another_secret_does_not_keep_a_retired_one_in_use
     let elsewhere = service.try_beside(configured(NEW_SECRET_KEY, &[SECRET_KEY])).unwrap();
     elsewhere.auth.key_ring().generate(Algorithm::EdDSA, false).await.unwrap();
     service.auth.key_ring().retire("configured", true).await.unwrap();
-    assert!(service.auth.reload_keys().unwrap());
+    assert!(service.auth.reload_keys().await.unwrap());
     assert!(ada.whoami().await.is_err(), "the key that signed it is retired");
     service.try_beside(configured(SECRET_KEY, &[])).expect("and nothing keeps a server from starting");
 }
@@ -424,7 +424,7 @@ async fn no_private_key_is_in_the_database_or_among_what_is_published() {
     for private in ["\"d\"", "\"k\"", "oct", "PRIVATE"] {
         assert!(!set.json.contains(private), "{}", set.json);
     }
-    let rows = service.store.list_keys().unwrap();
+    let rows = service.store.list_keys().await.unwrap();
     assert_eq!(rows.iter().filter(|row| row.sealed.is_some()).count(), 2);
     for file in std::fs::read_dir(service.directory.path()).unwrap() {
         let bytes = std::fs::read(file.unwrap().path()).unwrap();

@@ -3,6 +3,10 @@
 #[cfg(test)]
 mod accounts;
 #[cfg(test)]
+#[expect(dead_code, reason = "the store's tests use more of it")]
+#[path = "../../../countersign-store/tests/it/cluster.rs"]
+mod cluster;
+#[cfg(test)]
 mod credentials;
 #[cfg(test)]
 mod key_files;

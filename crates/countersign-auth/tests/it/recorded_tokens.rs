@@ -21,11 +21,11 @@ async fn a_leaked_table_does_not_hand_out_sessions() {
     ada.refresh().await.unwrap();
     handed_out.push(ada.refresh.clone());
     ada.blacklist().await.unwrap();
-    let recorded: Vec<String> = ada.recorded().into_iter().map(|token| token.text).collect();
+    let recorded: Vec<String> = ada.recorded().await.into_iter().map(|token| token.text).collect();
     assert_eq!(recorded, handed_out.iter().map(|token| unsigned(token)).collect::<Vec<_>>());
     for text in recorded {
         assert!(ada.present(&text).await.is_err());
-        assert!(ada.verify(&text).is_err());
+        assert!(ada.verify(&text).await.is_err());
     }
 }
 
@@ -34,9 +34,9 @@ async fn without_a_django_beside_us_its_tables_stay_empty_until_a_token_is_black
     let service = Service::start(rotating(true));
     let mut ada = service.welcome("ada").await;
     ada.refresh().await.unwrap();
-    assert_eq!(ada.recorded(), []);
+    assert_eq!(ada.recorded().await, []);
     ada.blacklist().await.unwrap();
-    let recorded = ada.recorded();
+    let recorded = ada.recorded().await;
     assert_eq!((recorded.len(), recorded[0].is_blacklisted), (1, true));
     assert_eq!(recorded[0].text, unsigned(&ada.refresh));
 }
@@ -47,14 +47,15 @@ async fn a_django_beside_us_finds_each_token_and_which_of_them_ended() {
     let mut ada = service.welcome("ada").await;
     let first = ada.refresh.clone();
     ada.refresh().await.unwrap();
-    let found = |ada: &crate::service::Person<'_>| -> Vec<(String, bool)> {
-        ada.recorded().into_iter().map(|token| (token.text, token.is_blacklisted)).collect()
+    let found = async |ada: &crate::service::Person<'_>| {
+        let tokens = ada.recorded().await.into_iter();
+        tokens.map(|token| (token.text, token.is_blacklisted)).collect::<Vec<_>>()
     };
-    assert_eq!(found(&ada), [(unsigned(&first), true), (unsigned(&ada.refresh), false)]);
+    assert_eq!(found(&ada).await, [(unsigned(&first), true), (unsigned(&ada.refresh), false)]);
     ada.present(&first).await.expect("a tab that was overtaken");
-    assert_eq!(found(&ada).len(), 2, "the same successor is not recorded again");
+    assert_eq!(found(&ada).await.len(), 2, "the same successor is not recorded again");
     ada.log_out().await.unwrap();
-    assert_eq!(found(&ada), [(unsigned(&first), true), (unsigned(&ada.refresh), true)]);
+    assert_eq!(found(&ada).await, [(unsigned(&first), true), (unsigned(&ada.refresh), true)]);
 }
 
 #[tokio::test]
@@ -68,13 +69,13 @@ async fn rows_that_are_past_use_are_flushed_and_good_ones_stay() {
     assert_eq!(flush().await, Flushed { sessions: 0, tokens: 0 }, "a sliding token might yet be refreshed");
     ada.refresh().await.unwrap();
     service.clock.advance_secs(SLIDING_REFRESH_LIFETIME);
-    assert_eq!(service.auth.count_expired().unwrap(), 1);
+    assert_eq!(service.auth.count_expired().await.unwrap(), 1);
     assert_eq!(flush().await, Flushed { sessions: 0, tokens: 1 });
     service.clock.advance_secs(ACCESS_LIFETIME);
     assert_eq!(flush().await, Flushed { sessions: 1, tokens: 1 });
     service.clock.advance_secs(1);
     assert_eq!(flush().await, Flushed { sessions: 1, tokens: 0 });
-    assert_eq!(ada.recorded(), []);
+    assert_eq!(ada.recorded().await, []);
 }
 
 #[tokio::test]
@@ -85,7 +86,7 @@ async fn the_rows_of_those_who_log_in_day_after_day_do_not_pile_up() {
         service.clock.advance_secs(REFRESH_LIFETIME);
         ada.log_in().await.unwrap();
     }
-    let count = ada.recorded().len();
+    let count = ada.recorded().await.len();
     assert!(count < 15, "{count} tokens are recorded, of which one is good");
     service.clock.advance_secs(10 * REFRESH_LIFETIME);
     let rest = service.auth.flush_expired_tokens(drop).await.unwrap();

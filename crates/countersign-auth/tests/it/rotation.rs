@@ -33,10 +33,14 @@ async fn each_exchange_hands_out_a_successor_of_the_same_session() {
             (session.clone(), session.clone())
         );
         assert!(ids.insert(claim(&ada.refresh, "jti")), "each has an id of its own");
-        assert_eq!(ada.session().generation, generation);
+        assert_eq!(ada.session().await.generation, generation);
         assert_eq!(ada.whoami().await.unwrap(), "ada");
     }
-    assert_eq!(service.auth.list_sessions(&ada.row()).unwrap().len(), 1, "refreshing adds no rows");
+    assert_eq!(
+        service.auth.list_sessions(&ada.row().await).await.unwrap().len(),
+        1,
+        "refreshing adds no rows"
+    );
 }
 
 #[tokio::test]
@@ -50,7 +54,7 @@ async fn an_answer_that_was_lost_is_given_again_until_the_grace_is_over() {
         let again = ada.present(&first).await.unwrap();
         assert_eq!(again.refresh.as_ref(), Some(&ada.refresh), "the same successor, with the same times");
         assert_ne!(again.access, ada.access);
-        assert_eq!(ada.session().generation, 1);
+        assert_eq!(ada.session().await.generation, 1);
     }
     ada.refresh().await.expect("asking again has not hurt the successor");
 }
@@ -63,7 +67,7 @@ async fn an_exchanged_token_that_comes_back_after_the_grace_ends_the_session() {
     ada.refresh().await.unwrap();
     service.clock.advance_secs(GRACE);
     assert_eq!(refusal(ada.present(&first).await), REFUSED);
-    let (_, reason) = ada.session().ended.expect("it has ended");
+    let (_, reason) = ada.session().await.ended.expect("it has ended");
     assert_eq!(reason, EndReason::RefreshTokenReused);
     assert_eq!(refusal(ada.refresh().await), REFUSED, "whoever holds the successor");
     assert_eq!(refusal(ada.whoami().await), REFUSED_ACCESS);
@@ -129,8 +133,8 @@ async fn without_the_blacklist_older_tokens_stay_good_for_their_session() {
         assert_ne!(successor, ada.refresh);
         ada.present(&successor).await.unwrap();
         ada.refresh().await.expect("and so does the other branch");
-        assert!(ada.session().ended.is_none());
-        assert_eq!(service.auth.list_sessions(&ada.row()).unwrap().len(), 1);
+        assert!(ada.session().await.ended.is_none());
+        assert_eq!(service.auth.list_sessions(&ada.row().await).await.unwrap().len(), 1);
     }
 }
 
@@ -162,9 +166,9 @@ async fn verification_refuses_an_exchanged_token_where_exchanging_ends_it() {
         let mut ada = service.welcome("ada").await;
         let first = ada.refresh.clone();
         ada.refresh().await.unwrap();
-        assert_eq!(ada.verify(&first).is_err(), is_refused);
-        ada.verify(&ada.refresh).unwrap();
-        ada.verify(&ada.access).unwrap();
+        assert_eq!(ada.verify(&first).await.is_err(), is_refused);
+        ada.verify(&ada.refresh).await.unwrap();
+        ada.verify(&ada.access).await.unwrap();
     }
 }
 
@@ -219,9 +223,9 @@ async fn two_hundred_who_refresh_with_one_token_at_once_all_get_the_same_success
         let mut token = ada.refresh.clone();
         for generation in 1..=100 {
             token = only_successor(&services, &token, 200).await;
-            assert_eq!(ada.session().generation, generation, "200 callers, one exchange");
+            assert_eq!(ada.session().await.generation, generation, "200 callers, one exchange");
         }
-        assert_eq!(services[0].auth.list_sessions(&ada.row()).unwrap().len(), 1);
+        assert_eq!(services[0].auth.list_sessions(&ada.row().await).await.unwrap().len(), 1);
     }
 }
 
@@ -233,7 +237,68 @@ async fn callers_of_two_processes_on_one_database_get_the_same_successor() {
     let mut token = ada.refresh.clone();
     for generation in 1..=20 {
         token = only_successor(&services, &token, 40).await;
-        assert_eq!(ada.session().generation, generation);
+        assert_eq!(ada.session().await.generation, generation);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn on_postgresql_callers_of_two_processes_get_the_same_successor_too() {
+    for rules in [rotating(true), rotating(false), Rules { django_peer: true, ..rotating(true) }] {
+        let Some(services) = Service::start_two_on_postgres(rules).await else { return };
+        let services = services.map(Arc::new);
+        let ada = services[0].welcome("ada").await;
+        let mut token = ada.refresh.clone();
+        for generation in 1..=20 {
+            token = only_successor(&services, &token, 200).await;
+            assert_eq!(ada.session().await.generation, generation, "200 callers, one exchange");
+        }
+        assert_eq!(ada.sessions().await, 1);
+    }
+}
+
+#[tokio::test]
+async fn on_postgresql_a_thief_loses_the_session_and_a_logout_is_felt_by_the_other_process() {
+    let Some([here, there]) = Service::start_two_on_postgres(rotating(true)).await else { return };
+    let mut owner = here.welcome("ada").await;
+    let mut thief = owner.at(&there);
+    thief.refresh().await.unwrap();
+    thief.refresh().await.unwrap();
+    assert_eq!(refusal(owner.refresh().await), REFUSED);
+    assert_eq!(refusal(thief.refresh().await), REFUSED);
+    assert_eq!(refusal(thief.whoami().await), REFUSED_ACCESS);
+
+    owner.log_in().await.unwrap();
+    let elsewhere = owner.at(&there);
+    elsewhere.whoami().await.unwrap();
+    owner.log_out().await.unwrap();
+    assert_eq!(refusal(elsewhere.whoami().await), REFUSED_ACCESS);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn on_postgresql_no_login_slips_through_while_an_account_is_deactivated() {
+    let Some(services) = Service::start_two_on_postgres(crate::service::rules()).await else { return };
+    let services = services.map(Arc::new);
+    services[0].welcome("ada").await;
+    for _ in 0..10 {
+        let mut logins = tokio::task::JoinSet::new();
+        for number in 0..20 {
+            let service = Arc::clone(&services[number % 2]);
+            logins.spawn(async move {
+                let mut ada = service.stranger("ada");
+                ada.log_in().await.ok().map(|()| ada.access.clone())
+            });
+        }
+        services[1].auth.set_active("ada", false).await.unwrap();
+        let tokens: Vec<String> = logins.join_all().await.into_iter().flatten().collect();
+        services[0].auth.set_active("ada", true).await.unwrap();
+        for access in tokens {
+            let refused = services[0].auth.authenticate(&access).await.map(|_| ());
+            assert_eq!(
+                refusal(refused),
+                REFUSED_ACCESS,
+                "it was handed out before the account was deactivated"
+            );
+        }
     }
 }
 
@@ -243,7 +308,7 @@ async fn without_blacklist_and_grace_each_of_thirty_gets_a_successor_of_its_own(
     let ada = services[0].welcome("ada").await;
     let answers = race(&services, &ada.refresh, 30).await;
     let successors: BTreeSet<String> = answers.into_iter().map(Result::unwrap).collect();
-    assert_eq!((successors.len(), ada.session().generation), (30, 30));
+    assert_eq!((successors.len(), ada.session().await.generation), (30, 30));
 }
 
 mod of_a_django {
@@ -268,7 +333,7 @@ mod of_a_django {
             theirs.set(name, ours.get(name).unwrap().clone());
         }
         theirs.set("jti", "0123456789ab4def8123456789abcdef");
-        theirs.set("user_id", ada.row().id.get());
+        theirs.set("user_id", ada.row().await.id.get());
         ada.refresh = sign(&theirs);
         ada
     }
@@ -305,7 +370,7 @@ mod of_a_django {
         let ada = with_token_of_django(&services[0]).await;
         only_successor(&services, &ada.refresh, 30).await;
         assert_eq!(
-            services[0].auth.list_sessions(&ada.row()).unwrap().len(),
+            services[0].auth.list_sessions(&ada.row().await).await.unwrap().len(),
             2,
             "one, and that of the login"
         );
@@ -353,15 +418,15 @@ mod of_a_django {
         let mut ada = service.welcome("ada").await;
         let first = ada.refresh.clone();
         ada.refresh().await.unwrap();
-        let successor = ada.recorded().pop().unwrap();
+        let successor = ada.recorded().await.pop().unwrap();
         let row = countersign_store::NewToken {
             jti: successor.jti,
             text: successor.text,
             user: successor.user,
-            created_at: ada.session().created_at,
+            created_at: ada.session().await.created_at,
             expires_at: successor.expires_at,
         };
-        service.store.blacklist_token(row, None, ada.session().created_at).await.unwrap();
+        service.store.blacklist_token(row, None, ada.session().await.created_at).await.unwrap();
         assert_eq!(refusal(ada.present(&first).await), REFUSED);
     }
 
@@ -403,9 +468,9 @@ mod of_a_django {
         ada.refresh().await.unwrap();
         assert_eq!(refusal(ada.present(&first).await), REFUSED);
         ada.refresh().await.expect("a replay of the first does not hurt its successor");
-        let ended: Vec<bool> = ada.recorded().iter().map(|token| token.is_blacklisted).collect();
+        let ended: Vec<bool> = ada.recorded().await.iter().map(|token| token.is_blacklisted).collect();
         assert_eq!(ended, [true, true, false]);
-        assert_eq!(service.auth.list_sessions(&ada.row()).unwrap(), []);
+        assert_eq!(service.auth.list_sessions(&ada.row().await).await.unwrap(), []);
         assert_eq!(service.auth.log_out_everywhere("ada").await.unwrap().tokens, 1);
         assert_eq!(refusal(ada.refresh().await), REFUSED);
     }
@@ -417,6 +482,6 @@ mod of_a_django {
         let answers = race(&services, &ada.refresh, 30).await;
         let (successors, refusals): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
         assert_eq!((successors.len(), refusals.len()), (1, 29));
-        assert_eq!(ada.recorded().len(), 2, "the losers' successors are not recorded");
+        assert_eq!(ada.recorded().await.len(), 2, "the losers' successors are not recorded");
     }
 }

@@ -10,10 +10,12 @@ use countersign_auth::{
 };
 use countersign_domain::{Client, PasswordHash, PasswordPolicy, RawText, Session, SessionId, User};
 use countersign_password::{Algorithm, Hashers, Limits, Preferred, Salt, Workspace};
-use countersign_store::{DatabaseUrl, Ended, OutstandingToken, Store, TokensOf, UserChange};
+use countersign_store::{DatabaseUrl, Ended, OutstandingToken, PoolOptions, Store, TokensOf, UserChange};
 use countersign_token::{Claims, Keys, Settings, Tokens};
 use jiff::SignedDuration;
 use tempfile::TempDir;
+
+use crate::cluster::{Cluster, Database};
 
 pub const PASSWORD: &str = "correct horse battery";
 pub const SECRET_KEY: &[u8] = b"a secret of the tests alone";
@@ -40,6 +42,8 @@ pub struct Service {
     pub store: Store,
     pub clock: ManualClock,
     pub directory: Arc<TempDir>,
+    /// Dropped last, as the store is connected to it.
+    _database: Option<Arc<Database>>,
 }
 
 impl Service {
@@ -65,9 +69,25 @@ impl Service {
     /// Another process on the same database.
     pub fn beside(&self, rules: Rules) -> Self {
         let directory = Arc::clone(&self.directory);
-        let store = Store::open(&url(&directory)).unwrap();
+        let store = open(&url(&directory));
         let policy = PasswordPolicy::new(Vec::new());
         Self::start_on(directory, store, self.clock.clone(), rules, CHEAP, policy, with_sessions(0))
+    }
+
+    /// A service on PostgreSQL, and another process on the same database; `None` where there is no PostgreSQL.
+    pub async fn start_two_on_postgres(rules: Rules) -> Option<[Self; 2]> {
+        let database = Arc::new(Cluster::shared()?.database());
+        let clock = ManualClock::at("2026-01-01T12:00:00Z".parse().unwrap());
+        let start = async || {
+            let store = Store::open(&database.url().parse().unwrap(), &PoolOptions::default()).await.unwrap();
+            let hashers = Hashers::new(CHEAP, &Algorithm::ALL, Limits::default()).unwrap();
+            let keys = ConfiguredKeys::new(with_sessions(0), SECRET_KEY).unwrap();
+            let (policy, time) = (PasswordPolicy::new(Vec::new()), Clock::Manual(clock.clone()));
+            let auth = Auth::start(store.clone(), hashers, keys, policy, rules.clone(), time).await.unwrap();
+            let directory = Arc::new(tempfile::tempdir().unwrap()); // nothing is in it
+            Self { auth, store, clock: clock.clone(), directory, _database: Some(Arc::clone(&database)) }
+        };
+        Some([start().await, start().await])
     }
 
     fn start_all(rules: Rules, preferred: Preferred, policy: PasswordPolicy, leeway: i64) -> Self {
@@ -76,7 +96,7 @@ impl Service {
 
     fn start_with(rules: Rules, preferred: Preferred, policy: PasswordPolicy, settings: Settings) -> Self {
         let directory = Arc::new(tempfile::tempdir().unwrap());
-        let store = Store::open(&url(&directory)).unwrap();
+        let store = open(&url(&directory));
         let clock = ManualClock::at("2026-01-01T12:00:00Z".parse().unwrap());
         Self::start_on(directory, store, clock, rules, preferred, policy, settings)
     }
@@ -93,17 +113,18 @@ impl Service {
         let hashers = Hashers::new(preferred, &Algorithm::ALL, Limits::default()).unwrap();
         let keys = ConfiguredKeys::new(settings, SECRET_KEY).unwrap();
         let clock_to_read = Clock::Manual(clock.clone());
-        let auth = Auth::start(store.clone(), hashers, keys, policy, rules, clock_to_read).unwrap();
-        Self { auth, store, clock, directory }
+        let auth = at_once(Auth::start(store.clone(), hashers, keys, policy, rules, clock_to_read)).unwrap();
+        Self { auth, store, clock, directory, _database: None }
     }
 
     /// Another process on the same database, with these keys, at the same time.
     pub fn try_beside(&self, keys: ConfiguredKeys) -> Result<Self, StartError> {
-        let store = Store::open(&url(&self.directory)).unwrap();
+        let store = open(&url(&self.directory));
         let hashers = Hashers::new(CHEAP, &Algorithm::ALL, Limits::default()).unwrap();
         let (policy, time) = (PasswordPolicy::new(Vec::new()), Clock::Manual(self.clock.clone()));
-        let auth = Auth::start(store.clone(), hashers, keys, policy, rules(), time)?;
-        Ok(Self { auth, store, clock: self.clock.clone(), directory: Arc::clone(&self.directory) })
+        let auth = at_once(Auth::start(store.clone(), hashers, keys, policy, rules(), time))?;
+        let (clock, directory) = (self.clock.clone(), Arc::clone(&self.directory));
+        Ok(Self { auth, store, clock, directory, _database: None })
     }
 
     /// Registers, and logs in.
@@ -182,8 +203,8 @@ impl Person<'_> {
         self.service.auth.blacklist(field(&self.refresh)).await
     }
 
-    pub fn verify(&self, token: &str) -> Result<(), Error> {
-        self.service.auth.verify(field(token))
+    pub async fn verify(&self, token: &str) -> Result<(), Error> {
+        self.service.auth.verify(field(token)).await
     }
 
     pub async fn whoami(&self) -> Result<String, Error> {
@@ -204,28 +225,28 @@ impl Person<'_> {
     }
 
     /// The session of their tokens, as it is stored.
-    pub fn session(&self) -> Session {
+    pub async fn session(&self) -> Session {
         let id = SessionId::parse(&claim(&self.refresh, "sid")).unwrap();
-        self.service.store.find_session(&id).unwrap().unwrap()
+        self.service.store.find_session(&id).await.unwrap().unwrap()
     }
 
-    pub fn row(&self) -> User {
-        self.service.store.find_user_by_username(&self.username).unwrap().unwrap()
+    pub async fn row(&self) -> User {
+        self.service.store.find_user_by_username(&self.username).await.unwrap().unwrap()
     }
 
     /// The tokens recorded for them, oldest first.
-    pub fn recorded(&self) -> Vec<OutstandingToken> {
-        self.service.store.outstanding_tokens(&TokensOf::User(self.row().id)).unwrap()
+    pub async fn recorded(&self) -> Vec<OutstandingToken> {
+        self.service.store.outstanding_tokens(&TokensOf::User(self.row().await.id)).await.unwrap()
     }
 
     /// How many sessions they have.
-    pub fn sessions(&self) -> usize {
-        self.service.auth.list_sessions(&self.row()).unwrap().len()
+    pub async fn sessions(&self) -> usize {
+        self.service.auth.list_sessions(&self.row().await).await.unwrap().len()
     }
 
     /// Sets columns behind the back of the use-cases, as another process would.
     pub async fn change(&self, change: UserChange) {
-        assert!(self.service.store.update_user(self.row().id, change).await.unwrap());
+        assert!(self.service.store.update_user(self.row().await.id, change).await.unwrap());
     }
 
     pub async fn store_hash(&self, hash: PasswordHash) {
@@ -283,6 +304,15 @@ pub fn outdated_hash(password: &str) -> PasswordHash {
 /// The reason for which something was refused.
 pub fn refusal<T, E: std::fmt::Display>(result: Result<T, E>) -> String {
     result.map(drop).map_err(|error| error.to_string()).expect_err("it is refused")
+}
+
+fn open(url: &DatabaseUrl) -> Store {
+    at_once(Store::open(url, &PoolOptions::default())).unwrap()
+}
+
+/// What a future comes to that waits for nothing, as on SQLite.
+fn at_once<T>(future: impl Future<Output = T>) -> T {
+    begin(future).1.expect("on SQLite there is nothing to wait for")
 }
 
 /// A request that has been begun, up to its first wait.

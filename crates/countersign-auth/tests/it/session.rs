@@ -18,8 +18,8 @@ async fn a_session_begins_with_a_login_and_ends_with_the_blacklisting_of_its_ref
     assert_eq!(ada.refresh, first_refresh, "without rotation it stays the same");
     assert_ne!(ada.access, first_access);
     assert_eq!(ada.whoami().await.unwrap(), "ada");
-    ada.verify(&ada.refresh).unwrap();
-    ada.verify(&ada.access).unwrap();
+    ada.verify(&ada.refresh).await.unwrap();
+    ada.verify(&ada.access).await.unwrap();
 
     ada.blacklist().await.unwrap();
     assert_eq!(refusal(ada.refresh().await), "Token is blacklisted");
@@ -53,10 +53,10 @@ async fn tokens_expire_to_the_second_when_the_clock_gets_there() {
     let mut ada = service.welcome("ada").await;
     service.clock.advance_secs(ACCESS_LIFETIME - 1);
     ada.whoami().await.unwrap();
-    ada.verify(&ada.access).unwrap();
+    ada.verify(&ada.access).await.unwrap();
     service.clock.advance_secs(1);
     assert_eq!(refusal(ada.whoami().await), "the bearer token was refused: [(Access, Expired)]");
-    assert_eq!(refusal(ada.verify(&ada.access)), "Token is expired");
+    assert_eq!(refusal(ada.verify(&ada.access).await), "Token is expired");
 
     service.clock.advance_secs(REFRESH_LIFETIME - ACCESS_LIFETIME - 1);
     ada.refresh().await.unwrap();
@@ -88,7 +88,7 @@ async fn a_token_that_was_tampered_with_is_invalid_everywhere() {
     for refused in [
         refusal(ada.present(&ada.refresh).await),
         refusal(ada.blacklist().await),
-        refusal(ada.verify(&ada.refresh)),
+        refusal(ada.verify(&ada.refresh).await),
         refusal(service.auth.refresh_sliding(field(&ada.refresh)).await),
     ] {
         assert_eq!(refused, "Token is invalid");
@@ -103,7 +103,7 @@ async fn a_missing_or_blank_token_is_a_refused_field() {
     assert!(
         matches!(&missing, Err(Error::Fields(fields)) if *fields == [("refresh", vec![FieldError::Required])])
     );
-    let blank = service.auth.verify(field("  "));
+    let blank = service.auth.verify(field("  ")).await;
     assert!(matches!(&blank, Err(Error::Fields(fields)) if *fields == [("token", vec![FieldError::Blank])]));
 }
 
@@ -112,9 +112,9 @@ async fn verification_looks_at_the_blacklist_only_when_rotation_fills_it() {
     for (rules, expected) in [(rules(), None), (rotating(true), Some("the token to verify is blacklisted"))] {
         let service = Service::start(rules);
         let ada = service.welcome("ada").await;
-        ada.verify(&ada.refresh).unwrap();
+        ada.verify(&ada.refresh).await.unwrap();
         ada.blacklist().await.unwrap();
-        let refused = ada.verify(&ada.refresh).err().map(|error| error.to_string());
+        let refused = ada.verify(&ada.refresh).await.err().map(|error| error.to_string());
         assert_eq!(refused.as_deref(), expected);
     }
 }

@@ -19,7 +19,7 @@ async fn another_device<'a>(service: &'a Service, username: &str) -> Person<'a> 
 
 async fn is_refused_everywhere(device: &mut Person<'_>) {
     assert_eq!(refusal(device.whoami().await), REFUSED_ACCESS);
-    assert_eq!(refusal(device.verify(&device.access)), "the token to verify is blacklisted");
+    assert_eq!(refusal(device.verify(&device.access).await), "the token to verify is blacklisted");
     assert_eq!(refusal(device.refresh().await), "Token is blacklisted");
     assert_eq!(refusal(device.blacklist().await), "Token is blacklisted");
 }
@@ -31,7 +31,7 @@ async fn a_user_sees_where_they_are_logged_in() {
     service.clock.advance_secs(10);
     let phone = another_device(&service, "ada").await;
     service.welcome("bob").await;
-    let listed = service.auth.list_sessions(&laptop.row()).unwrap();
+    let listed = service.auth.list_sessions(&laptop.row().await).await.unwrap();
     let ids: Vec<&str> = listed.iter().map(|session| session.id.as_str()).collect();
     assert_eq!(ids, [claim(&phone.refresh, "sid"), claim(&laptop.refresh, "sid")], "the newest first");
     assert_eq!(listed[0].client, browser());
@@ -47,7 +47,7 @@ async fn logging_out_ends_this_session_at_once_and_no_other() {
     is_refused_everywhere(&mut laptop).await;
     phone.refresh().await.unwrap();
     phone.whoami().await.unwrap();
-    assert_eq!(service.auth.list_sessions(&phone.row()).unwrap().len(), 1);
+    assert_eq!(service.auth.list_sessions(&phone.row().await).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -58,12 +58,12 @@ async fn a_session_is_ended_from_another_by_its_id() {
     let bob = service.welcome("bob").await;
     let end = async |user: User, id: &str| service.auth.end_session(&user, id, EndReason::LoggedOut).await;
     let id = claim(&laptop.refresh, "sid");
-    assert!(matches!(end(bob.row(), &id).await, Err(Error::SessionNotFound)), "it is not Bob's");
-    end(phone.row(), &id).await.unwrap();
+    assert!(matches!(end(bob.row().await, &id).await, Err(Error::SessionNotFound)), "it is not Bob's");
+    end(phone.row().await, &id).await.unwrap();
     is_refused_everywhere(&mut laptop).await;
     phone.whoami().await.unwrap();
     for id in [id.as_str(), "0123456789abcdef0123456789abcdef", "", "Ada"] {
-        assert!(matches!(end(phone.row(), id).await, Err(Error::SessionNotFound)), "{id}");
+        assert!(matches!(end(phone.row().await, id).await, Err(Error::SessionNotFound)), "{id}");
     }
 }
 
@@ -86,14 +86,14 @@ async fn sessions_end_with_the_password_and_with_the_account() {
     let service = Service::start(rules());
     let mut ada = service.welcome("ada").await;
     service.auth.change_password("ada", "another good secret").await.unwrap();
-    assert_eq!(ada.session().ended.unwrap().1, EndReason::PasswordChanged);
+    assert_eq!(ada.session().await.ended.unwrap().1, EndReason::PasswordChanged);
     is_refused_everywhere(&mut ada).await;
 
     ada.password = "another good secret".to_owned();
     ada.log_in().await.unwrap();
     service.auth.set_active("ada", false).await.unwrap();
     service.auth.set_active("ada", true).await.unwrap();
-    assert_eq!(ada.session().ended.unwrap().1, EndReason::Deactivated);
+    assert_eq!(ada.session().await.ended.unwrap().1, EndReason::Deactivated);
     is_refused_everywhere(&mut ada).await;
 
     ada.log_in().await.unwrap();
@@ -116,11 +116,11 @@ async fn blacklisting_as_in_simple_jwt_ends_the_session_and_leaves_its_access_to
     let service = Service::start(rules());
     let mut ada = service.welcome("ada").await;
     ada.blacklist().await.unwrap();
-    assert_eq!(ada.session().ended.unwrap().1, EndReason::Blacklisted);
-    assert_eq!(service.auth.list_sessions(&ada.row()).unwrap(), []);
+    assert_eq!(ada.session().await.ended.unwrap().1, EndReason::Blacklisted);
+    assert_eq!(service.auth.list_sessions(&ada.row().await).await.unwrap(), []);
     assert_eq!(refusal(ada.refresh().await), "Token is blacklisted");
     ada.whoami().await.expect("as in the original");
-    ada.verify(&ada.access).unwrap();
+    ada.verify(&ada.access).await.unwrap();
 }
 
 #[tokio::test]
@@ -129,7 +129,7 @@ async fn a_sliding_token_ends_with_its_session() {
     service.welcome("ada").await;
     let mut ada = service.stranger("ada");
     ada.log_in_sliding().await.unwrap();
-    assert_eq!(service.auth.list_sessions(&ada.row()).unwrap().len(), 2);
+    assert_eq!(service.auth.list_sessions(&ada.row().await).await.unwrap().len(), 2);
     ada.log_out().await.unwrap();
     assert_eq!(refusal(ada.whoami().await), "the bearer token was refused: [(Sliding, Blacklisted)]");
     assert_eq!(refusal(service.auth.refresh_sliding(field(&ada.access)).await), "Token is blacklisted");
@@ -139,22 +139,22 @@ async fn a_sliding_token_ends_with_its_session() {
 async fn last_seen_is_noted_once_a_minute() {
     let service = Service::start(rules());
     let mut ada = service.welcome("ada").await;
-    let seen = |ada: &Person<'_>| {
-        let session = ada.session();
+    let seen = async |ada: &Person<'_>| {
+        let session = ada.session().await;
         session.last_seen_at.duration_since(session.created_at).as_secs()
     };
     service.clock.advance_secs(59);
     ada.whoami().await.unwrap();
-    assert_eq!(seen(&ada), 0, "it was seen within the minute");
+    assert_eq!(seen(&ada).await, 0, "it was seen within the minute");
     service.clock.advance_secs(1);
     ada.whoami().await.unwrap();
-    assert_eq!(seen(&ada), 60);
+    assert_eq!(seen(&ada).await, 60);
     service.clock.advance_secs(59);
     ada.refresh().await.unwrap();
-    assert_eq!(seen(&ada), 60);
+    assert_eq!(seen(&ada).await, 60);
     service.clock.advance_secs(1);
     ada.refresh().await.unwrap();
-    assert_eq!(seen(&ada), 120);
+    assert_eq!(seen(&ada).await, 120);
 }
 
 #[tokio::test]
@@ -207,7 +207,7 @@ async fn tokens_can_name_their_user_by_the_log_in_name() {
     assert_eq!(claim(&ada.access, "user_id"), "ada");
     ada.refresh().await.unwrap();
     assert_eq!(ada.whoami().await.unwrap(), "ada");
-    service.store.delete_user(ada.row().id).await.unwrap();
+    service.store.delete_user(ada.row().await.id).await.unwrap();
     assert_eq!(refusal(ada.whoami().await), "the bearer token's user does not exist");
     service.register("ada", "somebody else's secret").await.unwrap();
     assert_eq!(refusal(ada.whoami().await), REFUSED_ACCESS, "her name, and not her session");
@@ -250,7 +250,7 @@ async fn with_their_user_sessions_are_deleted_for_verification_and_sliding_token
     sliding.log_in_sliding().await.unwrap();
     service.auth.delete_user("ada").await.unwrap();
     for token in [&ada.access, &ada.refresh, &sliding.access] {
-        assert_eq!(refusal(ada.verify(token)), "the token to verify is blacklisted");
+        assert_eq!(refusal(ada.verify(token).await), "the token to verify is blacklisted");
     }
     assert_eq!(refusal(service.auth.refresh_sliding(field(&sliding.access)).await), "Token is blacklisted");
 }
@@ -268,7 +268,7 @@ async fn a_token_that_names_the_session_of_another_user_opens_nothing_and_hurts_
     bob.refresh = in_her_session(&bob.refresh);
     bob.access = in_her_session(&bob.access);
     is_refused_everywhere(&mut bob).await;
-    assert_eq!(ada.session().generation, 0);
+    assert_eq!(ada.session().await.generation, 0);
     ada.whoami().await.unwrap();
 }
 

@@ -2,14 +2,16 @@
 //! in ([`Answer::checked`]), so that each test, whatever it is about, tests them too.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use countersign_auth::{Auth, Clock, ConfiguredKeys, ManualClock, Rules};
 use countersign_domain::PasswordPolicy;
 use countersign_http::{AllowedHosts, Renderer, Service, Settings};
 use countersign_password::{Algorithm as HashAlgorithm, Hashers, Limits, Preferred};
-use countersign_store::{DatabaseUrl, Store};
+use countersign_store::{DatabaseUrl, PoolOptions, Store};
 use countersign_token::{Algorithm, Keys, Settings as TokenSettings, Tokens};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
@@ -58,13 +60,14 @@ impl World {
 
     pub fn hashing_with(preferred: Preferred) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(&DatabaseUrl::Sqlite(directory.path().join("db.sqlite3"))).unwrap();
+        let url = DatabaseUrl::Sqlite(directory.path().join("db.sqlite3"));
+        let store = at_once(Store::open(&url, &PoolOptions::default())).unwrap();
         let clock = ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap());
         let hashers = Hashers::new(preferred, &HashAlgorithm::DJANGO_DEFAULT, Limits::default()).unwrap();
         let rules = Rules::default();
         let (policy, time) = (PasswordPolicy::default(), Clock::Manual(clock.clone()));
         let keys = ConfiguredKeys::new(token_settings(), SECRET_KEY).unwrap();
-        let auth = Auth::start(store.clone(), hashers, keys, policy, rules, time).expect("threads");
+        let auth = at_once(Auth::start(store.clone(), hashers, keys, policy, rules, time)).expect("threads");
         let settings = Settings {
             allowed_hosts: AllowedHosts::parse("auth.example", false),
             auth_header_types: vec!["Bearer".to_owned()],
@@ -108,6 +111,14 @@ fn token_settings() -> TokenSettings {
 
 fn tokens() -> Tokens {
     Tokens::new(token_settings(), Keys::new(Algorithm::HS256, SECRET_KEY, b"").unwrap())
+}
+
+/// What a future comes to that waits for nothing, as on SQLite.
+fn at_once<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("on SQLite there is nothing to wait for"),
+    }
 }
 
 pub struct Anon<'a> {

@@ -13,7 +13,7 @@ fn the_path_of_a_file_is_read_as_other_tools_write_it() {
         ("sqlite:///db.sqlite3", "db.sqlite3"),
         ("sqlite:////srv/db.sqlite3", "/srv/db.sqlite3"),
     ] {
-        let DatabaseUrl::Sqlite(read) = url.parse().unwrap();
+        let DatabaseUrl::Sqlite(read) = url.parse().unwrap() else { panic!("{url} is of SQLite") };
         assert_eq!(read, Path::new(path), "{url}");
     }
 }
@@ -33,9 +33,25 @@ fn what_would_lose_data_or_cannot_be_opened_is_refused() {
     for url in ["sqlite::memory:", "sqlite://:memory:", "sqlite:///:memory:"] {
         assert_eq!(url.parse::<DatabaseUrl>(), Err(DatabaseUrlError::InMemory), "{url}");
     }
-    for (url, scheme) in [("postgres://u:secret@host/db", "postgres"), ("SQLite:a", "SQLite"), ("", "")] {
+    for (url, scheme) in [("mysql://u:secret@host/db", "mysql"), ("SQLite:a", "SQLite"), ("", "")] {
         let error = url.parse::<DatabaseUrl>().unwrap_err();
         assert_eq!(error, DatabaseUrlError::UnknownScheme(scheme.to_owned()));
         assert!(!error.to_string().contains("secret"));
     }
+}
+
+#[test]
+fn a_server_is_told_without_its_password() {
+    for (url, told) in [
+        ("postgresql://ada:secret@db.example:5433/accounts", "postgresql://ada@db.example:5433/accounts"),
+        ("postgres://db.example/accounts?sslmode=disable", "postgresql://db.example/accounts"),
+    ] {
+        let url: DatabaseUrl = url.parse().unwrap();
+        assert_eq!(url.to_string(), told);
+        assert!(!format!("{url:?}").contains("secret"));
+    }
+    let error = "postgresql://ada:secret@db.example:port/x".parse::<DatabaseUrl>().unwrap_err();
+    assert!(
+        error.to_string().starts_with("not a URL of PostgreSQL: ") && !error.to_string().contains("secret")
+    );
 }

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 use countersign_domain::{EndReason, NewUser, PasswordHash, UserId};
-use countersign_store::{DatabaseUrl, Ending, NewToken, Store, StoreError};
+use countersign_store::{DatabaseUrl, Ending, NewToken, PoolOptions, Store, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -28,7 +28,7 @@ impl Place {
     }
 
     pub fn reopen(&self) -> Result<Store, StoreError> {
-        Store::open(&self.url())
+        open(&self.url())
     }
 
     pub fn url(&self) -> DatabaseUrl {
@@ -47,6 +47,16 @@ impl Place {
     /// Rows as text, columns joined by `|`, NULL as `-`.
     pub fn rows(&self, sql: &str) -> Vec<String> {
         rows(&self.outside(), sql)
+    }
+}
+
+/// Opens an SQLite file, for which nothing has to be waited.
+pub fn open(url: &DatabaseUrl) -> Result<Store, StoreError> {
+    let options = PoolOptions::default();
+    let mut opening = Box::pin(Store::open(url, &options));
+    match opening.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(opened) => opened,
+        Poll::Pending => panic!("an SQLite file is open at once"),
     }
 }
 

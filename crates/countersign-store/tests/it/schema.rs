@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Barrier;
 
-use countersign_store::{DatabaseUrl, Store, StoreError};
+use countersign_store::{DatabaseUrl, StoreError};
 use rusqlite::Connection;
 use serde_json::Value;
 
@@ -98,7 +98,7 @@ fn processes_that_start_at_once_on_an_empty_file_all_start() {
     let start = Barrier::new(8);
     let open = || {
         start.wait();
-        Store::open(&place.url())
+        place.reopen()
     };
     std::thread::scope(|scope| {
         let processes: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
@@ -126,7 +126,7 @@ async fn a_database_that_django_made_is_taken_as_it_is() {
             ["0"],
             "the rows are Django's matter"
         );
-        let ada = store.find_user_by_username("ada").unwrap().unwrap();
+        let ada = store.find_user_by_username("ada").await.unwrap().unwrap();
         assert_eq!((ada.id.get(), ada.last_name.as_str(), ada.is_superuser), (7, "Lovelace", true));
         assert_eq!(ada.last_login.unwrap().to_string(), "2025-06-01T08:09:10.123456Z");
         assert_eq!(store.insert_user(person("bob")).await.unwrap().get(), 8, "{schema}");
@@ -170,7 +170,7 @@ fn what_is_no_database_is_refused_with_its_path() {
     let directory = place.file().parent().unwrap().to_owned();
     let nowhere = directory.join("missing").join("db.sqlite3");
     for path in [text, directory, nowhere] {
-        let error = Store::open(&DatabaseUrl::Sqlite(path.clone())).map(drop).unwrap_err();
+        let error = crate::place::open(&DatabaseUrl::Sqlite(path.clone())).map(drop).unwrap_err();
         assert!(matches!(error, StoreError::Open { .. }), "{error}");
         assert!(error.to_string().contains(&path.display().to_string()), "{error}");
     }

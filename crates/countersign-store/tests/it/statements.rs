@@ -21,7 +21,8 @@ fn statements() -> Vec<String> {
         let joined = columns.iter().fold(one_line, |source, columns| source.replace(columns, "*"));
         joined.split('"').map(str::to_owned).collect::<Vec<_>>()
     });
-    literals.filter(|text| VERBS.iter().any(|verb| text.starts_with(verb))).collect()
+    let is_of_sqlite = |text: &String| !text.ends_with(" FOR UPDATE");
+    literals.filter(|text| VERBS.iter().any(|verb| text.starts_with(verb))).filter(is_of_sqlite).collect()
 }
 
 fn scans(connection: &Connection, sql: &str) -> bool {

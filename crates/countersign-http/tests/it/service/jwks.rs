@@ -25,7 +25,7 @@ impl Verifier {
         let auth = self.world.service.auth();
         let kid = auth.key_ring().generate(algorithm, false).await.unwrap().kid;
         auth.key_ring().rotate(true).await.unwrap();
-        assert!(auth.reload_keys().unwrap());
+        assert!(auth.reload_keys().await.unwrap());
         kid
     }
 

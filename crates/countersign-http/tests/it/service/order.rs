@@ -148,7 +148,7 @@ async fn no_refused_request_leaves_a_trace() {
     anon.register("a b", PASSWORD).await.is(400);
     anon.post(REFRESH, &json!({"refresh": "nonsense"})).await.is(401);
     anon.log_in("ada", PASSWORD).await.is(401);
-    assert_eq!(world.store.count_tokens().unwrap(), 0);
+    assert_eq!(world.store.count_tokens().await.unwrap(), 0);
     let first = anon.register("ada", PASSWORD).await.is(201);
     assert_eq!(first.json()["id"], 1, "refusals use up no id");
 }

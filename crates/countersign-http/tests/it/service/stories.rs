@@ -30,7 +30,7 @@ async fn a_deleted_user_is_refused_everywhere_and_nothing_breaks() {
     let ada = world.user("ada").await;
     let brian = world.user("brian").await;
     ada.refresh().await.is(200);
-    let id = world.store.find_user_by_username("ada").unwrap().unwrap().id;
+    let id = world.store.find_user_by_username("ada").await.unwrap().unwrap().id;
     world.store.delete_user(id).await.unwrap();
     assert_eq!(
         ada.refresh().await.is(401).json(),
@@ -48,7 +48,7 @@ async fn a_deleted_user_is_refused_everywhere_and_nothing_breaks() {
 async fn the_name_of_a_deleted_user_is_free_but_her_tokens_open_no_door_to_the_next() {
     let world = World::new();
     let ada = world.user("ada").await;
-    let id = world.store.find_user_by_username("ada").unwrap().unwrap().id;
+    let id = world.store.find_user_by_username("ada").await.unwrap().unwrap().id;
     world.store.delete_user(id).await.unwrap();
     let second = world.user("ada").await;
     second.me().await.is(200);

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use countersign_domain::{NewUser, PasswordHash, User};
 use countersign_password::{Algorithm, Hashers, Limits, Preferred, Salt, Workspace};
-use countersign_store::{DatabaseUrl, OutstandingToken, Store, TokensOf, UserChange};
+use countersign_store::{DatabaseUrl, OutstandingToken, PoolOptions, Store, TokensOf, UserChange};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -21,16 +21,16 @@ pub async fn run(
 ) -> Result<Value, String> {
     let url = setting("DATABASE_URL").ok_or("DATABASE_URL is not set")?;
     let url: DatabaseUrl = url.parse().map_err(in_words)?;
-    let store = Store::open(&url).map_err(in_words)?;
+    let store = Store::open(&url, &PoolOptions::default()).await.map_err(in_words)?;
     match operation {
         "create_user" => create_user(&store, arguments, setting, now).await,
         "update_user" => update_user(&store, arguments, setting).await,
         "delete_user" => {
-            store.delete_user(named_user(&store, arguments)?.id).await.map_err(in_words)?;
+            store.delete_user(named_user(&store, arguments).await?.id).await.map_err(in_words)?;
             Ok(json!({}))
         }
-        "get_user" => named_user(&store, arguments).map(|user| user_json(&user)),
-        "tokens" => tokens(&store, arguments, &setting),
+        "get_user" => named_user(&store, arguments).await.map(|user| user_json(&user)),
+        "tokens" => tokens(&store, arguments, &setting).await,
         "flush_expired" => flush_expired(&store, now).await,
         other => Err(format!("unknown operation {other}")),
     }
@@ -74,7 +74,7 @@ async fn update_user(
     arguments: &Map<String, Value>,
     setting: impl Fn(&str) -> Option<String>,
 ) -> Result<Value, String> {
-    let user = named_user(store, arguments)?;
+    let user = named_user(store, arguments).await?;
     let mut change =
         UserChange { password_hash: password_hash(arguments, setting)?, ..UserChange::default() };
     for (name, value) in arguments {
@@ -93,16 +93,16 @@ async fn update_user(
     Ok(json!({}))
 }
 
-fn tokens(
+async fn tokens(
     store: &Store,
     arguments: &Map<String, Value>,
     setting: &impl Fn(&str) -> Option<String>,
 ) -> Result<Value, String> {
     let of = match text(arguments, "jti")? {
         Some(jti) => TokensOf::Jti(jti),
-        None => TokensOf::User(named_user(store, arguments)?.id),
+        None => TokensOf::User(named_user(store, arguments).await?.id),
     };
-    let rows = store.outstanding_tokens(&of).map_err(in_words)?;
+    let rows = store.outstanding_tokens(&of).await.map_err(in_words)?;
     Ok(json!({ "tokens": rows.iter().map(|row| token_json(row, setting)).collect::<Vec<_>>() }))
 }
 
@@ -111,12 +111,12 @@ async fn flush_expired(store: &Store, now: Timestamp) -> Result<Value, String> {
     while let Some(after) = next {
         next = store.flush_tokens(after, now).await.map_err(in_words)?.1;
     }
-    Ok(json!({ "outstanding": store.count_tokens().map_err(in_words)? }))
+    Ok(json!({ "outstanding": store.count_tokens().await.map_err(in_words)? }))
 }
 
-fn named_user(store: &Store, arguments: &Map<String, Value>) -> Result<User, String> {
+async fn named_user(store: &Store, arguments: &Map<String, Value>) -> Result<User, String> {
     let name = text(arguments, "username")?.ok_or("username is missing")?;
-    store.find_user_by_username(&name).map_err(in_words)?.ok_or_else(|| format!("no user {name}"))
+    store.find_user_by_username(&name).await.map_err(in_words)?.ok_or_else(|| format!("no user {name}"))
 }
 
 fn user_json(user: &User) -> Value {

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value};
 use tempfile::TempDir;
 
+use crate::cluster::{Cluster, Database};
+
 use super::clock::now;
 use super::hooks;
 use super::http_client::exchange;
@@ -40,10 +42,10 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 const ATTEMPTS: usize = 3;
 
 /// What is put to the test.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum Subject {
-    /// The program of this workspace, in the build under test.
-    Program,
+    /// The program of this workspace, in the build under test, on `SQLite` or on databases of a PostgreSQL cluster.
+    Program(Option<&'static Cluster>),
     /// Any other server: programs with the contract of `conformance/start` and `conformance/hook`.
     Other { start: String, hook: String },
 }
@@ -56,6 +58,8 @@ pub struct Server {
     environment: BTreeMap<String, String>,
     directory: TempDir,
     child: Child,
+    /// Dropped after the child, which is connected to it.
+    _database: Option<Database>,
 }
 
 /// Why there is no server.
@@ -92,8 +96,15 @@ impl Server {
         environment.insert("SIMPLE_JWT_JSON".to_owned(), Value::Object(settings).to_string());
         environment.insert("PORT".to_owned(), address.port().to_string());
         environment.insert("WORKDIR".to_owned(), directory.path().display().to_string());
+        let database = match subject {
+            Subject::Program(cluster) => cluster.map(Cluster::database),
+            Subject::Other { .. } => None,
+        };
         let mut command = match subject {
-            Subject::Program => {
+            Subject::Program(_) => {
+                if let Some(database) = &database {
+                    environment.insert("DATABASE_URL".to_owned(), database.url());
+                }
                 environment = program_environment(environment);
                 let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
                 command.env_clear();
@@ -105,7 +116,15 @@ impl Server {
         command.envs(&environment).current_dir(directory.path()).stdin(Stdio::null());
         command.stdout(log.try_clone().map_err(failed)?).stderr(log);
         let child = command.spawn().map_err(failed)?;
-        let mut server = Server { address, signer, subject: subject.clone(), environment, directory, child };
+        let mut server = Server {
+            address,
+            signer,
+            subject: subject.clone(),
+            environment,
+            directory,
+            child,
+            _database: database,
+        };
         server.wait_until_it_answers()?;
         Ok(server)
     }
@@ -135,8 +154,8 @@ impl Server {
     pub fn hook(&self, operation: &str, arguments: &Map<String, Value>) -> Result<Value, String> {
         let failed = |message| format!("hook {operation}: {message}");
         match &self.subject {
-            Subject::Program => {
-                let runtime = tokio::runtime::Builder::new_current_thread().build();
+            Subject::Program(_) => {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
                 let setting = |name: &str| self.environment.get(name).cloned();
                 let run = hooks::run(operation, arguments, setting, now());
                 runtime.map_err(|error| failed(error.to_string()))?.block_on(run).map_err(failed)

@@ -1,6 +1,6 @@
 //! The operator's subcommands, with the server running beside them on the same file.
 
-use countersign_store::{NewToken, Store};
+use countersign_store::{NewToken, PoolOptions, Store};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -198,9 +198,10 @@ fn a_name_that_nobody_has_is_refused_by_each_command() {
 impl Installation {
     fn record_expired_tokens(&self, count: usize) {
         let url = format!("sqlite:{}", self.path().join("countersign.sqlite3").display());
-        let store = Store::open(&url.parse().expect("an URL")).expect("a database");
-        let long_ago = Timestamp::UNIX_EPOCH;
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let (url, options) = (url.parse().expect("an URL"), PoolOptions::default());
+        let store = runtime.block_on(Store::open(&url, &options)).expect("a database");
+        let long_ago = Timestamp::UNIX_EPOCH;
         for number in 0..count {
             let expires_at = long_ago + SignedDuration::from_hours(1);
             let (jti, text) = (format!("jti-{number}"), "x.y.".to_owned());

@@ -1,0 +1,222 @@
+//! The two engines behind one door: a statement's text and values go in, rows come out. What differs between SQLite and
+//! PostgreSQL stands here and in `sqlite` and `postgres`, not at each statement.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use jiff::Timestamp;
+
+use crate::StoreError;
+use crate::postgres::{self, Postgres};
+use crate::sqlite::{self, Sqlite};
+
+/// An open database.
+pub(crate) enum Engine {
+    Sqlite(Sqlite),
+    Postgres(Postgres),
+}
+
+/// A write at work: all of its statements are committed together, or none is.
+pub(crate) enum Transaction<'t> {
+    Sqlite(rusqlite::Connection),
+    Postgres(postgres::Transaction<'t>),
+}
+
+/// What a write does. On SQLite it is ready at the first poll.
+pub(crate) type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// A value of `$1`, `$2`, …; its type is known even when it is NULL.
+#[derive(Clone, Copy)]
+pub(crate) enum Value<'a> {
+    Int(Option<i64>),
+    Text(Option<&'a str>),
+    Bool(Option<bool>),
+    Bytes(Option<&'a [u8]>),
+    /// A time in a column of Django's. (Columns of ours hold microseconds.)
+    Time(Option<Timestamp>),
+}
+
+/// A row of an answer.
+pub(crate) enum Row<'a> {
+    Sqlite(&'a rusqlite::Row<'a>),
+    Postgres(&'a tokio_postgres::Row),
+}
+
+/// What a column can be read as.
+pub(crate) trait Column: Sized {
+    fn from_sqlite(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<Self>;
+    fn from_postgres(row: &tokio_postgres::Row, index: usize) -> Result<Self, tokio_postgres::Error>;
+}
+
+impl Row<'_> {
+    /// The column at `index`.
+    pub(crate) fn get<T: Column>(&self, index: usize) -> Result<T, StoreError> {
+        match self {
+            Self::Sqlite(row) => Ok(T::from_sqlite(row, index)?),
+            Self::Postgres(row) => Ok(T::from_postgres(row, index)?),
+        }
+    }
+
+    /// The time in a column of ours, which holds microseconds since the epoch.
+    pub(crate) fn get_time(&self, index: usize) -> Result<Timestamp, StoreError> {
+        to_time(self.get(index)?)
+    }
+}
+
+/// The time that is so many microseconds after the epoch.
+pub(crate) fn to_time(microseconds: i64) -> Result<Timestamp, StoreError> {
+    Timestamp::from_microsecond(microseconds).map_err(|error| StoreError::Unreadable(error.to_string()))
+}
+
+impl Engine {
+    /// The first row of an answer, if there is one. Reads only.
+    pub(crate) async fn first<T>(
+        &self,
+        sql: &'static str,
+        values: &[Value<'_>],
+        read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.read(|connection| sqlite::first(connection, sql, values, read)),
+            Self::Postgres(postgres) => postgres.first(sql, values, read).await,
+        }
+    }
+
+    /// Every row of an answer. Reads only.
+    pub(crate) async fn all<T>(
+        &self,
+        sql: &'static str,
+        values: &[Value<'_>],
+        read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.read(|connection| sqlite::all(connection, sql, values, read)),
+            Self::Postgres(postgres) => postgres.all(sql, values, read).await,
+        }
+    }
+
+    /// Runs `work`, all or nothing, and returns after its commit is on disk.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        work: impl for<'a, 't> FnOnce(&'a mut Transaction<'t>) -> Work<'a, T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.write(work).await,
+            Self::Postgres(postgres) => postgres.write(work).await,
+        }
+    }
+}
+
+impl Transaction<'_> {
+    /// Runs a statement for its effect; returns the number of rows changed.
+    pub(crate) async fn execute(
+        &mut self,
+        sql: &'static str,
+        values: &[Value<'_>],
+    ) -> Result<usize, StoreError> {
+        match self {
+            Self::Sqlite(connection) => sqlite::execute(connection, sql, values),
+            Self::Postgres(transaction) => transaction.execute(sql, values).await,
+        }
+    }
+
+    /// The first row of an answer, if there is one.
+    pub(crate) async fn first<T>(
+        &mut self,
+        sql: &'static str,
+        values: &[Value<'_>],
+        read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        match self {
+            Self::Sqlite(connection) => sqlite::first(connection, sql, values, read),
+            Self::Postgres(transaction) => transaction.first(sql, values, read).await,
+        }
+    }
+
+    /// Every row of an answer.
+    pub(crate) async fn all<T>(
+        &mut self,
+        sql: &'static str,
+        values: &[Value<'_>],
+        read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        match self {
+            Self::Sqlite(connection) => sqlite::all(connection, sql, values, read),
+            Self::Postgres(transaction) => transaction.all(sql, values, read).await,
+        }
+    }
+
+    /// Runs statements without values.
+    pub(crate) async fn run_script(&mut self, sql: &str) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(connection) => Ok(connection.execute_batch(sql)?),
+            Self::Postgres(transaction) => transaction.run_script(sql).await,
+        }
+    }
+}
+
+impl From<i64> for Value<'_> {
+    fn from(value: i64) -> Self {
+        Self::Int(Some(value))
+    }
+}
+
+impl From<u32> for Value<'_> {
+    fn from(value: u32) -> Self {
+        Self::Int(Some(value.into()))
+    }
+}
+
+impl From<bool> for Value<'_> {
+    fn from(value: bool) -> Self {
+        Self::Bool(Some(value))
+    }
+}
+
+impl From<Option<bool>> for Value<'_> {
+    fn from(value: Option<bool>) -> Self {
+        Self::Bool(value)
+    }
+}
+
+impl From<Option<i64>> for Value<'_> {
+    fn from(value: Option<i64>) -> Self {
+        Self::Int(value)
+    }
+}
+
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(value: &'a str) -> Self {
+        Self::Text(Some(value))
+    }
+}
+
+impl<'a> From<&'a String> for Value<'a> {
+    fn from(value: &'a String) -> Self {
+        Self::Text(Some(value))
+    }
+}
+
+impl<'a> From<Option<&'a str>> for Value<'a> {
+    fn from(value: Option<&'a str>) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl<'a> From<&'a [u8]> for Value<'a> {
+    fn from(value: &'a [u8]) -> Self {
+        Self::Bytes(Some(value))
+    }
+}
+
+impl From<Timestamp> for Value<'_> {
+    fn from(value: Timestamp) -> Self {
+        Self::Time(Some(value))
+    }
+}
+
+impl From<Option<Timestamp>> for Value<'_> {
+    fn from(value: Option<Timestamp>) -> Self {
+        Self::Time(value)
+    }
+}
