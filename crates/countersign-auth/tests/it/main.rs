@@ -13,6 +13,8 @@ mod key_files;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
+mod lifetimes;
+#[cfg(test)]
 mod overload;
 #[cfg(test)]
 mod recorded_tokens;
@@ -20,7 +22,5 @@ mod recorded_tokens;
 mod rotation;
 #[cfg(test)]
 mod service;
-#[cfg(test)]
-mod session;
 #[cfg(test)]
 mod sessions;
