@@ -4,12 +4,13 @@ use rusqlite::Connection;
 
 use crate::place::{Place, after_noon, end_tokens_of, ending, noon, person, rows, token};
 
-const SOURCES: [&str; 5] = [
+const SOURCES: [&str; 6] = [
     include_str!("../../src/users.rs"),
     include_str!("../../src/tokens.rs"),
     include_str!("../../src/sessions.rs"),
     include_str!("../../src/groups.rs"),
     include_str!("../../src/signing_keys.rs"),
+    include_str!("../../src/adoption.rs"),
 ];
 const VERBS: [&str; 4] = ["SELECT ", "INSERT ", "UPDATE ", "DELETE "];
 
