@@ -7,7 +7,7 @@ use crate::engine::Engine;
 pub(super) struct Column {
     pub table: String,
     pub name: String,
-    /// As the engine writes it.
+    /// As the engine writes it, in lower case.
     pub kind: String,
     pub is_required: bool,
     pub has_default: bool,
@@ -80,7 +80,7 @@ pub(super) async fn columns(engine: &Engine) -> Result<Vec<Column>, StoreError> 
             Ok(Column {
                 table: row.get(0)?,
                 name: row.get(1)?,
-                kind: row.get(2)?,
+                kind: row.get::<String>(2)?.to_ascii_lowercase(),
                 is_required: row.get(3)?,
                 has_default: row.get(4)?,
             })

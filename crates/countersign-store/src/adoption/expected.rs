@@ -177,14 +177,13 @@ pub(super) const MIGRATIONS: [(&str, &[&str]); 3] = [
 ];
 
 impl Kind {
-    /// Reads the type that either engine gives a column; `None` for one that Django gives to none of these.
+    /// Reads the type, in lower case, that either engine gives a column; `None` for one that Django gives to none of these.
     pub(super) fn read(text: &str) -> Option<Self> {
-        let text = text.to_ascii_lowercase();
         let limit = text
             .strip_prefix("varchar(")
             .or_else(|| text.strip_prefix("character varying("))
             .and_then(|rest| rest.strip_suffix(')'));
-        match (text.as_str(), limit) {
+        match (text, limit) {
             (_, Some(limit)) => limit.parse().ok().map(Varchar),
             ("integer" | "bigint" | "int" | "smallint", _) => Some(Integer),
             ("text" | "character varying" | "varchar", _) => Some(Text),

@@ -146,12 +146,12 @@ async fn each_difference_from_djangos_tables_is_told_and_only_what_matters_is_an
         (
             "ALTER TABLE auth_user DROP COLUMN first_name;
              ALTER TABLE auth_user ADD COLUMN first_name varchar(200) NOT NULL DEFAULT ''",
-            vec!["the column auth_user.first_name is VARCHAR(200), where Django makes varchar(150) (harmless)"],
+            vec!["the column auth_user.first_name is varchar(200), where Django makes varchar(150) (harmless)"],
         ),
         (
             "ALTER TABLE auth_user DROP COLUMN last_name;
              ALTER TABLE auth_user ADD COLUMN last_name varchar(30) NOT NULL DEFAULT ''",
-            vec!["the column auth_user.last_name is VARCHAR(30), where Django makes varchar(150)"],
+            vec!["the column auth_user.last_name is varchar(30), where Django makes varchar(150)"],
         ),
         (
             "DROP TABLE token_blacklist_blacklistedtoken;
@@ -160,7 +160,7 @@ async fn each_difference_from_djangos_tables_is_told_and_only_what_matters_is_an
             vec![
                 "the column token_blacklist_blacklistedtoken.blacklisted_at is text, where Django makes timestamp",
                 "the column token_blacklist_blacklistedtoken.blacklisted_at takes NULL, which Django's does not",
-                "the column token_blacklist_blacklistedtoken.token_id is VARCHAR(9), where Django makes integer",
+                "the column token_blacklist_blacklistedtoken.token_id is varchar(9), where Django makes integer",
                 "the table token_blacklist_blacklistedtoken has no unique constraint on token_id",
             ],
         ),
@@ -169,7 +169,7 @@ async fn each_difference_from_djangos_tables_is_told_and_only_what_matters_is_an
         place.run(change);
         let found: Vec<String> = told(&look(&place).await)
             .iter()
-            .map(|line| line.replace("character varying(", "VARCHAR(").replace("is varchar(", "is VARCHAR("))
+            .map(|line| line.replace("character varying(", "varchar("))
             .collect();
         assert_eq!(found, expected, "{change}");
     }
@@ -187,9 +187,9 @@ async fn an_index_for_some_rows_only_makes_nothing_unique() {
     }
     let missing = ["the table auth_user_groups has no unique constraint on group_id,user_id"];
     assert_eq!(told(&look(&place).await), missing);
-    place.run("CREATE UNIQUE INDEX some ON auth_user_groups (user_id, group_id) WHERE user_id > 5");
+    place.run("CREATE UNIQUE INDEX for_some ON auth_user_groups (user_id, group_id) WHERE user_id > 5");
     assert_eq!(told(&look(&place).await), missing);
-    place.run("CREATE UNIQUE INDEX every ON auth_user_groups (user_id, group_id)");
+    place.run("CREATE UNIQUE INDEX for_all ON auth_user_groups (user_id, group_id)");
     assert_eq!(told(&look(&place).await), [""; 0]);
 }
 
