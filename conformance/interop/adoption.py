@@ -115,12 +115,12 @@ def _everybody_is_known(check, ours, django, seeded):
     for username in [*seeded["hashers"], "staff", "member", "root"]:
         wrong = f"{PASSWORD}!"
         check.answers(f"a wrong password of {username} is refused by us", ours.log_in(username, wrong), 401)
-        check.answers(f"{username} logs in at Django before us", django.log_in(username), 200)
-        login = ours.log_in(username)
+        login = ours.log_in(username)  # first, for Django would replace an old hash
         check.answers(f"{username} logs in here", login, 200, '"refresh"')
         check.answers(f"{username}'s token of ours passes Django", django.protected(login["access"]), 200)
         again = django.log_in(username)
         check.answers(f"{username} logs in at Django after us", again, 200)
+        check.answers(f"{username} logs in here after Django", ours.log_in(username), 200)
         check.answers(f"{username}'s token of Django passes ours", ours.me(again["access"]), 200, f'"{username}"')
         check.answers(f"a wrong password of {username} is refused by Django", django.log_in(username, wrong), 401)
     for username in ["inactive", "unusable", "nobody"]:

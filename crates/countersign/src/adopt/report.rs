@@ -6,6 +6,9 @@ use serde_json::{Map, Value, json};
 use super::survey::{Family, Tokens, Users};
 use super::{listed, objects_json};
 
+#[cfg(test)]
+mod tests;
+
 /// Everything that was found.
 pub struct Report {
     /// Its address, without a password.
@@ -173,18 +176,16 @@ fn migrations_json(of: &MigrationsOf) -> (String, Value) {
 }
 
 fn migrations_text(of: &MigrationsOf) -> String {
-    let mut text = format!("{} {} applied", of.application, of.applied);
-    match of.missing.as_slice() {
-        [] => {}
-        [first, _, _, _, ..] => {
-            text.push_str(&format!(", without {} from {first} on", of.missing.len()));
-        }
-        few => text.push_str(&format!(", without {}", few.join(", "))),
-    }
-    if !of.unknown.is_empty() {
-        text.push_str(&format!(", with {} of a later version", of.unknown.join(", ")));
-    }
-    text
+    let missing = match of.missing.as_slice() {
+        [] => String::new(),
+        [first, _, _, _, ..] => format!(", without {} from {first} on", of.missing.len()),
+        few => format!(", without {}", few.join(", ")),
+    };
+    let unknown = match of.unknown.as_slice() {
+        [] => String::new(),
+        some => format!(", with {} of another version", some.join(", ")),
+    };
+    format!("{} {} applied{missing}{unknown}", of.application, of.applied)
 }
 
 fn users_json(users: &Users) -> Value {
