@@ -43,6 +43,8 @@ pub struct Findings {
     pub other_tables: usize,
     /// What we have not added yet.
     pub to_add: OwnObjects,
+    /// Whether whom we log in as may add it.
+    pub may_create: bool,
     /// The greatest ids of users and of recorded tokens: how far a look at all of them goes.
     pub last_user: i64,
     /// As for users.
@@ -212,6 +214,7 @@ impl Prospect {
                 tables: missing(&own_tables, &tables),
                 indexes: missing(&own_indexes, &indexes),
             },
+            may_create: catalogue::may_create(engine).await?,
             last_user: if is_there("auth_user") { self.last_user().await? } else { 0 },
             last_token: if is_there("token_blacklist_outstandingtoken") {
                 self.last_token().await?

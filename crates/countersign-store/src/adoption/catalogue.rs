@@ -134,3 +134,14 @@ pub(super) async fn table_of_users(engine: &Engine) -> Result<Option<String>, St
     };
     engine.first(sql, &[], |row| row.get(0)).await
 }
+
+/// Whether tables can be made by whom we log in as. (An SQLite file says so when it is written.)
+pub(super) async fn may_create(engine: &Engine) -> Result<bool, StoreError> {
+    match engine {
+        Engine::Sqlite(_) => Ok(true),
+        Engine::Postgres(_) => {
+            let sql = "SELECT coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)";
+            Ok(engine.first(sql, &[], |row| row.get(0)).await?.unwrap_or(false))
+        }
+    }
+}

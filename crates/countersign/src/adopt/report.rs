@@ -37,7 +37,11 @@ impl Report {
         if findings.is_empty {
             return vec!["it has none of Django's tables".to_owned()];
         }
-        findings.obstacles().map(ToString::to_string).collect()
+        let obstacles: Vec<String> = findings.obstacles().map(ToString::to_string).collect();
+        if obstacles.is_empty() && !findings.may_create && !findings.to_add.tables.is_empty() {
+            return vec!["the role that DATABASE_URL names may not make tables in it".to_owned()];
+        }
+        obstacles
     }
 
     fn fix(&self) -> String {
@@ -47,6 +51,10 @@ impl Report {
         }
         if findings.is_empty {
             return "let the project's `manage.py migrate` make them, or `countersign migrate` if there is no project"
+                .to_owned();
+        }
+        if findings.obstacles().next().is_none() {
+            return "name the role that Django uses, or GRANT CREATE on the schema to this one, and the use of all tables"
                 .to_owned();
         }
         let is_of_tokens = |difference: &Difference| matches!(difference, Difference::MissingTable { table } if table.starts_with("token_blacklist_"));

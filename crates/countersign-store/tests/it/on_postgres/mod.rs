@@ -5,6 +5,7 @@ mod adoption;
 #[path = "../contract/groups.rs"]
 mod groups;
 mod place;
+mod roles;
 #[path = "../contract/sessions.rs"]
 mod sessions;
 #[path = "../contract/signing_keys.rs"]

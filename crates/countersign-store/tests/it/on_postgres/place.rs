@@ -30,7 +30,12 @@ impl Place {
 
     /// Where it is.
     pub fn url(&self) -> DatabaseUrl {
-        self.0.url().parse().unwrap()
+        self.address().parse().unwrap()
+    }
+
+    /// Where it is, as text.
+    pub fn address(&self) -> String {
+        self.0.url()
     }
 
     /// Statements of another program.

@@ -15,6 +15,7 @@ fn report(change: impl FnOnce(&mut Findings)) -> Report {
         migrations: ["auth", "token_blacklist"].map(of).to_vec(),
         other_tables: 1,
         to_add: OwnObjects { tables: vec!["countersign_key".to_owned()], indexes: Vec::new() },
+        may_create: true,
         last_user: 0,
         last_token: 0,
     };
@@ -74,6 +75,20 @@ fn each_obstacle_comes_with_its_own_fix() {
         refusal(|findings| findings.differences.push(extra_column(false))).split("; ").nth(1),
         Some("give the column a default in the database (db_default in Django 5), or let it take NULL")
     );
+}
+
+#[test]
+fn a_role_that_may_make_no_tables_is_an_obstacle_only_while_some_are_missing() {
+    assert_eq!(
+        refusal(|findings| findings.may_create = false),
+        "sqlite:db cannot be adopted: the role that DATABASE_URL names may not make tables in it; name the role that \
+         Django uses, or GRANT CREATE on the schema to this one, and the use of all tables"
+    );
+    let adopted = report(|findings| {
+        findings.may_create = false;
+        findings.to_add = OwnObjects::default();
+    });
+    assert_eq!(adopted.refusal(), None);
 }
 
 #[test]
