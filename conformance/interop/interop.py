@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from jwt.algorithms import get_default_algorithms
 
+import adoption
 import key_set
 import shared_database
 from checks import Checks
@@ -35,6 +36,13 @@ def areas():
     yield "outstanding tokens", shared_database.django_ends_what_we_recorded
     yield "rotation", shared_database.rotation_is_shared
     yield "writing at once", shared_database.both_write_at_once
+    for engine in ["SQLite", "PostgreSQL"]:
+        for kind in adoption.PROJECTS:
+            yield f"adoption, look, {engine}, {kind}", adoption.the_look_is_right_and_changes_nothing, engine, kind
+            yield f"adoption, both at once, {engine}, {kind}", adoption.both_serve_it_at_once, engine, kind
+            yield f"adoption, way back, {engine}, {kind}", adoption.there_is_a_way_back, engine, kind
+        yield f"adoption, refusals, {engine}", adoption.what_cannot_be_adopted_is_said, engine
+        yield f"adoption, ours, {engine}", adoption.django_runs_on_ours, engine
 
 
 def every_algorithm_is_checked(check, _directory):

@@ -1,21 +1,40 @@
 """A Django project with REST Framework and Simple JWT, as small as one can be: what Countersign has to get on with.
 
 Its database, its key and Simple JWT's settings come from the environment. `python project.py migrate` is its manage.py,
-`project:application` what a WSGI server serves.
+`project:application` what a WSGI server serves. `PROJECT=startproject` adds the applications that Django's own
+startproject lists, and `PASSWORD_HASHERS` names others than the two here.
 """
 
 import json
 import os
 import sys
+from urllib.parse import urlsplit
 
 import django
 from django.conf import settings
 
+
+
+def database(address):
+    """An SQLite file, or postgresql://USER@HOST:PORT/NAME."""
+    url = urlsplit(address)
+    if url.scheme != "postgresql":
+        return {"ENGINE": "django.db.backends.sqlite3", "NAME": address}
+    place = {"HOST": url.hostname, "PORT": url.port or 5432, "NAME": url.path[1:]}
+    return {"ENGINE": "django.db.backends.postgresql", "USER": url.username, "PASSWORD": url.password or "", **place}
+
+
+IS_STARTPROJECT = os.environ.get("PROJECT") == "startproject"
+HASHERS = os.environ.get("PASSWORD_HASHERS", "PBKDF2PasswordHasher,Argon2PasswordHasher").split(",")
+MORE = ["admin", "sessions", "messages", "staticfiles"] if IS_STARTPROJECT else []
+
 settings.configure(
     SECRET_KEY=os.environ["SECRET_KEY"],
     ALLOWED_HOSTS=["127.0.0.1"],
-    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": os.environ["DATABASE"]}},
+    DATABASES={"default": database(os.environ["DATABASE"])},
+    DEFAULT_AUTO_FIELD="django.db.models.BigAutoField" if IS_STARTPROJECT else "django.db.models.AutoField",
     INSTALLED_APPS=[
+        *[f"django.contrib.{name}" for name in MORE],
         "django.contrib.auth",
         "django.contrib.contenttypes",
         "rest_framework",
@@ -23,9 +42,27 @@ settings.configure(
         "rest_framework_simplejwt.token_blacklist",
     ],
     # Argon2 may come first or last: Django reads the hashes of every listed hasher.
-    PASSWORD_HASHERS=[
-        "django.contrib.auth.hashers.PBKDF2PasswordHasher",
-        "django.contrib.auth.hashers.Argon2PasswordHasher",
+    PASSWORD_HASHERS=[f"django.contrib.auth.hashers.{name}" for name in HASHERS],
+    MIDDLEWARE=[
+        "django.contrib.sessions.middleware.SessionMiddleware",
+        "django.contrib.auth.middleware.AuthenticationMiddleware",
+        "django.contrib.messages.middleware.MessageMiddleware",
+    ]
+    if IS_STARTPROJECT
+    else [],
+    STATIC_URL="static/",
+    TEMPLATES=[
+        {
+            "BACKEND": "django.template.backends.django.DjangoTemplates",
+            "APP_DIRS": True,
+            "OPTIONS": {
+                "context_processors": [
+                    "django.template.context_processors.request",
+                    "django.contrib.auth.context_processors.auth",
+                    "django.contrib.messages.context_processors.messages",
+                ]
+            },
+        }
     ],
     REST_FRAMEWORK={"DEFAULT_AUTHENTICATION_CLASSES": []},
     ROOT_URLCONF=__name__,
@@ -83,10 +120,19 @@ def create_user(request):
     return Response({"id": user.id}, status=201)
 
 
+@api_view(["POST"])
+def set_password(request):
+    user = User.objects.get(username=request.data["username"])
+    user.set_password(request.data["password"])
+    user.save()
+    return Response({})
+
+
 urlpatterns = [
     path("protected/", Protected.as_view()),
     path("stateless/", Stateless.as_view()),
     path("create-user/", create_user),
+    path("set-password/", set_password),
     path("for-user/", for_user),
     path("blacklist-all/", blacklist_all),
     path("token/", views.TokenObtainPairView.as_view()),

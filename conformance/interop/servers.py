@@ -53,6 +53,19 @@ class Answer(NamedTuple):
             raise RuntimeError(f"no {name!r} in the answer {self.status} {self.text[:500]}") from None
 
 
+def database_url(database):
+    return database if str(database).startswith("postgresql:") else f"sqlite:{database}"
+
+
+def countersign(database, *arguments, **settings):
+    """Runs a subcommand beside any server: its exit status, what it printed, and what it said on standard error."""
+    environment = {"DATABASE_URL": database_url(database), "SECRET_KEY": SECRET_KEY} | settings
+    command = [os.environ["COUNTERSIGN"], *arguments]
+    where = {"cwd": Path(database).parent} if database_url(database).startswith("sqlite:") else {}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, **where)
+    return done.returncode, done.stdout, done.stderr
+
+
 class Server:
     """A process that answers HTTP at `self.url`."""
 
@@ -102,14 +115,14 @@ class Server:
 
 
 class Countersign(Server):
-    """Our program, serving a database that it has made itself."""
+    """Our program, serving a database that it makes itself, or the one that is named."""
 
-    def __init__(self, directory, simple_jwt=None, **settings):
-        self.database = Path(directory, "accounts.sqlite3")
+    def __init__(self, directory, simple_jwt=None, database=None, **settings):
+        self.database = Path(directory, "accounts.sqlite3") if database is None else database
         # A cheap hash, unless the check is about hashes.
         hashing = {"ARGON2_MEMORY_KIB": "64", "ARGON2_ITERATIONS": "1"} if "PASSWORD_HASHER" not in settings else {}
         environment = hashing | {
-            "DATABASE_URL": f"sqlite:{self.database}",
+            "DATABASE_URL": database_url(self.database),
             "PORT": "0",
             "SECRET_KEY": SECRET_KEY,
             "SIMPLE_JWT_JSON": json.dumps(simple_jwt or {}),
@@ -122,9 +135,9 @@ class Countersign(Server):
             raise RuntimeError(f"countersign did not start: {greeting}{self.log.read_text()}")
         self.url = address.group(1)
 
-    def command(self, *arguments):
+    def command(self, *arguments, stdin=None):
         """What a subcommand prints as JSON."""
-        done = self.run([os.environ["COUNTERSIGN"], *arguments, "--json"], cwd=self.directory)
+        done = self.run([os.environ["COUNTERSIGN"], *arguments, "--json"], cwd=self.directory, input=stdin)
         if done.returncode != 0:
             raise RuntimeError(f"countersign {' '.join(arguments)} failed: {done.stdout}{done.stderr}")
         return json.loads(done.stdout)
@@ -133,8 +146,8 @@ class Countersign(Server):
         answer = self.post("/user/api/register/", username=username, password=PASSWORD)
         return str(answer["id"])
 
-    def log_in(self, username):
-        return self.post("/user/api/login/", username=username, password=PASSWORD)
+    def log_in(self, username, password=PASSWORD):
+        return self.post("/user/api/login/", username=username, password=password)
 
     def me(self, access):
         return self.get("/user/api/me/", access)
@@ -145,12 +158,15 @@ class Countersign(Server):
     def blacklist(self, refresh):
         return self.post("/user/api/token/blacklist/", refresh=refresh)
 
+    def log_out(self, access, which=""):
+        return self._ask("POST", f"/user/api/logout/{which}", None, access)
+
 
 class Django(Server):
-    """The project under gunicorn, on a database that Countersign has made."""
+    """The project under gunicorn, on a database that Countersign has made, or that `migrate` is to make."""
 
-    def __init__(self, directory, database, simple_jwt=None):
-        environment = {
+    def __init__(self, directory, database, simple_jwt=None, **settings):
+        environment = settings | {
             "DATABASE": str(database),
             "SECRET_KEY": SECRET_KEY,
             "SIMPLE_JWT_JSON": json.dumps(simple_jwt or {}),
@@ -165,6 +181,16 @@ class Django(Server):
 
     def manage(self, *arguments):
         return self.run([sys.executable, "project.py", *arguments], cwd=HERE)
+
+    def script(self, *arguments):
+        """What `django_data.py` prints as JSON."""
+        done = self.run([sys.executable, "django_data.py", *arguments], cwd=HERE)
+        if done.returncode != 0:
+            raise RuntimeError(f"django_data.py {' '.join(arguments)} failed: {done.stdout}{done.stderr}")
+        return json.loads(done.stdout)
+
+    def log_in(self, username, password=PASSWORD):
+        return self.post("/token/", username=username, password=password)
 
     def protected(self, access):
         return self.get("/protected/", access)

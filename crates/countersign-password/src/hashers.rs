@@ -66,6 +66,11 @@ impl Hashers {
         Ok(Self { preferred, method, accepted, limits })
     }
 
+    /// The algorithm of a stored string, or why no password will ever be found to belong to it; without any work.
+    pub fn recognise(&self, stored: &str) -> Result<Algorithm, Refusal> {
+        Stored::parse(stored, &self.accepted, &self.limits).map(|stored| stored.method.algorithm())
+    }
+
     /// A new hash string in Django's encoding, ASCII, at most 128 characters at Django's parameters.
     ///
     /// bcrypt reads the salt's characters as its own base 64 and drops the last four bits.

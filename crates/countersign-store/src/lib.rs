@@ -5,6 +5,7 @@
 //! in `users`, `sessions`, `tokens` and `signing_keys`, each statement right above the reader of its row. No SQL is
 //! written above this crate.
 
+mod adoption;
 mod columns;
 mod database_url;
 mod engine;
@@ -23,6 +24,9 @@ mod users;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex};
 
+pub use adoption::{
+    Difference, Findings, MigrationsOf, OwnObjects, Prospect, Removed, TokenSighted, UserSighted, give_back,
+};
 pub use database_url::{DatabaseUrl, DatabaseUrlError, Server};
 pub use error::{InsertUserError, StoreError};
 pub use postgres::PoolOptions;

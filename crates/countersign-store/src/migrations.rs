@@ -26,10 +26,10 @@ const MIGRATIONS: [Migration; 3] =
     [migration!("0001_django_tables"), migration!("0002_sessions"), migration!("0003_signing_keys")];
 
 /// Stands among the migrations of a database whose first one Django had made.
-const MADE_BY_DJANGO: &str = "0000_made_by_django";
+pub(crate) const MADE_BY_DJANGO: &str = "0000_made_by_django";
 
 /// What `0001_django_tables` makes; a database where Django has made them already is taken as it is.
-const DJANGO_TABLES: [&str; 10] = [
+pub(crate) const DJANGO_TABLES: [&str; 10] = [
     "auth_group",
     "auth_group_permissions",
     "auth_permission",
@@ -46,10 +46,7 @@ const DJANGO_TABLES: [&str; 10] = [
 /// transaction has begun as a writing one, PostgreSQL's takes a lock.
 pub(crate) async fn run(transaction: &mut Transaction<'_>) -> Result<bool, StoreError> {
     transaction.run_script(table_of_migrations(transaction)).await?;
-    let applied: Vec<String> = transaction
-        .all("SELECT name FROM countersign_migration ORDER BY name", &[], |row| row.get(0))
-        .await?;
-    refuse_newer(&applied)?;
+    let applied = applied(transaction).await?;
     let mut made_by_django = applied.iter().any(|name| name == MADE_BY_DJANGO);
     for migration in MIGRATIONS.iter().filter(|missing| !applied.iter().any(|done| done == missing.name)) {
         if migration.name == "0001_django_tables" && django_made_the_tables(transaction).await? {
@@ -65,6 +62,32 @@ pub(crate) async fn run(transaction: &mut Transaction<'_>) -> Result<bool, Store
         record(transaction, migration.name).await?;
     }
     Ok(made_by_django)
+}
+
+/// The names of the migrations that were applied; refuses those of a later version.
+pub(crate) async fn applied(transaction: &mut Transaction<'_>) -> Result<Vec<String>, StoreError> {
+    let sql = "SELECT name FROM countersign_migration ORDER BY name";
+    let applied: Vec<String> = transaction.all(sql, &[], |row| row.get(0)).await?;
+    refuse_newer(&applied)?;
+    Ok(applied)
+}
+
+/// The tables and indexes that are added to a database of Django's, each list sorted.
+pub(crate) fn own_objects() -> (Vec<&'static str>, Vec<&'static str>) {
+    let named = |kinds: &[&str]| {
+        let lines = MIGRATIONS.iter().skip(1).flat_map(|migration| migration.sqlite.lines());
+        let name = |line: &'static str| {
+            let rest = kinds.iter().find_map(|kind| line.strip_prefix(kind))?;
+            rest.split([' ', '(']).next()
+        };
+        lines.filter_map(name).collect::<Vec<_>>()
+    };
+    let mut tables = named(&["CREATE TABLE "]);
+    tables.push("countersign_migration");
+    tables.sort_unstable();
+    let mut indexes = named(&["CREATE INDEX ", "CREATE UNIQUE INDEX "]);
+    indexes.sort_unstable();
+    (tables, indexes)
 }
 
 fn table_of_migrations(transaction: &Transaction<'_>) -> &'static str {
@@ -119,5 +142,35 @@ async fn django_made_the_tables(transaction: &mut Transaction<'_>) -> Result<boo
              (applications auth, contenttypes and rest_framework_simplejwt.token_blacklist)",
             missing.join(", ")
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_added_to_a_database_of_djangos_is_tables_and_indexes_by_names_of_ours() {
+        let (tables, indexes) = own_objects();
+        assert!(tables.len() >= 3 && indexes.len() >= 3);
+        assert!(tables.iter().chain(&indexes).all(|name| name.starts_with("countersign_")));
+        for migration in &MIGRATIONS[1..] {
+            for text in [migration.sqlite, migration.postgres] {
+                let made = text.lines().filter(|line| line.starts_with("CREATE ")).count();
+                let own = |line: &&str| {
+                    let name = ["CREATE TABLE ", "CREATE INDEX ", "CREATE UNIQUE INDEX "]
+                        .iter()
+                        .find_map(|kind| line.strip_prefix(kind)?.split([' ', '(']).next());
+                    name.is_some_and(|name| tables.contains(&name) || indexes.contains(&name))
+                };
+                assert_eq!(
+                    text.lines().filter(own).count(),
+                    made,
+                    "{}: adopt --undo would miss some",
+                    migration.name
+                );
+                assert!(!text.contains("ALTER "), "{}: nothing is altered", migration.name);
+            }
+        }
     }
 }

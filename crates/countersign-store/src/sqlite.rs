@@ -57,6 +57,19 @@ impl Sqlite {
         Ok((Self::start(path, writer)?, made_by_django))
     }
 
+    /// Opens a file that is there, to be read only: nothing is made, migrated or set.
+    pub(crate) fn open_to_read(path: &Path) -> Result<Self, StoreError> {
+        let reader = open_reader(path).map_err(|error| open_error(path, &error))?;
+        let idle_readers = Mutex::new(vec![reader]);
+        Ok(Self { path: path.to_owned(), idle_readers, queue: None, writer: None })
+    }
+
+    /// Opens a file that is there, with the tables that it has.
+    pub(crate) fn open_as_it_is(path: &Path) -> Result<Self, StoreError> {
+        open_reader(path).map_err(|error| open_error(path, &error))?; // fails where there is none
+        Self::start(path, open_writer(path)?)
+    }
+
     fn start(path: &Path, writer: Connection) -> Result<Self, StoreError> {
         let (queue, jobs) = mpsc::channel(QUEUE_LENGTH);
         let identity = FileIdentity::of(path).map_err(|error| open_error(path, &error))?;

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::program::Failure;
 use crate::{
-    changepassword, check, createsuperuser, flushexpiredtokens, keys, migrate, serve, settings, user,
+    adopt, changepassword, check, createsuperuser, flushexpiredtokens, keys, migrate, serve, settings, user,
 };
 
 #[derive(Parser)]
@@ -32,6 +32,8 @@ enum Command {
     Serve(ServeArgs),
     /// Bring the database up to the tables of this version.
     Migrate,
+    /// Add what we need to a database that a Django project made; nothing of Django's is altered.
+    Adopt(AdoptArgs),
     /// Make an account with every permission.
     Createsuperuser(NewUserArgs),
     /// Set the password of an account; its sessions end.
@@ -62,6 +64,17 @@ pub struct CheckArgs {
     /// Also warn of what must not be so where real users are.
     #[arg(long)]
     pub deploy: bool,
+}
+
+/// Whether to add, to look only, or to take out again.
+#[derive(Args)]
+pub struct AdoptArgs {
+    /// Only look, and report what is there and what would be added.
+    #[arg(long, conflicts_with = "undo")]
+    pub dry_run: bool,
+    /// Take out again what was added, with all sessions and signing keys. Stop the servers first.
+    #[arg(long)]
+    pub undo: bool,
 }
 
 /// A new account.
@@ -189,6 +202,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
     match command {
         Command::Serve(args) => serve::run(&ServeArgs { addr: args.addr.or(cli.serve.addr) }),
         Command::Migrate => migrate::run(cli.json),
+        Command::Adopt(args) => adopt::run(&args, cli.json),
         Command::Createsuperuser(args) => createsuperuser::run(args, cli.json),
         Command::Changepassword(args) => changepassword::run(&args, cli.json),
         Command::Flushexpiredtokens => flushexpiredtokens::run(cli.json),

@@ -1,6 +1,7 @@
 //! The Countersign program: reads its settings, puts the floors together, and runs one subcommand.
 
 mod account;
+mod adopt;
 mod changepassword;
 mod check;
 mod cli;

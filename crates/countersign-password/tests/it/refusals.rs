@@ -1,6 +1,6 @@
 //! Strings that Django never writes, one rule at a time.
 
-use countersign_password::{Outcome, Refusal, Workspace};
+use countersign_password::{Algorithm, Hashers, Limits, Outcome, Preferred, Refusal, Workspace};
 
 use super::{CHEAP_PBKDF2, hashers};
 
@@ -89,4 +89,20 @@ fn unsalted_hashes_of_early_django_are_foreign() {
 
 fn outcome(stored: &str) -> Outcome {
     hashers(CHEAP_PBKDF2).verify("yourpassword", stored, &mut Workspace::default()).outcome
+}
+
+#[test]
+fn a_stored_string_is_recognised_without_work() {
+    let preferred = Preferred::Argon2id { memory_kib: 64, iterations: 1, parallelism: 1 };
+    let hashers = Hashers::new(preferred, &Algorithm::DJANGO_DEFAULT, Limits::default()).unwrap();
+    for (stored, expected) in [
+        ("pbkdf2_sha1$1000$AbCdEfGhIjKlMnOpQrStUv$czliNz2YGCcNL7hQTU3AdyTuQxs=", Ok(Algorithm::Pbkdf2Sha1)),
+        ("pbkdf2_sha1$1000$$x", Err(Refusal::Malformed)),
+        ("pbkdf2_sha1$99999999$salt$x", Err(Refusal::TooCostly)),
+        ("md5$salt$x", Err(Refusal::UnknownAlgorithm)),
+        ("!abc", Err(Refusal::Unusable)),
+        ("", Err(Refusal::UnknownAlgorithm)),
+    ] {
+        assert_eq!(hashers.recognise(stored), expected, "{stored}");
+    }
 }

@@ -4,12 +4,13 @@ use rusqlite::Connection;
 
 use crate::place::{Place, after_noon, end_tokens_of, ending, noon, person, rows, token};
 
-const SOURCES: [&str; 5] = [
+const SOURCES: [&str; 6] = [
     include_str!("../../src/users.rs"),
     include_str!("../../src/tokens.rs"),
     include_str!("../../src/sessions.rs"),
     include_str!("../../src/groups.rs"),
     include_str!("../../src/signing_keys.rs"),
+    include_str!("../../src/adoption.rs"),
 ];
 const VERBS: [&str; 4] = ["SELECT ", "INSERT ", "UPDATE ", "DELETE "];
 
@@ -44,9 +45,12 @@ fn no_statement_scans_a_table_but_those_that_are_for_all_of_it() {
             "SELECT count(*) FROM token_blacklist_outstandingtoken WHERE expires_at <= $1",
             "SELECT count(*) FROM countersign_session WHERE COALESCE(ended_at, expires_at) <= $1",
             "SELECT c.app_label || '.' || p.codename FROM auth_permission AS p JOIN django_content_type AS c \
-             ON c.id = p.content_type_id ORDER BY 1",
+             ON c.id = p.content_type_id",
             "SELECT kid, algorithm, state, sealed, created_at, changed_at FROM countersign_key \
              ORDER BY created_at, kid",
+            "SELECT app, name FROM django_migrations ORDER BY id",
+            "SELECT count(*) FROM countersign_session",
+            "SELECT count(*) FROM countersign_key WHERE sealed IS NOT NULL",
         ]
     );
 }

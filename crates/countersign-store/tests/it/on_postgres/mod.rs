@@ -1,8 +1,11 @@
 //! The contract, on PostgreSQL.
 
+#[path = "../contract/adoption.rs"]
+mod adoption;
 #[path = "../contract/groups.rs"]
 mod groups;
 mod place;
+mod roles;
 #[path = "../contract/sessions.rs"]
 mod sessions;
 #[path = "../contract/signing_keys.rs"]

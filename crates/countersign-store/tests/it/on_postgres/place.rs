@@ -1,6 +1,6 @@
 //! A place for one test's database on PostgreSQL, and an outside view of it.
 
-use countersign_store::{PoolOptions, Store};
+use countersign_store::{DatabaseUrl, PoolOptions, Store};
 
 use crate::cluster::{Cluster, Database};
 pub use crate::place::{after_noon, end_tokens_of, ending, flush_tokens, noon, person, time, token};
@@ -26,6 +26,16 @@ impl Place {
         };
         let row = |row: String| row.split('|').map(column).collect::<Vec<_>>().join("|");
         self.0.rows(sql).into_iter().map(row).collect()
+    }
+
+    /// Where it is.
+    pub fn url(&self) -> DatabaseUrl {
+        self.address().parse().unwrap()
+    }
+
+    /// Where it is, as text.
+    pub fn address(&self) -> String {
+        self.0.url()
     }
 
     /// Statements of another program.

@@ -1,5 +1,7 @@
 //! The contract, on SQLite.
 
+#[path = "../contract/adoption.rs"]
+mod adoption;
 #[path = "../contract/groups.rs"]
 mod groups;
 mod place;

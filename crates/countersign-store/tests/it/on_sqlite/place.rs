@@ -1,6 +1,6 @@
 //! A place for one test's database on SQLite, and an outside view of it.
 
-use countersign_store::Store;
+use countersign_store::{DatabaseUrl, Store};
 
 pub use crate::place::{after_noon, end_tokens_of, ending, flush_tokens, noon, person, time, token};
 
@@ -18,6 +18,11 @@ impl Place {
     /// Rows as text, columns joined by `|`, NULL as `-`.
     pub fn rows(&self, sql: &str) -> Vec<String> {
         self.0.rows(sql)
+    }
+
+    /// Where it is.
+    pub fn url(&self) -> DatabaseUrl {
+        self.0.url()
     }
 
     /// Statements of another program.

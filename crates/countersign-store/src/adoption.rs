@@ -1,0 +1,397 @@
+//! A database that Django made, before it is ours: looked at as it is, and given back as it was.
+//!
+//! Adding our tables is what [`Store::open`](crate::Store::open) does.
+
+mod catalogue;
+mod comparison;
+mod expected;
+
+use std::fmt;
+
+use jiff::Timestamp;
+
+use crate::engine::{Engine, Transaction};
+use crate::migrations::{DJANGO_TABLES, MADE_BY_DJANGO, applied, own_objects};
+use crate::postgres::Postgres;
+use crate::sqlite::Sqlite;
+use crate::{DatabaseUrl, PoolOptions, StoreError};
+
+/// Rows that are looked at together.
+const PAGE: i64 = 10_000;
+
+/// A database that is looked at without being migrated: nothing in it is changed.
+pub struct Prospect {
+    engine: Engine,
+}
+
+/// What the tables of a database are.
+#[derive(Debug, Clone)]
+pub struct Findings {
+    /// Name and version of the engine.
+    pub engine: String,
+    /// Whether none of Django's tables is there.
+    pub is_empty: bool,
+    /// Whether tables of ours are there already, and who made Django's: `Some(true)` if a Django did.
+    pub made_by_django: Option<bool>,
+    /// The table of the project's users, if that is not Django's own.
+    pub other_users: Option<String>,
+    /// What is otherwise than Django 5.2 makes it.
+    pub differences: Vec<Difference>,
+    /// The state of `django_migrations` by application.
+    pub migrations: Vec<MigrationsOf>,
+    /// How many tables are there that are neither Django's own nor ours.
+    pub other_tables: usize,
+    /// What we have not added yet.
+    pub to_add: OwnObjects,
+    /// Whether whom we log in as may add it.
+    pub may_create: bool,
+    /// The greatest ids of users and of recorded tokens: how far a look at all of them goes.
+    pub last_user: i64,
+    /// As for users.
+    pub last_token: i64,
+}
+
+/// Tables and indexes of ours.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OwnObjects {
+    /// Names of tables.
+    pub tables: Vec<String>,
+    /// Names of indexes.
+    pub indexes: Vec<String>,
+}
+
+/// What was taken out of a database again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// The tables and indexes.
+    pub objects: OwnObjects,
+    /// How many sessions were forgotten.
+    pub sessions: i64,
+    /// How many signing keys of ours were deleted, none of which can be had again.
+    pub keys: i64,
+}
+
+/// How the tables differ from what Django 5.2 makes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Difference {
+    /// A table is not there.
+    MissingTable {
+        /// Its name.
+        table: String,
+    },
+    /// A column is not there.
+    MissingColumn {
+        /// Its table.
+        table: String,
+        /// Its name.
+        column: String,
+    },
+    /// A column has another type.
+    OtherType {
+        /// Its table.
+        table: String,
+        /// Its name.
+        column: String,
+        /// The type that it has.
+        found: String,
+        /// The type that Django gives it.
+        expected: String,
+        /// Whether it holds whatever Django's would.
+        is_harmless: bool,
+    },
+    /// A column takes NULL and should not, or the other way round.
+    OtherNull {
+        /// Its table.
+        table: String,
+        /// Its name.
+        column: String,
+        /// Whether it should be `NOT NULL`.
+        must_be_required: bool,
+    },
+    /// A column that Django does not make.
+    ExtraColumn {
+        /// Its table.
+        table: String,
+        /// Its name.
+        column: String,
+        /// Whether rows can be written without knowing of it.
+        is_harmless: bool,
+    },
+    /// Rows may be alike in columns in which they must not be.
+    NotUnique {
+        /// Their table.
+        table: String,
+        /// The columns, joined by commas.
+        columns: String,
+    },
+    /// New rows get no id.
+    NoNextId {
+        /// Their table.
+        table: String,
+    },
+}
+
+/// The state of an application's migrations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MigrationsOf {
+    /// Its label.
+    pub application: &'static str,
+    /// How many are applied.
+    pub applied: usize,
+    /// Those of Django 5.2 and Simple JWT 5.5 that are not, oldest first.
+    pub missing: Vec<&'static str>,
+    /// Applied ones that these do not know.
+    pub unknown: Vec<String>,
+}
+
+/// A user, as far as it matters whether it can log in here.
+pub struct UserSighted {
+    /// Its id.
+    pub id: i64,
+    /// Log-in name.
+    pub username: String,
+    /// E-mail address.
+    pub email: String,
+    /// The hash string.
+    pub password: countersign_domain::PasswordHash,
+    /// May use the service at all.
+    pub is_active: bool,
+    /// May use Django's admin.
+    pub is_staff: bool,
+    /// Has every permission.
+    pub is_superuser: bool,
+}
+
+/// A recorded token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TokenSighted {
+    /// The key of its row.
+    pub id: i64,
+    /// Whether it has not expired.
+    pub is_live: bool,
+    /// Whether it is on the blacklist.
+    pub is_blacklisted: bool,
+}
+
+impl Prospect {
+    /// Opens a database that is there, to be read.
+    pub fn open(url: &DatabaseUrl, pool: &PoolOptions) -> Result<Self, StoreError> {
+        let engine = match url {
+            DatabaseUrl::Sqlite(path) => Engine::Sqlite(Sqlite::open_to_read(path)?),
+            DatabaseUrl::Postgres(server) => Engine::Postgres(Postgres::new(server.config.clone(), pool)?),
+        };
+        Ok(Self { engine })
+    }
+
+    /// Looks at the tables, and not at what is in them.
+    pub async fn look(&self) -> Result<Findings, StoreError> {
+        let engine = &self.engine;
+        let tables = catalogue::tables(engine).await?;
+        let is_there = |table: &str| tables.iter().any(|name| name == table);
+        let (columns, unique) = (catalogue::columns(engine).await?, catalogue::unique(engine).await?);
+        let differences = comparison::differences(&tables, &columns, &unique);
+        let applied = if is_there("django_migrations") { self.applied().await? } else { Vec::new() };
+        let made_by_django =
+            if is_there("countersign_migration") { Some(self.was_made_by_django().await?) } else { None };
+        let other_users = catalogue::table_of_users(engine).await?.filter(|table| table != "auth_user");
+        let (own_tables, own_indexes) = own_objects();
+        let indexes = catalogue::indexes(engine).await?;
+        let missing = |own: &[&str], there: &[String]| {
+            let missing = own.iter().filter(|name| !there.iter().any(|there| there == *name));
+            missing.map(|name| (*name).to_owned()).collect()
+        };
+        let is_known =
+            |table: &&String| DJANGO_TABLES.contains(&table.as_str()) || own_tables.contains(&table.as_str());
+        Ok(Findings {
+            engine: catalogue::engine_version(engine).await?,
+            is_empty: !DJANGO_TABLES.into_iter().any(is_there),
+            made_by_django,
+            other_users,
+            differences,
+            migrations: comparison::migrations(&applied),
+            other_tables: tables.iter().filter(|table| !is_known(table)).count(),
+            to_add: OwnObjects {
+                tables: missing(&own_tables, &tables),
+                indexes: missing(&own_indexes, &indexes),
+            },
+            may_create: catalogue::may_create(engine).await?,
+            last_user: if is_there("auth_user") { self.last_user().await? } else { 0 },
+            last_token: if is_there("token_blacklist_outstandingtoken") {
+                self.last_token().await?
+            } else {
+                0
+            },
+        })
+    }
+
+    /// The next users by id, so many that a look does not take long.
+    pub async fn users_after(&self, id: i64) -> Result<Vec<UserSighted>, StoreError> {
+        let sql = "SELECT id, username, email, password, is_active, is_staff, is_superuser
+                     FROM auth_user WHERE id > $1 ORDER BY id LIMIT $2";
+        self.engine
+            .all(sql, &[id.into(), PAGE.into()], |row| {
+                Ok(UserSighted {
+                    id: row.get(0)?,
+                    username: row.get(1)?,
+                    email: row.get(2)?,
+                    password: countersign_domain::PasswordHash::new(row.get(3)?),
+                    is_active: row.get(4)?,
+                    is_staff: row.get(5)?,
+                    is_superuser: row.get(6)?,
+                })
+            })
+            .await
+    }
+
+    /// The next recorded tokens by key.
+    pub async fn tokens_after(&self, id: i64, now: Timestamp) -> Result<Vec<TokenSighted>, StoreError> {
+        let sql = "SELECT o.id, o.expires_at > $2, b.id IS NOT NULL
+                     FROM token_blacklist_outstandingtoken AS o
+                     LEFT JOIN token_blacklist_blacklistedtoken AS b ON b.token_id = o.id
+                    WHERE o.id > $1 ORDER BY o.id LIMIT $3";
+        self.engine
+            .all(sql, &[id.into(), now.into(), PAGE.into()], |row| {
+                Ok(TokenSighted { id: row.get(0)?, is_live: row.get(1)?, is_blacklisted: row.get(2)? })
+            })
+            .await
+    }
+
+    async fn applied(&self) -> Result<Vec<(String, String)>, StoreError> {
+        let sql = "SELECT app, name FROM django_migrations ORDER BY id";
+        self.engine.all(sql, &[], |row| Ok((row.get(0)?, row.get(1)?))).await
+    }
+
+    async fn was_made_by_django(&self) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM countersign_migration WHERE name = $1";
+        let found = self.engine.first(sql, &[MADE_BY_DJANGO.into()], |_| Ok(())).await?;
+        Ok(found.is_some())
+    }
+
+    async fn last_user(&self) -> Result<i64, StoreError> {
+        let sql = "SELECT COALESCE(max(id), 0) FROM auth_user";
+        Ok(self.engine.first(sql, &[], |row| row.get(0)).await?.unwrap_or(0))
+    }
+
+    async fn last_token(&self) -> Result<i64, StoreError> {
+        let sql = "SELECT COALESCE(max(id), 0) FROM token_blacklist_outstandingtoken";
+        Ok(self.engine.first(sql, &[], |row| row.get(0)).await?.unwrap_or(0))
+    }
+}
+
+/// Why there is nothing to give back.
+const OURS: &str = "Countersign made it, Django's tables included; a Django can run on it as it is";
+
+/// Takes our tables and indexes out of a database that Django made, all or none.
+///
+/// Fails with [`StoreError::Migration`] if we made the database ourselves, or have added nothing to it.
+pub async fn give_back(url: &DatabaseUrl, pool: &PoolOptions) -> Result<Removed, StoreError> {
+    let findings = Prospect::open(url, pool)?.look().await?;
+    if findings.made_by_django.is_none() {
+        return Err(StoreError::Migration("nothing of Countersign's is in it".to_owned()));
+    }
+    let engine = match url {
+        DatabaseUrl::Sqlite(path) => Engine::Sqlite(Sqlite::open_as_it_is(path)?),
+        DatabaseUrl::Postgres(server) => Engine::Postgres(Postgres::new(server.config.clone(), pool)?),
+    };
+    engine.write(move |transaction| Box::pin(remove(transaction, findings.to_add))).await
+}
+
+async fn remove(transaction: &mut Transaction<'_>, absent: OwnObjects) -> Result<Removed, StoreError> {
+    if !applied(transaction).await?.iter().any(|name| name == MADE_BY_DJANGO) {
+        return Err(StoreError::Migration(OURS.to_owned()));
+    }
+    let (tables, indexes) = own_objects();
+    let present = |own: Vec<&'static str>, absent: &[String]| -> Vec<String> {
+        own.into_iter().filter(|name| !absent.iter().any(|gone| gone == name)).map(str::to_owned).collect()
+    };
+    let objects =
+        OwnObjects { tables: present(tables, &absent.tables), indexes: present(indexes, &absent.indexes) };
+    let has = |table: &str| objects.tables.iter().any(|name| name == table);
+    let sessions = if has("countersign_session") {
+        let sql = "SELECT count(*) FROM countersign_session";
+        transaction.first(sql, &[], |row| row.get(0)).await?.unwrap_or(0)
+    } else {
+        0
+    };
+    let keys = if has("countersign_key") {
+        let sql = "SELECT count(*) FROM countersign_key WHERE sealed IS NOT NULL";
+        transaction.first(sql, &[], |row| row.get(0)).await?.unwrap_or(0)
+    } else {
+        0
+    };
+    // Names of ours, which need no quotes. Most indexes would go with their table.
+    let indexes = objects.indexes.iter().map(|name| format!("DROP INDEX {name};"));
+    let tables = objects.tables.iter().map(|name| format!("DROP TABLE {name};"));
+    transaction.run_script(&indexes.chain(tables).collect::<String>()).await?;
+    Ok(Removed { objects, sessions, keys })
+}
+
+impl Findings {
+    /// The differences that keep us from serving this database.
+    pub fn obstacles(&self) -> impl Iterator<Item = &Difference> {
+        self.differences.iter().filter(|difference| !difference.is_harmless())
+    }
+}
+
+impl Difference {
+    /// The table that it is about.
+    #[must_use]
+    pub fn table(&self) -> &str {
+        match self {
+            Self::MissingTable { table }
+            | Self::MissingColumn { table, .. }
+            | Self::OtherType { table, .. }
+            | Self::OtherNull { table, .. }
+            | Self::ExtraColumn { table, .. }
+            | Self::NotUnique { table, .. }
+            | Self::NoNextId { table } => table,
+        }
+    }
+
+    /// Whether the database can be served all the same.
+    #[must_use]
+    pub fn is_harmless(&self) -> bool {
+        match self {
+            Self::OtherType { is_harmless, .. } | Self::ExtraColumn { is_harmless, .. } => *is_harmless,
+            Self::MissingTable { .. }
+            | Self::MissingColumn { .. }
+            | Self::OtherNull { .. }
+            | Self::NotUnique { .. }
+            | Self::NoNextId { .. } => false,
+        }
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MissingTable { table } => write!(formatter, "the table {table} is missing"),
+            Self::MissingColumn { table, column } => {
+                write!(formatter, "the column {table}.{column} is missing")
+            }
+            Self::OtherType { table, column, found, expected, .. } => {
+                write!(formatter, "the column {table}.{column} is {found}, where Django makes {expected}")
+            }
+            Self::OtherNull { table, column, must_be_required: true } => {
+                write!(formatter, "the column {table}.{column} takes NULL, which Django's does not")
+            }
+            Self::OtherNull { table, column, must_be_required: false } => {
+                write!(formatter, "the column {table}.{column} takes no NULL, which Django's does")
+            }
+            Self::ExtraColumn { table, column, is_harmless: true } => {
+                write!(formatter, "the column {table}.{column} is not Django's")
+            }
+            Self::ExtraColumn { table, column, is_harmless: false } => {
+                write!(
+                    formatter,
+                    "the column {table}.{column} is not Django's, takes no NULL and has no default, so that no row \
+                     could be added without knowing what belongs there"
+                )
+            }
+            Self::NotUnique { table, columns } => {
+                write!(formatter, "the table {table} has no unique constraint on {columns}")
+            }
+            Self::NoNextId { table } => write!(formatter, "new rows of {table} get no id of their own"),
+        }
+    }
+}

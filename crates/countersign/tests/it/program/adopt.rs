@@ -1,0 +1,63 @@
+//! `adopt` where there is nothing to adopt. (On databases that Django made, `conformance/interop` runs it.)
+
+use serde_json::json;
+
+use super::{Installation, PASSWORD};
+
+#[test]
+fn without_a_database_there_is_nothing_to_adopt_and_none_is_made() {
+    let here = Installation::new();
+    for arguments in [&["adopt"][..], &["adopt", "--dry-run"], &["adopt", "--undo"]] {
+        let refusal = here.refusal(arguments);
+        assert!(
+            refusal.starts_with("there is no database countersign.sqlite3; set DATABASE_URL"),
+            "{refusal}"
+        );
+    }
+    assert_eq!(std::fs::read_dir(here.path()).expect("a directory").count(), 0);
+}
+
+#[test]
+fn a_database_of_our_own_needs_nothing_and_loses_nothing() {
+    let here = Installation::new();
+    let server = here.serve();
+    assert_eq!(server.anon().register("ada", PASSWORD).0, 201);
+    let looked = here.say(&["adopt", "--dry-run"]);
+    assert!(looked.starts_with("sqlite:countersign.sqlite3 (SQLite 3."), "{looked}");
+    assert!(looked.contains("), made by Countersign\n"), "{looked}");
+    assert!(
+        looked.contains("Users       1: 0 superusers, 0 staff, 0 inactive, 0 without a usable password\n")
+    );
+    assert!(looked.contains("  argon2         1: all can log in\n"), "{looked}");
+    let looked = here.say_json(&["adopt", "--dry-run"]);
+    assert_eq!(looked["users"]["hashes"], json!({"argon2": {"users": 1, "verified": 1, "needs": null}}));
+    assert_eq!((&looked["can_be_adopted"], &looked["adopted"]), (&json!(true), &json!(false)));
+    assert_eq!(here.say_json(&["adopt"])["added"], json!({"tables": [], "indexes": []}));
+    let refusal = here.refusal(&["adopt", "--undo"]);
+    assert_eq!(
+        refusal,
+        "there is nothing to take out of sqlite:countersign.sqlite3: Countersign made it, Django's tables included; a \
+         Django can run on it as it is"
+    );
+    assert_eq!(server.anon().login("ada", PASSWORD).0, 200);
+}
+
+#[test]
+fn an_empty_file_is_refused_and_left_empty() {
+    let here = Installation::new().with_file("countersign.sqlite3", "");
+    let finished = here.run(&["adopt", "--dry-run"]);
+    assert!(!finished.success);
+    assert!(
+        finished.stdout.ends_with("It cannot be adopted yet.\n"),
+        "the report comes first: {}",
+        finished.stdout
+    );
+    assert!(here.refusal(&["adopt"]).contains("it has none of Django's tables"));
+    assert_eq!(std::fs::read(here.path().join("countersign.sqlite3")).expect("a file"), b"");
+}
+
+#[test]
+fn looking_and_taking_out_at_once_makes_no_sense() {
+    let finished = Installation::new().run(&["adopt", "--dry-run", "--undo"]);
+    assert!(!finished.success && finished.stderr.contains("cannot be used with"), "{}", finished.stderr);
+}
