@@ -1,0 +1,2 @@
+def run(check, judge, wanted):
+    return []
