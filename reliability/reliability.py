@@ -1,17 +1,16 @@
 """Faults under load, and afterwards: does what was acknowledged still hold? `run` starts this."""
 
 import argparse
-import base64
-import json
 import os
 import platform
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import patroni
-from load import Caller, Load, check_promises
+from load import Caller, Load, check_promises, claims
 from processes import (
     Postgres, Replica, directory, free_ports, front, link, repeatedly, wait_until,
 )
@@ -264,8 +263,48 @@ def keys_turn_under_load(check, system, quick):
 
 
 def kid(token):
-    head = token.split(".")[0]
-    return json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4))).get("kid", "configured")
+    return claims(token, 0).get("kid", "configured")
+
+
+def new_keys_are_found(check, system, quick):
+    """Tokens of a key that a replica has not heard of yet: it has to look, and must not refuse before it has looked."""
+    print("a replica meets tokens of a key it does not know", flush=True)
+    signs, sleeps = system.replicas[0], system.replicas[1]
+    here = Caller(signs.port)
+    name = f"newcomer-{time.monotonic_ns()}"
+    here.register(name)
+    for number in range(2 if quick else 5):
+        sleeps.signal(signal.SIGSTOP)
+        access = token_of_new_key(signs, here, name)
+        # They wait at its door, all at once.
+        with ThreadPoolExecutor(8) as pool:
+            asked = [pool.submit(lambda: Caller(sleeps.port).me(access).status) for _ in range(8)]
+            time.sleep(0.2)
+            sleeps.signal(signal.SIGCONT)
+            statuses = [answer.result() for answer in asked]
+        check.holds("eight at once are all taken", statuses == [200] * 8, statuses)
+    sleeps.signal(signal.SIGSTOP)
+    access = token_of_new_key(signs, here, name)
+    system.link.tell("set server link/postgres state maint")
+    system.link.tell("shutdown sessions server link/postgres")
+    sleeps.signal(signal.SIGCONT)
+    answers = [Caller(sleeps.port).me(access) for _ in range(3)]
+    system.link.tell("set server link/postgres state ready")
+    statuses = [answer.status for answer in answers]
+    check.holds("it says 503 while it cannot look", statuses == [503] * 3, [str(answer) for answer in answers])
+    wait_until("it finds the key afterwards", lambda: Caller(sleeps.port).me(access).status == 200, 10)
+
+
+def token_of_new_key(signs, caller, name):
+    former = kid(caller.log_in(name).json()["access"])
+    signs.command("keys", "generate")
+    signs.command("keys", "rotate", "--now")
+    deadline = time.monotonic() + 5
+    while kid(access := caller.log_in(name).json()["access"]) == former:
+        if time.monotonic() > deadline:
+            raise RuntimeError("the new key does not sign")
+        time.sleep(0.02)
+    return access
 
 
 def main():
@@ -306,6 +345,7 @@ def run_all(check, wanted, quick):
         if wanted(name):
             rows.append(run_scenario(check, name, system, quick))
     if wanted("keys"):
+        new_keys_are_found(check, system, quick)
         rows.append(keys_turn_under_load(check, system, quick))
     return rows
 
