@@ -16,6 +16,7 @@ from pathlib import Path
 SECRET_KEY = "reliability-secret-key-0123456789-abcdefghijklmnopqrstuvwxyz"
 
 _running = []
+_at_end = []
 _directory = None
 
 
@@ -28,7 +29,14 @@ def directory():
     return _directory
 
 
+def when_done(function):
+    """To be called at the end, whatever happens."""
+    _at_end.append(function)
+
+
 def clean_up():
+    for function in _at_end:
+        function()
     for process in reversed(_running):
         process.kill()
     if _directory is not None and os.environ.get("KEEP") != "1":
@@ -240,10 +248,10 @@ def front(port, replicas):
     return Haproxy("haproxy-front", port, text.rstrip("\n") + "\n" + servers)
 
 
-def link(port, postgres_port):
+def link(port, postgres_port, name="haproxy-link"):
     """The network between replicas and PostgreSQL, to be cut."""
     return Haproxy(
-        "haproxy-link", port,
+        name, port,
         f"""global
     stats socket @CONTROL@ mode 600 level admin
 defaults
