@@ -256,6 +256,7 @@ def link(port, postgres_port, name="haproxy-link"):
     stats socket @CONTROL@ mode 600 level admin
 defaults
     mode tcp
+    retries 0
     timeout connect 2s
     timeout client 1h
     timeout server 1h
