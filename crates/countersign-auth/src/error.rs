@@ -60,6 +60,9 @@ pub enum Error {
     /// Too many passwords are waiting to be hashed.
     #[error("too many passwords wait to be hashed")]
     Overloaded,
+    /// A token is by a key that is not known here, and the database cannot be asked for it.
+    #[error("an unknown signing key cannot be looked for: {0}")]
+    KeysOutOfReach(String),
     /// The database could not be used.
     #[error(transparent)]
     Store(#[from] StoreError),

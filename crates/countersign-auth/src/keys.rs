@@ -23,6 +23,7 @@ pub use configured::ConfiguredKeys;
 pub use error::KeyRingError;
 pub use operator::Rotated;
 pub use reload::KeySet;
+pub(crate) use reload::LastLook;
 pub use status::KeyStatus;
 
 /// What stands for the configured key where a key has a name.

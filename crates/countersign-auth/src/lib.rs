@@ -20,7 +20,7 @@ mod token_claims;
 mod users;
 mod verify;
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use countersign_domain::{PasswordPolicy, User, UserId};
@@ -101,10 +101,10 @@ pub struct Auth {
     hashing: HashingPool,
     key_ring: KeyRing,
     /// The ring as it was when `tokens` was made of it.
-    kept_keys: tokio::sync::Mutex<keys::Kept>,
+    kept_keys: tokio::sync::Mutex<keys::LastLook>,
     tokens: RwLock<Arc<Tokens>>,
-    /// When an unknown key was last looked for, in milliseconds since the epoch.
-    looked_for_keys: AtomicI64,
+    /// How many looks at the ring have begun.
+    looks: AtomicU64,
     policy: PasswordPolicy,
     rules: Rules,
     clock: Clock,
@@ -124,9 +124,9 @@ impl Auth {
         let key_ring = KeyRing::new(store.clone(), keys, clock.clone());
         let kept_keys = key_ring.kept().await?;
         let tokens = RwLock::new(Arc::new(key_ring.tokens(&kept_keys)?));
-        let (kept_keys, hashing) = (tokio::sync::Mutex::new(kept_keys), HashingPool::start(hashers)?);
-        let looked_for_keys = AtomicI64::default();
-        Ok(Self { store, hashing, key_ring, kept_keys, tokens, looked_for_keys, policy, rules, clock })
+        let kept_keys = tokio::sync::Mutex::new(keys::LastLook::at(kept_keys));
+        let (looks, hashing) = (AtomicU64::default(), HashingPool::start(hashers)?);
+        Ok(Self { store, hashing, key_ring, kept_keys, tokens, looks, policy, rules, clock })
     }
 
     /// Password work done so far, in the units of [`countersign_password::Workspace::work`]; for a metric.
@@ -148,24 +148,13 @@ impl Auth {
             Ok(claims) => return Ok((tokens, claims)),
             Err(refused) => refused,
         };
-        if refused != Refusal::Invalid || tokens.has_key_for(token) || !self.may_look_for_keys(now) {
+        if refused != Refusal::Invalid || tokens.has_key_for(token) {
             return Err(refused.into());
         }
-        if let Err(error) = self.reload_keys().await {
-            tracing::debug!(%error, "the signing keys cannot be read anew");
-        }
+        self.look_for_keys().await?;
         let tokens = self.tokens();
         let claims = tokens.decode(token, now)?;
         Ok((tokens, claims))
-    }
-
-    /// Whether unknown keys may be looked for again: ten times a second, as anybody can make up a key's name.
-    fn may_look_for_keys(&self, now: Timestamp) -> bool {
-        let (now, wait) = (now.as_millisecond(), 100);
-        let last = self.looked_for_keys.load(Ordering::Relaxed);
-        let is_time = (now - last).abs() >= wait;
-        is_time
-            && self.looked_for_keys.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// Decodes a token and checks it as `kind`, blacklist included where the kind has one.

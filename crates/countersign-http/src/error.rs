@@ -106,7 +106,7 @@ fn auth_answer(error: AuthError) -> Answer {
             "This token belongs to no session. Blacklist its refresh token to log out.",
         ),
         AuthError::SessionNotFound => detail(StatusCode::NOT_FOUND, "Not found."),
-        AuthError::Overloaded => overloaded(&error),
+        AuthError::Overloaded | AuthError::KeysOutOfReach(_) => overloaded(&error),
         AuthError::Store(_) => {
             tracing::error!(%error, "a request could not be served");
             unavailable()

@@ -1,14 +1,15 @@
 //! Keys that others changed: read anew while requests are served.
 
 use std::convert::Infallible;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use jiff::SignedDuration;
 use tokio::time::MissedTickBehavior;
 
-use super::{KeyRing, KeyRingError};
-use crate::Auth;
+use super::{Kept, KeyRing, KeyRingError};
+use crate::{Auth, Error};
 
 /// How often keys are read anew.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -22,6 +23,22 @@ pub struct KeySet {
     pub json: String,
     /// For how long verifiers may keep it: at most half the publish window, so that all have a key before it signs.
     pub max_age_secs: i64,
+}
+
+/// The ring as it was last seen, and how the last look at it went.
+pub(crate) struct LastLook {
+    seen: Kept,
+    /// The looks are counted.
+    number: u64,
+    /// Why the database did not answer it.
+    out_of_reach: Option<String>,
+}
+
+impl LastLook {
+    /// That of the start.
+    pub(crate) fn at(seen: Kept) -> Self {
+        Self { seen, number: 0, out_of_reach: None }
+    }
 }
 
 impl Auth {
@@ -41,12 +58,43 @@ impl Auth {
     /// Reads the keys anew, and goes by them if they have changed (true). If they cannot be used, those of before stay.
     pub async fn reload_keys(&self) -> Result<bool, KeyRingError> {
         // Held to the end, so that who read earlier does not write later.
-        let mut seen = self.kept_keys.lock().await;
-        let kept = self.key_ring.kept().await?;
-        if *seen == kept {
+        let mut last = self.kept_keys.lock().await;
+        self.look(&mut last).await
+    }
+
+    /// Reads the keys anew for a token by a key that is not known: another process may have begun to sign with it.
+    ///
+    /// Anybody can make up such tokens, so that one look serves all who ask while another is under way, and no two are
+    /// at once. But nobody is told that there is no such key by a look that began before they asked, nor by one that
+    /// failed.
+    pub(crate) async fn look_for_keys(&self) -> Result<(), Error> {
+        let begun_before = self.looks.load(Ordering::Acquire);
+        let mut last = self.kept_keys.lock().await;
+        if last.number <= begun_before
+            && let Err(error) = self.look(&mut last).await
+        {
+            tracing::debug!(%error, "the signing keys cannot be read anew");
+        }
+        match &last.out_of_reach {
+            Some(reason) => Err(Error::KeysOutOfReach(reason.clone())),
+            None => Ok(()),
+        }
+    }
+
+    async fn look(&self, last: &mut LastLook) -> Result<bool, KeyRingError> {
+        let number = self.looks.fetch_add(1, Ordering::AcqRel) + 1;
+        let kept = self.key_ring.kept().await;
+        // Not before the answer: a caller may go away while it waits.
+        last.number = number;
+        last.out_of_reach = match &kept {
+            Err(KeyRingError::Store(error)) => Some(error.to_string()),
+            _ => None,
+        };
+        let kept = kept?;
+        if last.seen == kept {
             return Ok(false);
         }
-        if kept.has_lost_what_signed(&seen) {
+        if kept.has_lost_what_signed(&last.seen) {
             return Err(KeyRingError::Directory(
                 "no NAME.signing.pem is there any more; bring one back, or restart to let SECRET_KEY sign"
                     .to_owned(),
@@ -54,7 +102,7 @@ impl Auth {
         }
         let tokens = Arc::new(self.key_ring.tokens(&kept)?);
         *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = tokens;
-        *seen = kept;
+        last.seen = kept;
         Ok(true)
     }
 

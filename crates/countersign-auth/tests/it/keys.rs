@@ -1,6 +1,6 @@
 //! The key ring: keys are exchanged while everybody stays logged in.
 
-use countersign_auth::{ConfiguredKeys, KeyRingError, KeyStatus};
+use countersign_auth::{ConfiguredKeys, Error, KeyRingError, KeyStatus};
 use countersign_store::{KeyState, StoredKey};
 use countersign_token::{Algorithm, Seal, Settings, SigningKey};
 use jiff::SignedDuration;
@@ -385,6 +385,35 @@ async fn a_token_by_a_key_that_has_just_begun_to_sign_elsewhere_is_good_at_once(
     let mut there = ada.at(&beside);
     there.whoami().await.expect("the other process has not been told of the key");
     there.refresh().await.unwrap();
+}
+
+#[tokio::test]
+async fn nobody_is_refused_because_somebody_else_has_just_looked_for_a_key() {
+    let service = Service::start(rules());
+    let beside = service.try_beside(configured(SECRET_KEY, &[])).unwrap();
+    let (mut ada, made_up) = (service.welcome("ada").await, "made.up.token");
+    assert!(matches!(beside.auth.authenticate(made_up).await, Err(Error::BearerToken(_))));
+    service.move_to(Algorithm::EdDSA).await;
+    ada.log_in().await.unwrap();
+    let (one, other) = (ada.at(&beside), ada.at(&beside));
+    let (made_up, one, other) = tokio::join!(beside.auth.authenticate(made_up), one.whoami(), other.whoami());
+    assert!(matches!(made_up, Err(Error::BearerToken(_))));
+    one.unwrap();
+    other.unwrap();
+}
+
+#[tokio::test]
+async fn a_token_is_not_refused_while_its_key_cannot_be_looked_for() {
+    let Some([one, other]) = Service::start_two_on_postgres(rules()).await else { return };
+    let mut ada = one.welcome("ada").await;
+    one.move_to(Algorithm::EdDSA).await;
+    ada.log_in().await.unwrap();
+    one.run("ALTER TABLE countersign_key RENAME TO elsewhere");
+    let there = ada.at(&other);
+    let refusal = there.whoami().await.unwrap_err();
+    assert!(matches!(refusal, Error::KeysOutOfReach(_)), "{refusal}");
+    one.run("ALTER TABLE elsewhere RENAME TO countersign_key");
+    there.whoami().await.unwrap();
 }
 
 #[tokio::test]

@@ -43,7 +43,7 @@ pub struct Service {
     pub clock: ManualClock,
     pub directory: Arc<TempDir>,
     /// Dropped last, as the store is connected to it.
-    _database: Option<Arc<Database>>,
+    database: Option<Arc<Database>>,
 }
 
 impl Service {
@@ -85,9 +85,14 @@ impl Service {
             let (policy, time) = (PasswordPolicy::new(Vec::new()), Clock::Manual(clock.clone()));
             let auth = Auth::start(store.clone(), hashers, keys, policy, rules.clone(), time).await.unwrap();
             let directory = Arc::new(tempfile::tempdir().unwrap()); // nothing is in it
-            Self { auth, store, clock: clock.clone(), directory, _database: Some(Arc::clone(&database)) }
+            Self { auth, store, clock: clock.clone(), directory, database: Some(Arc::clone(&database)) }
         };
         Some([start().await, start().await])
+    }
+
+    /// Changes its database under its hands. On PostgreSQL only.
+    pub fn run(&self, sql: &str) {
+        self.database.as_ref().expect("it is on PostgreSQL").rows(sql);
     }
 
     fn start_all(rules: Rules, preferred: Preferred, policy: PasswordPolicy, leeway: i64) -> Self {
@@ -114,7 +119,7 @@ impl Service {
         let keys = ConfiguredKeys::new(settings, SECRET_KEY).unwrap();
         let clock_to_read = Clock::Manual(clock.clone());
         let auth = at_once(Auth::start(store.clone(), hashers, keys, policy, rules, clock_to_read)).unwrap();
-        Self { auth, store, clock, directory, _database: None }
+        Self { auth, store, clock, directory, database: None }
     }
 
     /// Another process on the same database, with these keys, at the same time.
@@ -124,7 +129,7 @@ impl Service {
         let (policy, time) = (PasswordPolicy::new(Vec::new()), Clock::Manual(self.clock.clone()));
         let auth = at_once(Auth::start(store.clone(), hashers, keys, policy, rules(), time))?;
         let (clock, directory) = (self.clock.clone(), Arc::clone(&self.directory));
-        Ok(Self { auth, store, clock, directory, _database: None })
+        Ok(Self { auth, store, clock, directory, database: None })
     }
 
     /// Registers, and logs in.
