@@ -20,7 +20,8 @@ from servers import PASSWORD
 def seed():
     hashers = [hasher.algorithm for hasher in get_hashers()]
     for hasher in hashers:
-        User.objects.create(username=hasher, email=f"{hasher}@example.com", password=make_password(PASSWORD, hasher=hasher))
+        password = make_password(PASSWORD, hasher=hasher)
+        User.objects.create(username=hasher, email=f"{hasher}@example.com", password=password)
     editors, readers = Group.objects.create(name="editors"), Group.objects.create(name="Leser ü")
     of = {permission.codename: permission for permission in Permission.objects.all()}
     editors.permissions.add(of["change_user"], of["view_group"])
