@@ -20,20 +20,22 @@ from servers import PASSWORD
 def seed():
     hashers = [hasher.algorithm for hasher in get_hashers()]
     for hasher in hashers:
-        User.objects.create(username=hasher, email=f"{hasher}@example.com", password=make_password(PASSWORD, hasher=hasher))
+        password = make_password(PASSWORD, hasher=hasher)
+        User.objects.create(username=hasher, email=f"{hasher}@example.com", password=password)
     editors, readers = Group.objects.create(name="editors"), Group.objects.create(name="Leser ü")
     of = {permission.codename: permission for permission in Permission.objects.all()}
     editors.permissions.add(of["change_user"], of["view_group"])
     readers.permissions.add(of["view_user"], of["view_group"])
-    staff = User.objects.create_user("staff", "Shared@Example.com", PASSWORD, is_staff=True)
+    usual = make_password(PASSWORD)  # once: it takes its time
+    staff = User.objects.create(username="staff", email="Shared@example.com", password=usual, is_staff=True)
     staff.groups.add(editors, readers)
     staff.user_permissions.add(of["add_group"])
-    member = User.objects.create_user("member", "sHARED@example.com", PASSWORD)
+    member = User.objects.create(username="member", email="sHARED@example.com", password=usual)
     member.groups.add(readers)
-    User.objects.create_superuser("root", "root@example.com", PASSWORD)
-    User.objects.create_user("inactive", password=PASSWORD, is_active=False)
+    User.objects.create(username="root", password=usual, is_staff=True, is_superuser=True)
+    User.objects.create(username="inactive", password=usual, is_active=False)
     User.objects.create_user("unusable")
-    User.objects.bulk_create([User(username="\ufb01sh", password=make_password(PASSWORD))])  # not normalised
+    User.objects.create(username="\ufb01sh", password=usual)  # not normalised
     tokens = {}
     for name in ["live", "blacklisted", "expired"]:
         refresh = RefreshToken.for_user(member)

@@ -97,7 +97,7 @@ class Server:
 
     def run(self, command, **options):
         """A command beside the server, with its settings."""
-        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60, **options)
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=180, **options)
 
     def get(self, path, access=None):
         return self._ask("GET", path, None, access)
