@@ -106,12 +106,14 @@ class Record:
         self.acknowledged = Counter()
         self.wrong = []
         self.good_at = []
+        self.last_at = 0.0
         self.slowest = 0.0
 
     def note(self, outcome, began):
         now = time.monotonic()
         with self.lock:
             self.outcomes[outcome] += 1
+            self.last_at = now
             self.slowest = max(self.slowest, now - began)
             if outcome == "right":
                 self.good_at.append(now)
@@ -129,7 +131,7 @@ class Record:
 
     def longest_gap(self):
         """The longest time in which no client got a right answer."""
-        times = sorted(self.good_at)
+        times = [*sorted(self.good_at), self.last_at]
         return max((later - earlier for earlier, later in itertools.pairwise(times)), default=float("inf"))
 
 
