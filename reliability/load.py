@@ -78,7 +78,8 @@ class Caller:
         return self.ask("GET", "/user/api/me/", access=access)
 
     def log_out(self, access):
-        return self.ask("POST", "/user/api/logout/", {}, access)
+        # No body: an answer given before one has arrived ends the connection.
+        return self.ask("POST", "/user/api/logout/", None, access)
 
     def blacklist(self, refresh):
         return self.ask("POST", "/user/api/token/blacklist/", {"refresh": refresh})
