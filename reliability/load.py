@@ -78,7 +78,8 @@ class Caller:
         return self.ask("GET", "/user/api/me/", access=access)
 
     def log_out(self, access):
-        return self.ask("POST", "/user/api/logout/", {}, access)
+        # No body: an answer given before one has arrived ends the connection.
+        return self.ask("POST", "/user/api/logout/", None, access)
 
     def blacklist(self, refresh):
         return self.ask("POST", "/user/api/token/blacklist/", {"refresh": refresh})
@@ -106,12 +107,14 @@ class Record:
         self.acknowledged = Counter()
         self.wrong = []
         self.good_at = []
+        self.last_at = 0.0
         self.slowest = 0.0
 
     def note(self, outcome, began):
         now = time.monotonic()
         with self.lock:
             self.outcomes[outcome] += 1
+            self.last_at = now
             self.slowest = max(self.slowest, now - began)
             if outcome == "right":
                 self.good_at.append(now)
@@ -129,7 +132,7 @@ class Record:
 
     def longest_gap(self):
         """The longest time in which no client got a right answer."""
-        times = sorted(self.good_at)
+        times = [*sorted(self.good_at), self.last_at]
         return max((later - earlier for earlier, later in itertools.pairwise(times)), default=float("inf"))
 
 

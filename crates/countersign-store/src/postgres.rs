@@ -96,7 +96,7 @@ impl Postgres {
         values: &[Value<'_>],
     ) -> Result<Vec<tokio_postgres::Row>, StoreError> {
         let client = self.pool.get().await?;
-        in_time(async {
+        let answered = in_time(async {
             if self.prepares {
                 let statement = client.prepare_typed_cached(sql, &types(values)).await?;
                 Ok(client.query(&statement, &references(values)).await?)
@@ -104,7 +104,11 @@ impl Postgres {
                 Ok(client.query_typed(sql, &typed(values)).await?)
             }
         })
-        .await
+        .await;
+        if let Err(StoreError::TooSlow) = answered {
+            discard(client);
+        }
+        answered
     }
 
     /// Runs `work` in a transaction and commits it. That a connection of the pool is broken is known only once it is asked
@@ -114,13 +118,13 @@ impl Postgres {
         work: impl for<'a, 't> FnOnce(&'a mut engine::Transaction<'t>) -> Work<'a, T> + Send,
     ) -> Result<T, StoreError> {
         let mut client = self.pool.get().await?;
-        if let Err(StoreError::Disconnected(error)) =
-            in_time(async { Ok(client.batch_execute("").await?) }).await
-        {
-            tracing::debug!(error, "a connection of the pool was broken");
+        let asked = in_time(async { Ok(client.batch_execute("").await?) }).await;
+        if let Err(error) = asked {
+            tracing::debug!(%error, "a connection of the pool was broken");
+            discard(client);
             client = self.pool.get().await?;
         }
-        in_time(async {
+        let written = in_time(async {
             let own = Transaction { transaction: client.transaction().await?, prepares: self.prepares };
             let mut transaction = engine::Transaction::Postgres(own);
             let result = work(&mut transaction).await?;
@@ -129,7 +133,11 @@ impl Postgres {
             }
             Ok(result)
         })
-        .await
+        .await;
+        if let Err(StoreError::TooSlow) = written {
+            discard(client);
+        }
+        written
     }
 }
 
@@ -183,6 +191,12 @@ impl Transaction<'_> {
     async fn prepare(&self, sql: &'static str, values: &[Value<'_>]) -> Result<Statement, StoreError> {
         Ok(self.transaction.prepare_typed_cached(sql, &types(values)).await?)
     }
+}
+
+/// Closes a connection that has fallen silent: its server may be gone without a word, and the next to use it would wait
+/// as long in vain.
+fn discard(client: deadpool_postgres::Object) {
+    drop(deadpool_postgres::Object::take(client));
 }
 
 async fn in_time<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
