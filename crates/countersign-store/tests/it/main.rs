@@ -9,9 +9,13 @@ mod cluster_life;
 #[cfg(test)]
 mod database_url;
 #[cfg(test)]
+mod encryption;
+#[cfg(test)]
 mod on_postgres;
 #[cfg(test)]
 mod on_sqlite;
+#[cfg(test)]
+mod outages;
 #[cfg(test)]
 mod place;
 #[cfg(test)]

@@ -44,7 +44,7 @@ fn no_statement_scans_a_table_but_those_that_are_for_all_of_it() {
             "SELECT count(*) FROM token_blacklist_outstandingtoken WHERE expires_at <= $1",
             "SELECT count(*) FROM countersign_session WHERE COALESCE(ended_at, expires_at) <= $1",
             "SELECT c.app_label || '.' || p.codename FROM auth_permission AS p JOIN django_content_type AS c \
-             ON c.id = p.content_type_id ORDER BY 1",
+             ON c.id = p.content_type_id",
             "SELECT kid, algorithm, state, sealed, created_at, changed_at FROM countersign_key \
              ORDER BY created_at, kid",
         ]
