@@ -214,7 +214,7 @@ rm -rf "$directory"
 
 /// Out of reach of the terminal's signals, and as somebody else when we are root, as whom PostgreSQL does not run.
 #[cfg(unix)]
-fn detach(command: &mut Command) -> &mut Command {
+pub fn detach(command: &mut Command) -> &mut Command {
     use std::os::unix::process::CommandExt;
     let id = |arguments: &[&str]| -> Option<u32> {
         let output = Command::new("id").args(arguments).stderr(Stdio::null()).output().ok()?;
@@ -231,7 +231,7 @@ fn detach(command: &mut Command) -> &mut Command {
 
 /// No programs are found elsewhere.
 #[cfg(not(unix))]
-fn detach(command: &mut Command) -> &mut Command {
+pub fn detach(command: &mut Command) -> &mut Command {
     command
 }
 

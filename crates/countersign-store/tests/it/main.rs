@@ -11,6 +11,8 @@ mod database_url;
 #[cfg(test)]
 mod encryption;
 #[cfg(test)]
+mod on_pgbouncer;
+#[cfg(test)]
 mod on_postgres;
 #[cfg(test)]
 mod on_sqlite;
@@ -20,6 +22,8 @@ mod outages;
 mod place;
 #[cfg(test)]
 mod postgres_schema;
+#[cfg(test)]
+mod postgres_statements;
 #[cfg(test)]
 mod rows;
 #[cfg(test)]

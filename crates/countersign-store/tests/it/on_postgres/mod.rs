@@ -2,7 +2,7 @@
 
 #[path = "../contract/groups.rs"]
 mod groups;
-mod place;
+pub mod place;
 #[path = "../contract/sessions.rs"]
 mod sessions;
 #[path = "../contract/signing_keys.rs"]
