@@ -4,6 +4,7 @@
 mod commands;
 mod first_run;
 mod keys;
+mod outages;
 mod passwords;
 mod refusals;
 mod secrecy;
