@@ -74,6 +74,25 @@ where
     Ok(Form { fields, _place: place })
 }
 
+/// Reads a body that nobody wants, so that the connection can serve the next request; not more of it than is quick.
+pub(crate) async fn discard<B>(mut body: B)
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let all = async {
+        let mut length = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            length += frame.data_ref().map_or(0, Bytes::len);
+            if length > SMALL_BODY_BYTES {
+                break;
+            }
+        }
+    };
+    if tokio::time::timeout(BODY_TIMEOUT, all).await.is_err() {
+        tracing::debug!("a body that nobody wants did not arrive");
+    }
+}
+
 /// The whole body, unless it is too large, with its place if it is large. What is not read here is discarded when the
 /// connection ends (`lingering`).
 async fn collect<B>(

@@ -130,7 +130,10 @@ impl Service {
         }
         let form = match endpoint.method {
             // Who logs out may send whatever their client always sends.
-            EndpointMethod::Post if endpoint.fields.is_empty() => Form::default(),
+            EndpointMethod::Post if endpoint.fields.is_empty() => {
+                body::discard(body).await;
+                Form::default()
+            }
             EndpointMethod::Post => {
                 body::read(&head.headers, body, endpoint.fields, &self.large_bodies).await?
             }

@@ -178,7 +178,7 @@ impl Prospect {
     pub fn open(url: &DatabaseUrl, pool: &PoolOptions) -> Result<Self, StoreError> {
         let engine = match url {
             DatabaseUrl::Sqlite(path) => Engine::Sqlite(Sqlite::open_to_read(path)?),
-            DatabaseUrl::Postgres(server) => Engine::Postgres(Postgres::new(server.config.clone(), pool)?),
+            DatabaseUrl::Postgres(server) => Engine::Postgres(Postgres::new(server, pool)?),
         };
         Ok(Self { engine })
     }
@@ -291,7 +291,7 @@ pub async fn give_back(url: &DatabaseUrl, pool: &PoolOptions) -> Result<Removed,
     }
     let engine = match url {
         DatabaseUrl::Sqlite(path) => Engine::Sqlite(Sqlite::open_as_it_is(path)?),
-        DatabaseUrl::Postgres(server) => Engine::Postgres(Postgres::new(server.config.clone(), pool)?),
+        DatabaseUrl::Postgres(server) => Engine::Postgres(Postgres::new(server, pool)?),
     };
     engine.write(move |transaction| Box::pin(remove(transaction, findings.to_add))).await
 }

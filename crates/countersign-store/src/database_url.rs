@@ -4,6 +4,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use percent_encoding::percent_decode_str;
+
+use crate::tls::{Encryption, Mode, Roots};
+
 /// A database to open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DatabaseUrl {
@@ -17,6 +21,7 @@ pub enum DatabaseUrl {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
     pub(crate) config: tokio_postgres::Config,
+    pub(crate) encryption: Encryption,
 }
 
 /// Why a `DATABASE_URL` was refused.
@@ -36,6 +41,9 @@ pub enum DatabaseUrlError {
     /// A `postgresql:` URL that cannot be read.
     #[error("not a URL of PostgreSQL: {0}; use postgresql://USER:PASSWORD@HOST:PORT/DATABASE")]
     Postgres(String),
+    /// An `sslmode` that libpq does not know either.
+    #[error("sslmode={0:?} is none; use disable, prefer, require, verify-ca or verify-full")]
+    SslMode(String),
 }
 
 impl FromStr for DatabaseUrl {
@@ -46,11 +54,7 @@ impl FromStr for DatabaseUrl {
     fn from_str(url: &str) -> Result<Self, Self::Err> {
         let scheme = url.split(':').next().unwrap_or(url);
         if matches!(scheme, "postgres" | "postgresql") {
-            let config = url.parse().map_err(|error: tokio_postgres::Error| {
-                let cause = std::error::Error::source(&error).map(ToString::to_string);
-                DatabaseUrlError::Postgres(cause.unwrap_or_else(|| error.to_string()))
-            })?;
-            return Ok(Self::Postgres(Box::new(Server { config })));
+            return Ok(Self::Postgres(Box::new(url.parse()?)));
         }
         let Some(rest) = url.strip_prefix("sqlite:") else {
             return Err(DatabaseUrlError::UnknownScheme(scheme.to_owned()));
@@ -61,6 +65,54 @@ impl FromStr for DatabaseUrl {
             ":memory:" => Err(DatabaseUrlError::InMemory),
             _ => Ok(Self::Sqlite(PathBuf::from(path))),
         }
+    }
+}
+
+impl DatabaseUrl {
+    /// Trusts the certificates in the file `place`, or with `system` those that the machine trusts, unless the URL says
+    /// `sslrootcert` itself. `setting` is the name by which errors call it.
+    #[must_use]
+    pub fn or_root_certificates(mut self, setting: &'static str, place: &str) -> Self {
+        if let Self::Postgres(server) = &mut self {
+            let roots = Roots { setting, place: place.to_owned() };
+            server.encryption.roots.get_or_insert(roots);
+            server.config.ssl_mode(server.encryption.ssl_mode());
+        }
+        self
+    }
+}
+
+impl FromStr for Server {
+    type Err = DatabaseUrlError;
+
+    /// What is about certificates is taken out first: tokio-postgres does not know of it.
+    fn from_str(url: &str) -> Result<Self, Self::Err> {
+        let (address, parameters) = url.split_once('?').unwrap_or((url, ""));
+        let mut encryption = Encryption::default();
+        let mut others = Vec::new();
+        for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            let decoded = percent_decode_str(value).decode_utf8_lossy();
+            match name {
+                "sslmode" => {
+                    let unknown = || DatabaseUrlError::SslMode(decoded.to_string());
+                    encryption.mode = Some(Mode::parse(&decoded).ok_or_else(unknown)?);
+                }
+                "sslrootcert" => {
+                    encryption.roots =
+                        Some(Roots { setting: "sslrootcert in DATABASE_URL", place: decoded.into_owned() });
+                }
+                _ => others.push(parameter),
+            }
+        }
+        let separator = if others.is_empty() { "" } else { "?" };
+        let parsed = format!("{address}{separator}{}", others.join("&")).parse();
+        let mut config: tokio_postgres::Config = parsed.map_err(|error: tokio_postgres::Error| {
+            let cause = std::error::Error::source(&error).map(ToString::to_string);
+            DatabaseUrlError::Postgres(cause.unwrap_or_else(|| error.to_string()))
+        })?;
+        config.ssl_mode(encryption.ssl_mode());
+        Ok(Self { config, encryption })
     }
 }
 

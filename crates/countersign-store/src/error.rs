@@ -4,6 +4,8 @@ use std::error::Error;
 
 use tokio_postgres::error::SqlState;
 
+use crate::{DatabaseUrl, tls};
+
 /// The database could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -13,6 +15,14 @@ pub enum StoreError {
         /// The path or the address as configured, without a password.
         path: String,
         /// What the engine or the file system said.
+        reason: String,
+    },
+    /// The server cannot be reached now, or is about to start or to stop: trying again may help.
+    #[error("the database {path} cannot be reached: {reason}")]
+    Unreachable {
+        /// The address as configured, without a password.
+        path: String,
+        /// What the engine or the operating system said.
         reason: String,
     },
     /// The tables there are not those that Django 5.2 makes, or a later Countersign made them.
@@ -33,6 +43,9 @@ pub enum StoreError {
     /// The connection to the server broke; whether a write was committed is not known.
     #[error("the connection to the database broke: {0}")]
     Disconnected(String),
+    /// The server does not let us in: the password, the database, or encryption.
+    #[error("the database refuses the connection: {0}")]
+    Refused(String),
     /// The server, or a place in the pool of connections, took too long.
     #[error("the database took too long")]
     TooSlow,
@@ -48,6 +61,20 @@ pub enum StoreError {
     /// The transaction of a write was rolled back (the log says why), or the program is shutting down.
     #[error("the write was not committed")]
     NotCommitted,
+}
+
+impl StoreError {
+    /// What the caller is told who opens the database at `url`.
+    pub(crate) fn of_opening(url: &DatabaseUrl, error: Self) -> Self {
+        let path = url.to_string();
+        match error {
+            Self::Migration(_) => error,
+            Self::Disconnected(reason) => Self::Unreachable { path, reason },
+            Self::TooSlow => Self::Unreachable { path, reason: error.to_string() },
+            Self::Refused(reason) => Self::Open { path, reason },
+            error => Self::Open { path, reason: error.to_string() },
+        }
+    }
 }
 
 impl From<rusqlite::Error> for StoreError {
@@ -66,7 +93,7 @@ impl From<tokio_postgres::Error> for StoreError {
             return if error.is_closed() || is_of_socket {
                 Self::Disconnected(in_full(&error))
             } else {
-                Self::Statement(Box::new(error))
+                Self::Statement(in_full(&error).into())
             };
         };
         let table = || cause.table().unwrap_or("another table").to_owned();
@@ -76,9 +103,14 @@ impl From<tokio_postgres::Error> for StoreError {
             SqlState::STRING_DATA_RIGHT_TRUNCATION | SqlState::CHARACTER_NOT_IN_REPERTOIRE => {
                 Self::DoesNotFit(cause.message().to_owned())
             }
-            SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN | SqlState::CANNOT_CONNECT_NOW => {
-                Self::Disconnected(cause.message().to_owned())
-            }
+            // The last is of a server that was the primary until now.
+            SqlState::ADMIN_SHUTDOWN
+            | SqlState::CRASH_SHUTDOWN
+            | SqlState::CANNOT_CONNECT_NOW
+            | SqlState::TOO_MANY_CONNECTIONS
+            | SqlState::READ_ONLY_SQL_TRANSACTION => Self::Disconnected(cause.message().to_owned()),
+            _ if cause.code().code().starts_with("08") => Self::Disconnected(cause.message().to_owned()),
+            SqlState::QUERY_CANCELED => Self::TooSlow,
             _ => Self::Statement(in_full(&error).into()),
         }
     }
@@ -87,9 +119,12 @@ impl From<tokio_postgres::Error> for StoreError {
 impl From<deadpool_postgres::PoolError> for StoreError {
     fn from(error: deadpool_postgres::PoolError) -> Self {
         match error {
-            deadpool_postgres::PoolError::Backend(error) => match Self::from(error) {
-                Self::Statement(cause) => Self::Disconnected(cause.to_string()), // refused at the door
-                other => other,
+            deadpool_postgres::PoolError::Backend(error) => match tls::explain(&error) {
+                Some(reason) => Self::Refused(reason),
+                None => match Self::from(error) {
+                    Self::Statement(cause) => Self::Refused(cause.to_string()),
+                    other => other,
+                },
             },
             deadpool_postgres::PoolError::Timeout(_) => Self::TooSlow,
             other => Self::Statement(Box::new(other)),

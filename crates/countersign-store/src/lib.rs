@@ -18,6 +18,7 @@ mod sessions;
 mod signing_keys;
 mod sqlite;
 mod timestamp;
+mod tls;
 mod tokens;
 mod users;
 
@@ -60,12 +61,10 @@ impl Store {
                 (Engine::Sqlite(sqlite), made_by_django)
             }
             DatabaseUrl::Postgres(server) => {
-                let postgres = postgres::Postgres::new(server.config.clone(), pool)?;
+                let in_words = |error| StoreError::of_opening(url, error);
+                let postgres = postgres::Postgres::new(server, pool).map_err(in_words)?;
                 let migrated = postgres.write(|transaction| Box::pin(migrations::run(transaction))).await;
-                let made_by_django = migrated.map_err(|error| match error {
-                    StoreError::Migration(_) => error,
-                    error => StoreError::Open { path: url.to_string(), reason: error.to_string() },
-                })?;
+                let made_by_django = migrated.map_err(in_words)?;
                 (Engine::Postgres(postgres), made_by_django)
             }
         };

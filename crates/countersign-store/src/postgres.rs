@@ -6,37 +6,42 @@
 use std::future::Future;
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use tokio_postgres::Statement;
 use tokio_postgres::types::Type;
-use tokio_postgres::{NoTls, Statement};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::StoreError;
 use crate::engine::{self, Row, Value, Work};
+use crate::{Server, StoreError};
 
-/// How long a caller waits for a connection of the pool, and a new one for the server.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a statement, or the rest of a transaction, may take.
-const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the server is asked to stop what nobody waits for any more.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How connections to a PostgreSQL server are kept. An SQLite file has no use for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolOptions {
-    /// Connections at the most; who finds none free waits for five seconds.
+    /// Connections at the most.
     pub size: usize,
     /// Whether statements are prepared under a name and kept. A `PgBouncer` in transaction mode may know none of them.
     pub prepares: bool,
+    /// How long a caller waits for a connection of the pool, and a new one for the server.
+    pub connect_timeout: Duration,
+    /// How long a read, or all of a transaction, may take.
+    pub answer_timeout: Duration,
 }
 
 impl Default for PoolOptions {
     fn default() -> Self {
-        Self { size: 16, prepares: true }
+        let (connect_timeout, answer_timeout) = (Duration::from_secs(5), Duration::from_secs(10));
+        Self { size: 16, prepares: true, connect_timeout, answer_timeout }
     }
 }
 
 /// A pool of connections.
 pub(crate) struct Postgres {
     pool: Pool,
-    prepares: bool,
+    connector: MakeRustlsConnect,
+    options: PoolOptions,
 }
 
 /// A transaction on a connection of its own; rolled back when dropped.
@@ -46,18 +51,20 @@ pub(crate) struct Transaction<'t> {
 }
 
 impl Postgres {
-    pub(crate) fn new(config: tokio_postgres::Config, options: &PoolOptions) -> Result<Self, StoreError> {
+    pub(crate) fn new(server: &Server, options: &PoolOptions) -> Result<Self, StoreError> {
+        let connector = server.encryption.connector().map_err(StoreError::Refused)?;
         let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(config, NoTls, manager_config);
+        let manager = Manager::from_config(server.config.clone(), connector.clone(), manager_config);
+        let timeout = Some(options.connect_timeout);
         let pool = Pool::builder(manager)
             .max_size(options.size)
             .runtime(Runtime::Tokio1)
-            .wait_timeout(Some(CONNECT_TIMEOUT))
-            .create_timeout(Some(CONNECT_TIMEOUT))
-            .recycle_timeout(Some(CONNECT_TIMEOUT))
+            .wait_timeout(timeout)
+            .create_timeout(timeout)
+            .recycle_timeout(timeout)
             .build()
             .map_err(|error| StoreError::Statement(Box::new(error)))?;
-        Ok(Self { pool, prepares: options.prepares })
+        Ok(Self { pool, connector, options: options.clone() })
     }
 
     pub(crate) async fn first<T>(
@@ -78,67 +85,114 @@ impl Postgres {
         self.rows(sql, values).await?.iter().map(|row| read(&Row::Postgres(row))).collect()
     }
 
-    /// Reads, and once more on another connection if the first turns out to be broken.
+    /// Reads, and again on another connection for each that turns out to be broken: when a server is started anew, all
+    /// those of the pool are.
     async fn rows(
         &self,
         sql: &'static str,
         values: &[Value<'_>],
     ) -> Result<Vec<tokio_postgres::Row>, StoreError> {
-        match self.rows_once(sql, values).await {
-            Err(StoreError::Disconnected(_)) => self.rows_once(sql, values).await,
-            answered => answered,
+        let mut client = self.pool.get().await?;
+        for _ in 0..self.options.size {
+            match self.rows_on(&client, sql, values).await {
+                Err(StoreError::Disconnected(error)) => {
+                    tracing::debug!(error, "a connection of the pool was broken");
+                    discard(client);
+                    client = self.pool.get().await?;
+                }
+                answered => return self.kept_unless_in_doubt(client, answered).await,
+            }
         }
+        let answered = self.rows_on(&client, sql, values).await;
+        self.kept_unless_in_doubt(client, answered).await
     }
 
-    async fn rows_once(
+    async fn rows_on(
         &self,
+        client: &Object,
         sql: &'static str,
         values: &[Value<'_>],
     ) -> Result<Vec<tokio_postgres::Row>, StoreError> {
-        let client = self.pool.get().await?;
-        let answered = in_time(async {
-            if self.prepares {
+        self.in_time(async {
+            if self.options.prepares {
                 let statement = client.prepare_typed_cached(sql, &types(values)).await?;
                 Ok(client.query(&statement, &references(values)).await?)
             } else {
                 Ok(client.query_typed(sql, &typed(values)).await?)
             }
         })
-        .await;
-        if let Err(StoreError::TooSlow) = answered {
-            discard(client);
-        }
-        answered
+        .await
     }
 
-    /// Runs `work` in a transaction and commits it. That a connection of the pool is broken is known only once it is asked
-    /// for a transaction; then another one is.
+    /// Runs `work` in a transaction and commits it. A connection that breaks before the transaction has begun is replaced;
+    /// later nobody knows what was done. Whose caller goes away is rolled back before anyone else has the connection.
     pub(crate) async fn write<T: Send>(
         &self,
         work: impl for<'a, 't> FnOnce(&'a mut engine::Transaction<'t>) -> Work<'a, T> + Send,
     ) -> Result<T, StoreError> {
         let mut client = self.pool.get().await?;
-        let asked = in_time(async { Ok(client.batch_execute("").await?) }).await;
-        if let Err(error) = asked {
-            tracing::debug!(%error, "a connection of the pool was broken");
+        let outcome = self
+            .in_time(async {
+                let mut replacements = 0..self.options.size;
+                let begun = loop {
+                    let error = match client.transaction().await {
+                        Ok(begun) => break begun,
+                        Err(error) => StoreError::from(error),
+                    };
+                    if !matches!(error, StoreError::Disconnected(_)) || replacements.next().is_none() {
+                        return Err(error);
+                    }
+                    tracing::debug!(%error, "a connection of the pool was broken");
+                    let another = self.pool.get().await?;
+                    discard(std::mem::replace(&mut client, another));
+                };
+                let own = Transaction { transaction: begun, prepares: self.options.prepares };
+                let mut transaction = engine::Transaction::Postgres(own);
+                let result = work(&mut transaction).await?;
+                if let engine::Transaction::Postgres(own) = transaction {
+                    own.transaction.commit().await?;
+                }
+                Ok(result)
+            })
+            .await;
+        // A server still at work is not told to stop, as after a read: a commit that waits for a follower would be seen by
+        // others without being safe there. Without its connection, what has not come to the commit is rolled back.
+        if matches!(outcome, Err(StoreError::TooSlow | StoreError::Disconnected(_))) {
             discard(client);
-            client = self.pool.get().await?;
         }
-        let written = in_time(async {
-            let own = Transaction { transaction: client.transaction().await?, prepares: self.prepares };
-            let mut transaction = engine::Transaction::Postgres(own);
-            let result = work(&mut transaction).await?;
-            if let engine::Transaction::Postgres(own) = transaction {
-                own.transaction.commit().await?;
-            }
-            Ok(result)
-        })
-        .await;
-        if let Err(StoreError::TooSlow) = written {
-            discard(client);
-        }
-        written
+        outcome
     }
+
+    /// The outcome of a read. The connection goes back to the pool, unless it is broken or the server is still at work for it: then
+    /// that is told to stop.
+    async fn kept_unless_in_doubt<T>(
+        &self,
+        client: Object,
+        outcome: Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        match &outcome {
+            Err(StoreError::TooSlow) => {
+                let token = client.cancel_token();
+                let asked = token.cancel_query(self.connector.clone());
+                if tokio::time::timeout(CANCEL_TIMEOUT, asked).await.is_err() {
+                    tracing::debug!("the server cannot be asked to stop a statement");
+                }
+                discard(client);
+            }
+            Err(StoreError::Disconnected(_)) => discard(client),
+            _ => {}
+        }
+        outcome
+    }
+
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        tokio::time::timeout(self.options.answer_timeout, work).await.unwrap_or(Err(StoreError::TooSlow))
+    }
+}
+
+/// Closes a connection, for which the pool may make another one.
+fn discard(client: Object) {
+    drop(Object::take(client));
 }
 
 impl Transaction<'_> {
@@ -191,16 +245,6 @@ impl Transaction<'_> {
     async fn prepare(&self, sql: &'static str, values: &[Value<'_>]) -> Result<Statement, StoreError> {
         Ok(self.transaction.prepare_typed_cached(sql, &types(values)).await?)
     }
-}
-
-/// Closes a connection that has fallen silent: its server may be gone without a word, and the next to use it would wait
-/// as long in vain.
-fn discard(client: deadpool_postgres::Object) {
-    drop(deadpool_postgres::Object::take(client));
-}
-
-async fn in_time<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    tokio::time::timeout(STATEMENT_TIMEOUT, work).await.unwrap_or(Err(StoreError::TooSlow))
 }
 
 fn types(values: &[Value<'_>]) -> Vec<Type> {

@@ -6,6 +6,8 @@ mod reader;
 mod token_claims;
 mod tokens;
 
+use std::time::Duration;
+
 use countersign_auth::{ConfiguredKeys, Rules, UserIdField};
 use countersign_domain::PasswordPolicy;
 use countersign_http::{AllowedHosts, HeaderName, Renderer};
@@ -40,6 +42,8 @@ pub struct Config {
     pub database: DatabaseUrl,
     /// How connections to a PostgreSQL server are kept.
     pub pool: PoolOptions,
+    /// How long a server waits at the start for a database that cannot be reached.
+    pub start_wait: Duration,
     /// What signs, unless `SIGNING_KEY` does.
     pub secret_key: SecretKey,
     /// How tokens are made and read, and with which keys.
@@ -71,6 +75,7 @@ impl Config {
         let debug = reader.switch("DEBUG")?;
         let database = database(&reader, files)?;
         let pool = pool(&reader)?;
+        let start_wait = start_wait(&reader)?;
         let hashers = hashers(&reader)?;
         let policy = policy(&reader)?;
         let token_settings = token_settings(&reader)?;
@@ -90,6 +95,7 @@ impl Config {
         Ok(Self {
             database,
             pool,
+            start_wait,
             secret_key,
             keys,
             hashers,
@@ -110,6 +116,10 @@ fn database(reader: &Reader<'_>, files: Files) -> Result<DatabaseUrl, SettingErr
     let parsed = reader.text("DATABASE_URL")?.trim().parse();
     let database: DatabaseUrl =
         parsed.map_err(|error: DatabaseUrlError| refused("DATABASE_URL", &error.to_string()))?;
+    let database = match reader.optional_text("PGSSLROOTCERT")?.map(str::trim) {
+        None | Some("") => database,
+        Some(place) => database.or_root_certificates("PGSSLROOTCERT", place),
+    };
     let DatabaseUrl::Sqlite(path) = &database else { return Ok(database) };
     if files == Files::Existing && !path.exists() {
         let fix = "run this where the server runs, or set DATABASE_URL";
@@ -130,7 +140,15 @@ fn pool(reader: &Reader<'_>) -> Result<PoolOptions, SettingError> {
     if !(1..=1000).contains(&size) {
         return Err(refused("DATABASE_POOL_SIZE", fix));
     }
-    Ok(PoolOptions { size, prepares: reader.switch("DATABASE_PREPARED_STATEMENTS")? })
+    let prepares = reader.switch("DATABASE_PREPARED_STATEMENTS")?;
+    Ok(PoolOptions { size, prepares, ..PoolOptions::default() })
+}
+
+fn start_wait(reader: &Reader<'_>) -> Result<Duration, SettingError> {
+    let text = reader.text("DATABASE_START_WAIT")?.trim();
+    let wait = if text == "0" { Some(SignedDuration::ZERO) } else { parse_duration(text) };
+    wait.and_then(|wait| wait.try_into().ok())
+        .ok_or_else(|| refused("DATABASE_START_WAIT", "must be 0, or a time such as 30s or 2m"))
 }
 
 /// Warns of weak keys, or refuses them: `SECRET_KEY`, and a `SIGNING_KEY` that takes its place.

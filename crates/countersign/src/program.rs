@@ -1,17 +1,23 @@
 //! What every subcommand starts from: settings, the open store and the use-cases; and how it ends.
 
 use std::io::{IsTerminal, Write};
+use std::time::Duration;
 
 use countersign_auth::{
     Auth, Clock, Error as AuthError, KeyRing, KeyRingError, Rules, StartError, UserError,
 };
 use countersign_store::{Store, StoreError};
 use serde_json::Value;
+use tokio::time::Instant;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, Files};
 use crate::settings;
 use crate::sources::{Raw, SettingError, Sources};
+
+/// Between the first attempts to reach a database; it doubles each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
 /// Why a subcommand failed, in a sentence for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +81,27 @@ fn refuse_settings_that_are_no_text() -> Result<(), SettingError> {
 /// The use-cases on the configured database.
 pub async fn open(config: Config) -> Result<Auth, Failure> {
     let store = Store::open(&config.database, &config.pool).await?;
+    start(config, store).await
+}
+
+/// The same for a server, which waits for a database that cannot be reached yet.
+pub async fn open_patiently(config: Config) -> Result<Auth, Failure> {
+    let until = Instant::now() + config.start_wait;
+    let mut pause = FIRST_PAUSE;
+    let store = loop {
+        match Store::open(&config.database, &config.pool).await {
+            Err(error @ StoreError::Unreachable { .. }) if Instant::now() < until => {
+                tracing::warn!(%error, "trying again in {pause:?}");
+                tokio::time::sleep_until(until.min(Instant::now() + pause)).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            opened => break opened?,
+        }
+    };
+    start(config, store).await
+}
+
+async fn start(config: Config, store: Store) -> Result<Auth, Failure> {
     let django_peer = config.django_peer.unwrap_or_else(|| store.is_made_by_django());
     let rules = Rules { django_peer, ..config.rules };
     Ok(Auth::start(store, config.hashers, config.keys, config.policy, rules, Clock::System).await?)

@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::ServeArgs;
 use crate::config::{Config, Files};
-use crate::program::{Failure, block_on, configure, open, say};
+use crate::program::{Failure, block_on, configure, open_patiently, say};
 
 /// Serves until told to stop, then finishes the requests in flight.
 pub fn run(args: &ServeArgs) -> Result<(), Failure> {
@@ -18,8 +18,11 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     let greeting = Greeting::of(&config);
     let http = config.http.clone();
     block_on(async move {
-        let auth = open(config).await?;
         let mut signals = StopSignals::listen()?;
+        let auth = tokio::select! {
+            auth = open_patiently(config) => auth?,
+            () = signals.next() => return Ok(()),
+        };
         auth.key_ring().reseal().await?;
         let listener = TcpListener::bind(&address).await.map_err(|error| {
             Failure::Other(format!(

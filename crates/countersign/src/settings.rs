@@ -89,8 +89,21 @@ pub const SETTINGS: &[Setting] = &[
         "DATABASE_URL",
         "sqlite:countersign.sqlite3",
         "`sqlite:PATH`; the file is made if there is none. Or `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`, for a \
-         database that is there; several servers may share it.",
+         database that is there; several servers may share it. After `?` it takes `sslmode=`: `prefer` (default) encrypts \
+         where the server can, `require` always, `verify-ca` and `verify-full` know the server by its certificate, \
+         `disable` never.",
     )),
+    own(
+        "PGSSLROOTCERT",
+        "",
+        "The file of certificates (PEM) that PostgreSQL's has to come from, or `system` for those the machine trusts. \
+         `sslrootcert=` in `DATABASE_URL` goes before.",
+    ),
+    own(
+        "DATABASE_START_WAIT",
+        "30s",
+        "How long `serve` goes on trying at the start while PostgreSQL cannot be reached; `0` not at all.",
+    ),
     own("DATABASE_POOL_SIZE", "16", "Connections to PostgreSQL at the most, of each server."),
     own(
         "DATABASE_PREPARED_STATEMENTS",

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use crate::actors::{LOGIN, ME, PASSWORD, VERIFY, World};
+use crate::actors::{LOGIN, LOGOUT, ME, PASSWORD, VERIFY, World};
 
 const UNKNOWN_TOKEN: &str = r#"{"token":"x"}"#;
 
@@ -204,6 +204,22 @@ async fn chunks_of_nothing_are_no_body_and_need_no_type() {
     let answer = client.send(chunked(VERIFY) + "0\r\n\r\n").await.receive().await.is(400);
     assert_eq!(answer.json(), json!({"token": ["This field is required."]}));
     client.send(chunked(VERIFY) + "1\r\nx\r\n").await.receive().await.is(415);
+}
+
+#[tokio::test]
+async fn a_body_that_a_logout_does_not_need_comes_late_and_is_not_in_the_way_of_the_next_request() {
+    let world = World::new();
+    let ada = world.user("ada").await;
+    let server = Server::start(&world).await;
+    let mut client = server.client().await;
+    let head = format!(
+        "POST {LOGOUT} HTTP/1.1\r\nHost: auth.example\r\nAuthorization: Bearer {}\r\nContent-Length: 2\r\n\r\n",
+        ada.access
+    );
+    client.send(head).await;
+    tokio::task::yield_now().await;
+    client.send("{}").await.receive().await.is(200);
+    client.get(ME).await.is(401);
 }
 
 #[tokio::test]

@@ -27,7 +27,47 @@ pub struct Cluster {
     _keeper: Option<Child>,
 }
 
+/// What a cluster of a test's own has beside the usual.
+#[derive(Default)]
+pub struct Extras {
+    /// Lines of `postgresql.conf`.
+    pub settings: String,
+    /// All of `pg_hba.conf`, unless empty.
+    pub access: String,
+    /// Files beside them, by name.
+    pub files: Vec<(&'static str, String)>,
+}
+
 impl Cluster {
+    /// One for this test alone, which it may stop; none where there are no programs, and a loud word about it.
+    pub fn of_its_own(extras: &Extras) -> Option<&'static Self> {
+        if let Some(programs) = find_programs() {
+            return Some(Box::leak(Box::new(Self::start(&programs, extras))));
+        }
+        let word = "there is no PostgreSQL on this machine that could be started for a test.";
+        skipped(word);
+        None
+    }
+
+    /// Stops the server, whoever is connected.
+    pub fn stop(&self) {
+        self.control(&["-m", "fast", "stop"]);
+    }
+
+    /// Starts it again where it was.
+    pub fn start_again(&self) {
+        let log = self.directory().expect("it is ours").join("log");
+        self.control(&["-l", log.to_str().expect("it is UTF-8"), "start"]);
+    }
+
+    fn control(&self, arguments: &[&str]) {
+        let programs = find_programs().expect("they were found before");
+        let mut control = Command::new(programs.join("pg_ctl"));
+        control.arg("-D").arg(self.directory().expect("it is ours").join("data")).arg("-w").args(arguments);
+        control.current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        assert!(detach(&mut control).status().expect("pg_ctl can be run").success(), "{arguments:?}");
+    }
+
     /// The one of this test process; none, and a loud word about it, where there is no PostgreSQL.
     ///
     /// With `REQUIRE_POSTGRESQL=1` it is a failure to have none.
@@ -56,14 +96,12 @@ impl Cluster {
             return Some(Self::at(url));
         }
         if let Some(programs) = find_programs() {
-            return Some(Self::start(&programs));
+            return Some(Self::start(&programs, &Extras::default()));
         }
         let word = "there is no PostgreSQL on this machine. Install it (apt-get install postgresql), \
                     or set TEST_DATABASE_URL=postgresql://user:password@host:port/database of a server on which \
                     databases may be made and dropped.";
-        assert!(std::env::var_os("REQUIRE_POSTGRESQL").is_none_or(|required| required != "1"), "{word}");
-        // Not eprintln!, whose words are shown for failing tests only.
-        writeln!(std::io::stderr(), "\nPOSTGRESQL TESTS SKIPPED: {word}\n").expect("standard error is open");
+        skipped(word);
         None
     }
 
@@ -74,8 +112,8 @@ impl Cluster {
         Self { url, directory: None, databases: AtomicUsize::new(0), names, _keeper: None }
     }
 
-    fn start(programs: &Path) -> Self {
-        let started = (0..3).map(|_| Self::try_start(programs)).find(|started| match started {
+    fn start(programs: &Path, extras: &Extras) -> Self {
+        let started = (0..3).map(|_| Self::try_start(programs, extras)).find(|started| match started {
             // Somebody else took the port after we had found it free.
             Err(reason) => !reason.contains("could not bind"),
             Ok(_) => true,
@@ -87,13 +125,15 @@ impl Cluster {
         }
     }
 
-    fn try_start(programs: &Path) -> Result<Self, String> {
+    fn try_start(programs: &Path, extras: &Extras) -> Result<Self, String> {
         let port = TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())
             .map_err(|error| error.to_string())?
             .port();
         let mut keeper = Command::new("sh");
         keeper.args(["-c", KEEPER, "keeper"]).arg(programs).arg(port.to_string());
+        keeper.args([&extras.settings, &extras.access]);
+        keeper.args(extras.files.iter().flat_map(|(name, content)| [*name, content.as_str()]));
         // Standard error stays ours: whoever reads it to its end knows that the keeper has ended.
         keeper.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut keeper = detach(&mut keeper).spawn().map_err(|error| error.to_string())?;
@@ -112,13 +152,21 @@ impl Cluster {
     }
 }
 
+/// Says that tests are left out; where they must not be, that is a failure.
+pub fn skipped(word: &str) {
+    assert!(std::env::var_os("REQUIRE_POSTGRESQL").is_none_or(|required| required != "1"), "{word}");
+    // Not eprintln!, whose words are shown for failing tests only.
+    writeln!(std::io::stderr(), "\nPOSTGRESQL TESTS SKIPPED: {word}\n").expect("standard error is open");
+}
+
 /// Makes a cluster, says where, and removes it at the end of its standard input.
 ///
 /// A pipe is closed for us even when we are killed, during `initdb` as well. No signal reaches the keeper before.
 /// Nothing outlives a test, so that nothing has to be safe from a power cut, and files are in memory where that has
 /// a gigabyte to spare: a database is 300 of them, and one is made in 25 ms there against 250 ms on a slow disk.
 const KEEPER: &str = r#"
-programs=$1 port=$2
+programs=$1 port=$2 settings=$3 access=$4
+shift 4
 trap '' HUP INT PIPE TERM
 room=$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 { print $4 }')
 if [ "${room:-0}" -gt 1000000 ] 2>/dev/null; then memory=/dev/shm; fi
@@ -139,9 +187,19 @@ max_connections = 200
 fsync = off
 full_page_writes = off
 max_wal_size = 128MB
+$settings
 SETTINGS
+    if [ -n "$access" ]; then printf '%s\n' "$access" >"$directory/data/pg_hba.conf"; fi &&
     "$programs/pg_ctl" -D "$directory/data" -l "$directory/log" -w start
 }
+add_files() {
+    umask 077
+    while [ $# -gt 0 ]; do
+        printf '%s' "$2" >"$directory/$1"
+        shift 2
+    done
+}
+add_files "$@"
 if start >"$directory/output" 2>&1; then
     echo "ready $directory"
     cat >/dev/null
@@ -154,7 +212,7 @@ rm -rf "$directory"
 
 /// Out of reach of the terminal's signals, and as somebody else when we are root, as whom PostgreSQL does not run.
 #[cfg(unix)]
-fn detach(command: &mut Command) -> &mut Command {
+pub fn detach(command: &mut Command) -> &mut Command {
     use std::os::unix::process::CommandExt;
     let id = |arguments: &[&str]| -> Option<u32> {
         let output = Command::new("id").args(arguments).stderr(Stdio::null()).output().ok()?;
@@ -171,7 +229,7 @@ fn detach(command: &mut Command) -> &mut Command {
 
 /// No programs are found elsewhere.
 #[cfg(not(unix))]
-fn detach(command: &mut Command) -> &mut Command {
+pub fn detach(command: &mut Command) -> &mut Command {
     command
 }
 

@@ -44,7 +44,7 @@ fn what_would_lose_data_or_cannot_be_opened_is_refused() {
 fn a_server_is_told_without_its_password() {
     for (url, told) in [
         ("postgresql://ada:secret@db.example:5433/accounts", "postgresql://ada@db.example:5433/accounts"),
-        ("postgres://db.example/accounts?sslmode=disable", "postgresql://db.example/accounts"),
+        ("postgres://db.example/accounts?sslmode=disable", "postgresql://db.example:5432/accounts"),
     ] {
         let url: DatabaseUrl = url.parse().unwrap();
         assert_eq!(url.to_string(), told);
@@ -54,4 +54,16 @@ fn a_server_is_told_without_its_password() {
     assert!(
         error.to_string().starts_with("not a URL of PostgreSQL: ") && !error.to_string().contains("secret")
     );
+}
+
+#[test]
+fn what_is_about_encryption_is_read_as_libpq_reads_it() {
+    for mode in ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] {
+        let url = format!("postgresql://h/x?sslmode={mode}&application_name=a&sslrootcert=%2Fa%20b.pem");
+        assert_eq!(url.parse::<DatabaseUrl>().unwrap().to_string(), "postgresql://h:5432/x");
+    }
+    let error = "postgresql://ada:secret@h/x?sslmode=Require".parse::<DatabaseUrl>().unwrap_err();
+    assert_eq!(error, DatabaseUrlError::SslMode("Require".to_owned()));
+    assert!(error.to_string().contains("verify-full") && !error.to_string().contains("secret"));
+    assert!("postgresql://h/x?sslmde=require".parse::<DatabaseUrl>().is_err());
 }

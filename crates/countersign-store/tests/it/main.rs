@@ -9,13 +9,21 @@ mod cluster_life;
 #[cfg(test)]
 mod database_url;
 #[cfg(test)]
+mod encryption;
+#[cfg(test)]
+mod on_pgbouncer;
+#[cfg(test)]
 mod on_postgres;
 #[cfg(test)]
 mod on_sqlite;
 #[cfg(test)]
+mod outages;
+#[cfg(test)]
 mod place;
 #[cfg(test)]
 mod postgres_schema;
+#[cfg(test)]
+mod postgres_statements;
 #[cfg(test)]
 mod rows;
 #[cfg(test)]

@@ -14,16 +14,20 @@ const SOURCES: [&str; 6] = [
 ];
 const VERBS: [&str; 4] = ["SELECT ", "INSERT ", "UPDATE ", "DELETE "];
 
-/// The SQL texts in the sources, one line each.
-fn statements() -> Vec<String> {
+/// The SQL texts in the sources, one line each, with `*` for the columns of a user or a session.
+pub fn all_statements() -> Vec<String> {
     let columns = ["\", user_columns!(), \"", "\", session_columns!(), \""];
     let literals = SOURCES.iter().flat_map(|source| {
         let one_line = source.split_whitespace().collect::<Vec<_>>().join(" ");
         let joined = columns.iter().fold(one_line, |source, columns| source.replace(columns, "*"));
         joined.split('"').map(str::to_owned).collect::<Vec<_>>()
     });
-    let is_of_sqlite = |text: &String| !text.ends_with(" FOR UPDATE");
-    literals.filter(|text| VERBS.iter().any(|verb| text.starts_with(verb))).filter(is_of_sqlite).collect()
+    literals.filter(|text| VERBS.iter().any(|verb| text.starts_with(verb))).collect()
+}
+
+/// Those that SQLite runs.
+fn statements() -> Vec<String> {
+    all_statements().into_iter().filter(|text| !text.ends_with(" FOR UPDATE")).collect()
 }
 
 fn scans(connection: &Connection, sql: &str) -> bool {

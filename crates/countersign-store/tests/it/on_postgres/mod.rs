@@ -4,7 +4,7 @@
 mod adoption;
 #[path = "../contract/groups.rs"]
 mod groups;
-mod place;
+pub mod place;
 mod roles;
 #[path = "../contract/sessions.rs"]
 mod sessions;

@@ -16,6 +16,11 @@ impl Place {
         Some((Self(database), store))
     }
 
+    /// One that is there.
+    pub fn of(database: Database) -> Self {
+        Self(database)
+    }
+
     /// Rows as text as SQLite would show them: columns joined by `|`, NULL as `-`, booleans as numbers, times in UTC
     /// without an offset.
     pub fn rows(&self, sql: &str) -> Vec<String> {

@@ -49,6 +49,12 @@ fn each_bad_setting_is_refused_by_name_in_one_sentence() {
         ("AUTH_PASSWORD_VALIDATORS", "[{}]", "must be a list of"),
         ("AUTH_PASSWORD_VALIDATORS", "[", "must be a list of"),
         ("DATABASE_URL", "mysql://root:hunter2@db/x", "\"mysql\" is not a database"),
+        (
+            "DATABASE_URL",
+            "postgresql://ada:hunter2@db/x?sslmode=full",
+            "use disable, prefer, require, verify-ca",
+        ),
+        ("DATABASE_START_WAIT", "soon", "must be 0, or a time"),
         ("DATABASE_URL", "sqlite:", "needs the path of a file"),
         ("DATABASE_URL", "sqlite::memory:", "would forget every user"),
         ("DATABASE_URL", "sqlite:missing/countersign.sqlite3", "the directory missing does not exist"),

@@ -1,0 +1,16 @@
+//! The contract, through a PgBouncer in transaction mode, where connections of the server change hands with each
+//! transaction and statements have no names.
+
+mod bouncer;
+#[path = "../contract/groups.rs"]
+mod groups;
+mod place;
+mod races;
+#[path = "../contract/sessions.rs"]
+mod sessions;
+#[path = "../contract/signing_keys.rs"]
+mod signing_keys;
+#[path = "../contract/tokens.rs"]
+mod tokens;
+#[path = "../contract/users.rs"]
+mod users;

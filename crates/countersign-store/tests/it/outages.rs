@@ -1,0 +1,187 @@
+//! What an outage of PostgreSQL may do: errors while it lasts, and nothing after it.
+
+use std::time::{Duration, Instant};
+
+use countersign_store::{DatabaseUrl, PoolOptions, Store, StoreError};
+use tokio::net::TcpListener;
+
+use crate::cluster::{Cluster, Database, Extras};
+use crate::place::{person, token};
+
+const OF_THE_STORE: &str = "pid <> pg_backend_pid() AND datname = current_database()";
+
+/// Bounds that a test need not wait for.
+fn hasty() -> PoolOptions {
+    PoolOptions {
+        size: 3,
+        connect_timeout: Duration::from_millis(300),
+        answer_timeout: Duration::from_millis(600),
+        ..PoolOptions::default()
+    }
+}
+
+/// Bounds that a slow machine keeps too.
+fn few() -> PoolOptions {
+    PoolOptions { size: 3, ..PoolOptions::default() }
+}
+
+async fn open(database: &Database, options: &PoolOptions) -> Store {
+    Store::open(&database.url().parse().unwrap(), options).await.unwrap()
+}
+
+fn kill_all(database: &Database) {
+    database
+        .rows(&format!("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE {OF_THE_STORE}"));
+}
+
+/// Comes back when a statement of the store's waits for a lock.
+async fn until_one_waits(database: &Database) {
+    let held_up = format!("SELECT 1 FROM pg_stat_activity WHERE {OF_THE_STORE} AND wait_event_type = 'Lock'");
+    while database.rows(&held_up).is_empty() {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Another program's transaction that keeps everybody from changing users, until it is dropped.
+async fn lock_users(database: &Database) -> tokio_postgres::Client {
+    let (client, connection) = tokio_postgres::connect(&database.url(), tokio_postgres::NoTls).await.unwrap();
+    #[expect(clippy::disallowed_methods, reason = "it ends with its client")]
+    tokio::spawn(connection);
+    client.batch_execute("BEGIN; LOCK TABLE auth_user IN EXCLUSIVE MODE").await.unwrap();
+    client
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_were_killed_between_requests_are_replaced_without_a_word() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let database = cluster.database();
+    let store = open(&database, &few()).await;
+    for round in 0..5 {
+        let names = ["ada", "bob", "eve"].map(|name| format!("{name}{round}"));
+        let [ada, bob, eve] = names.each_ref().map(|name| store.insert_user(person(name)));
+        let (ada, bob, eve) = tokio::join!(ada, bob, eve);
+        assert!(ada.is_ok() && bob.is_ok() && eve.is_ok());
+        kill_all(&database);
+        if round % 2 == 0 {
+            assert!(store.username_exists(&names[0]).await.unwrap());
+        } else {
+            store.insert_user(person(&format!("joe{round}"))).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_killed_during_a_write_is_an_error_and_nothing_is_half_written() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let database = cluster.database();
+    let store = open(&database, &few()).await;
+    let ada = store.insert_user(person("ada")).await.unwrap();
+    store.record_token(token("one", Some(ada))).await.unwrap();
+    let lock = lock_users(&database).await;
+    let writing = {
+        let store = store.clone();
+        async move { store.delete_user(ada).await }
+    };
+    let killing = async {
+        until_one_waits(&database).await;
+        let held_up = format!("{OF_THE_STORE} AND wait_event_type = 'Lock'");
+        database
+            .rows(&format!("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE {held_up}"));
+    };
+    let (deleted, ()) = tokio::join!(writing, killing);
+    assert!(matches!(deleted, Err(StoreError::Disconnected(_))), "{deleted:?}");
+    drop(lock);
+    assert!(store.find_user(ada).await.unwrap().is_some());
+    assert_eq!(database.rows("SELECT jti FROM token_blacklist_outstandingtoken"), ["one"]);
+    store.delete_user(ada).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whose_caller_goes_away_is_rolled_back_before_the_connection_serves_another() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let database = cluster.database();
+    let store = open(&database, &PoolOptions { size: 1, ..PoolOptions::default() }).await;
+    let ada = store.insert_user(person("ada")).await.unwrap();
+    store.record_token(token("one", Some(ada))).await.unwrap();
+    let lock = lock_users(&database).await;
+    let hung_up = until_one_waits(&database);
+    tokio::select! {
+        deleted = store.delete_user(ada) => panic!("there is a lock: {deleted:?}"),
+        () = hung_up => {}
+    }
+    drop(lock);
+    store.insert_user(person("bob")).await.unwrap();
+    assert_eq!(database.rows("SELECT username FROM auth_user ORDER BY id"), ["ada", "bob"]);
+    assert_eq!(database.rows("SELECT jti FROM token_blacklist_outstandingtoken"), ["one"]);
+    let in_transaction = format!("SELECT state FROM pg_stat_activity WHERE {OF_THE_STORE}");
+    assert_eq!(database.rows(&in_transaction), ["idle"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_takes_too_long_is_stopped_on_the_server_as_well() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let database = cluster.database();
+    let store = open(&database, &hasty()).await;
+    let ada = store.insert_user(person("ada")).await.unwrap();
+    let lock = lock_users(&database).await;
+    let deleted = store.delete_user(ada).await;
+    assert!(matches!(deleted, Err(StoreError::TooSlow)), "{deleted:?}");
+    let waiting = format!("SELECT 1 FROM pg_stat_activity WHERE {OF_THE_STORE} AND wait_event_type = 'Lock'");
+    while !database.rows(&waiting).is_empty() {
+        tokio::task::yield_now().await;
+    }
+    drop(lock);
+    assert!(store.find_user(ada).await.unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_finds_no_connection_free_is_told_so_in_time() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let database = cluster.database();
+    let options = PoolOptions { size: 1, answer_timeout: Duration::from_secs(60), ..hasty() };
+    let store = open(&database, &options).await;
+    let ada = store.insert_user(person("ada")).await.unwrap();
+    let lock = lock_users(&database).await;
+    let starving = async {
+        until_one_waits(&database).await;
+        let read = store.find_user(ada).await;
+        assert!(matches!(read, Err(StoreError::TooSlow)), "{read:?}");
+        drop(lock);
+    };
+    let (deleted, ()) = tokio::join!(store.delete_user(ada), starving);
+    deleted.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_stops_is_an_error_and_one_that_starts_again_is_used() {
+    let Some(cluster) = Cluster::of_its_own(&Extras::default()) else { return };
+    let database = cluster.database();
+    let store = open(&database, &few()).await;
+    let ada = store.insert_user(person("ada")).await.unwrap();
+    for _ in 0..2 {
+        cluster.stop();
+        let began = Instant::now();
+        let read = store.find_user(ada).await;
+        let written = store.insert_user(person("bob")).await;
+        assert!(matches!(read, Err(StoreError::Disconnected(_))), "{read:?}");
+        let reason = written.unwrap_err().to_string();
+        assert!(reason.starts_with("the connection to the database broke"), "{reason}");
+        assert!(began.elapsed() < Duration::from_secs(5), "a server that is not there says so at once");
+        let opened = Store::open(&database.url().parse().unwrap(), &few()).await;
+        assert!(matches!(opened.err(), Some(StoreError::Unreachable { .. })));
+        cluster.start_again();
+        assert!(store.find_user(ada).await.unwrap().is_some());
+        store.record_token(token(&format!("{began:?}"), Some(ada))).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("postgresql://ada:a-secret@{}/accounts", listener.local_addr().unwrap());
+    let opened = Store::open(&url.parse::<DatabaseUrl>().unwrap(), &hasty()).await;
+    let Err(error @ StoreError::Unreachable { .. }) = opened else { panic!("it is not there") };
+    assert!(
+        error.to_string().ends_with("the database took too long") && !error.to_string().contains("secret")
+    );
+}

@@ -1,0 +1,50 @@
+//! The server and its PostgreSQL: what clients and the operator see when that is away.
+
+use super::{Installation, PASSWORD, until};
+use crate::cluster::{Cluster, Extras};
+
+const SECRET_KEY: &str = "0123456789abcdef0123456789abcdef";
+
+#[test]
+fn while_postgresql_is_away_answers_are_503_and_then_all_is_well_again() {
+    let Some(cluster) = Cluster::of_its_own(&Extras::default()) else { return };
+    let database = cluster.database();
+    let here = Installation::new().with("DATABASE_URL", database.url()).with("SECRET_KEY", SECRET_KEY);
+    let server = here.serve();
+    assert_eq!(server.anon().register("ada", PASSWORD).0, 201);
+    let tokens = server.anon().tokens("ada", PASSWORD);
+    cluster.stop();
+    assert_eq!(server.anon().register("bob", PASSWORD).0, 503);
+    assert_eq!(server.anon().login("ada", PASSWORD).0, 503);
+    assert_eq!(server.anon().refresh(&tokens), 503);
+    assert_eq!(server.anon().me(&tokens).0, 503);
+    let refusal = here.refusal(&["user", "show", "ada"]);
+    assert!(refusal.contains("cannot be reached"), "commands fail at once: {refusal}");
+    cluster.start_again();
+    assert_eq!(server.anon().me(&tokens).0, 200);
+    assert_eq!(server.anon().register("bob", PASSWORD).0, 201);
+    assert_eq!(server.anon().refresh(&tokens), 200);
+}
+
+#[test]
+fn a_server_that_starts_before_its_postgresql_waits_for_it() {
+    let Some(cluster) = Cluster::of_its_own(&Extras::default()) else { return };
+    let database = cluster.database();
+    let here = Installation::new().with("DATABASE_URL", database.url()).with("SECRET_KEY", SECRET_KEY);
+    cluster.stop();
+    std::thread::scope(|scope| {
+        let serving = scope.spawn(|| here.serve().anon().register("ada", PASSWORD).0);
+        until(|| here.log().contains("trying again in"));
+        cluster.start_again();
+        assert_eq!(serving.join().unwrap(), 201);
+    });
+}
+
+#[test]
+fn a_server_whose_postgresql_never_comes_says_so_and_ends() {
+    let here = Installation::new().with("DATABASE_URL", "postgresql://ada:a-secret@127.0.0.1:1/accounts");
+    let here = here.with("SECRET_KEY", SECRET_KEY).with("DATABASE_START_WAIT", "1s").with("LOG", "error");
+    let refusal = here.refusal(&["serve"]);
+    assert!(refusal.contains("postgresql://ada@127.0.0.1:1/accounts cannot be reached"), "{refusal}");
+    assert!(!refusal.contains("a-secret"));
+}
