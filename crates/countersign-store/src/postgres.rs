@@ -131,6 +131,7 @@ impl Postgres {
         work: impl for<'a, 't> FnOnce(&'a mut engine::Transaction<'t>) -> Work<'a, T> + Send,
     ) -> Result<T, StoreError> {
         let mut client = self.pool.get().await?;
+        let mut committing = false;
         let outcome = self
             .in_time(async {
                 let mut replacements = 0..self.options.size;
@@ -150,20 +151,22 @@ impl Postgres {
                 let mut transaction = engine::Transaction::Postgres(own);
                 let result = work(&mut transaction).await?;
                 if let engine::Transaction::Postgres(own) = transaction {
+                    committing = true;
                     own.transaction.commit().await?;
                 }
                 Ok(result)
             })
             .await;
-        // A server still at work is not told to stop, as after a read: a commit that waits for a follower would be seen by
-        // others without being safe there. Without its connection, what has not come to the commit is rolled back.
-        if matches!(outcome, Err(StoreError::TooSlow | StoreError::Disconnected(_))) {
+        // A server that is still at work for the commit is not told to stop: a commit that waits for a follower would be
+        // seen by others without being safe there.
+        if committing && matches!(outcome, Err(StoreError::TooSlow)) {
             discard(client);
+            return outcome;
         }
-        outcome
+        self.kept_unless_in_doubt(client, outcome).await
     }
 
-    /// The outcome of a read. The connection goes back to the pool, unless it is broken or the server is still at work for it: then
+    /// The outcome. The connection goes back to the pool, unless it is broken or the server is still at work for it: then
     /// that is told to stop.
     async fn kept_unless_in_doubt<T>(
         &self,

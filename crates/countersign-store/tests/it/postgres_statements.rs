@@ -79,6 +79,15 @@ async fn no_statement_scans_a_table_on_postgresql_but_those_that_are_for_all_of_
              ON c.id = p.content_type_id",
             "SELECT kid, algorithm, state, sealed, created_at, changed_at FROM countersign_key \
              ORDER BY created_at, kid",
+            // Of an adoption, which looks at everything once.
+            "SELECT o.id, o.expires_at > $2, b.id IS NOT NULL FROM token_blacklist_outstandingtoken AS o \
+             LEFT JOIN token_blacklist_blacklistedtoken AS b ON b.token_id = o.id WHERE o.id > $1 \
+             ORDER BY o.id LIMIT $3",
+            "SELECT app, name FROM django_migrations ORDER BY id",
+            // No index is worth it for the few rows that this table has.
+            "SELECT 1 FROM countersign_migration WHERE name = $1",
+            "SELECT count(*) FROM countersign_session",
+            "SELECT count(*) FROM countersign_key WHERE sealed IS NOT NULL",
         ]
     );
 }
