@@ -1,7 +1,10 @@
 //! `POST /user/api/token/blacklist/`: ends a refresh token.
 
+use http::StatusCode;
+
 use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, Field, object};
-use crate::error::Error;
+use crate::error::{Code, Error};
+use crate::operation::{EXAMPLE_TOKEN, Group, Operation, Shape};
 
 pub(crate) const ENDPOINT: Endpoint = Endpoint {
     name: "Token Blacklist",
@@ -9,7 +12,16 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
                   `rest_framework_simplejwt.token_blacklist` app installed.",
     method: EndpointMethod::Post,
     authentication: Authentication::Ignored,
-    fields: &[Field::text("refresh", "Refresh")],
+    fields: &[Field::text("refresh", "Refresh", EXAMPLE_TOKEN)],
+    operation: Operation {
+        group: Group::Tokens,
+        summary: "End a refresh token",
+        details: "Its session ends; access tokens run out.",
+        status: StatusCode::OK,
+        body: Shape::Object(&[]),
+        refusals: &[Code::TokenNotValid],
+        flags: &[],
+    },
     handle: |call| Box::pin(blacklist(call)),
 };
 

@@ -10,6 +10,7 @@ use http::{Method, StatusCode};
 
 use crate::body::Form;
 use crate::error::Error;
+use crate::operation::Operation;
 use crate::request::Fields;
 
 /// One endpoint. The names and descriptions are those that `OPTIONS` answers with.
@@ -20,6 +21,8 @@ pub(crate) struct Endpoint {
     pub(crate) authentication: Authentication,
     /// The form, in the order in which errors are reported.
     pub(crate) fields: &'static [Field],
+    /// What the documentation says of it.
+    pub(crate) operation: Operation,
     pub(crate) handle: for<'a> fn(Call<'a>) -> Answering<'a>,
 }
 
@@ -77,11 +80,13 @@ pub(crate) struct Field {
     pub(crate) label: &'static str,
     pub(crate) help_text: Option<&'static str>,
     pub(crate) max_length: Option<i64>,
+    /// For the documentation.
+    pub(crate) example: &'static str,
 }
 
 impl Field {
     /// A required text field without further limits.
-    pub(crate) const fn text(name: &'static str, label: &'static str) -> Self {
+    pub(crate) const fn text(name: &'static str, label: &'static str, example: &'static str) -> Self {
         Self {
             name,
             kind: "string",
@@ -90,6 +95,7 @@ impl Field {
             label,
             help_text: None,
             max_length: None,
+            example,
         }
     }
 }

@@ -1,15 +1,21 @@
 //! The only place where a refusal becomes a status, a code and a sentence. The words are Django REST Framework's and
 //! Simple JWT's.
 
+mod code;
+mod example;
+mod page;
+
 use countersign_auth::Error as AuthError;
 use countersign_domain::{Attribute, FieldError};
-use countersign_token::json::{ParseError, Value};
+use countersign_token::json::{Object, ParseError, Value};
 use countersign_token::{Kind, Refusal};
-use http::StatusCode;
 
-use crate::endpoint::{Answer, object};
+use crate::endpoint::object;
 use crate::request::BodyError;
 use crate::request::accept::NegotiationError;
+
+pub(crate) use code::Code;
+pub use page::page;
 
 /// Why a request is refused by an endpoint.
 #[derive(Debug, thiserror::Error)]
@@ -39,92 +45,105 @@ pub(crate) enum Error {
 /// Seconds after which a client that met an overloaded or unavailable server may try again.
 pub(crate) const RETRY_AFTER_SECS: u32 = 2;
 
-/// What the client is told, and whether in an endpoint's JSON or on Django's page for bad requests.
-pub(crate) enum Refused {
-    Answer(Answer),
-    BadRequestPage,
-}
+impl Error {
+    /// Which reason it is.
+    pub(crate) fn code(&self) -> Code {
+        match self {
+            Self::Auth(error) => auth_code(error),
+            Self::Body(BodyError::OverLimit(_)) | Self::BodyNotReceived => Code::BadRequest,
+            Self::Body(BodyError::UnsupportedMediaType(_)) => Code::UnsupportedMediaType,
+            Self::Body(_) | Self::Json(_) => Code::ParseError,
+            Self::NotAnObject("NoneType") => Code::NoData,
+            Self::NotAnObject(_) => Code::NotAnObject,
+            Self::TooManyLargeBodies => Code::ServiceUnavailable,
+            Self::Negotiation(NegotiationError::NotAcceptable) => Code::NotAcceptable,
+            Self::Negotiation(NegotiationError::UnknownFormat) => Code::UnknownFormat,
+            Self::MethodNotAllowed(_) => Code::MethodNotAllowed,
+            Self::NotAuthenticated => Code::NotAuthenticated,
+            Self::BadAuthorizationHeader => Code::BadAuthorizationHeader,
+        }
+    }
 
-impl From<Error> for Refused {
-    fn from(error: Error) -> Self {
-        let answer = match error {
-            Error::Auth(error) => auth_answer(error),
-            Error::Body(BodyError::OverLimit(_)) | Error::BodyNotReceived => return Self::BadRequestPage,
-            Error::Body(BodyError::UnsupportedMediaType(_)) => {
-                detail(StatusCode::UNSUPPORTED_MEDIA_TYPE, &error.to_string())
-            }
-            Error::Body(_) | Error::Json(_) => detail(StatusCode::BAD_REQUEST, &error.to_string()),
-            Error::NotAnObject("NoneType") => non_field("No data provided"),
-            Error::NotAnObject(kind) => {
+    /// The body that the client gets; `None` for Django's page for bad requests.
+    pub(crate) fn body(&self) -> Option<Object> {
+        Some(match self {
+            Self::Auth(error) => auth_body(error),
+            Self::Body(BodyError::OverLimit(_)) | Self::BodyNotReceived => return None,
+            Self::NotAnObject("NoneType") => non_field("No data provided"),
+            Self::NotAnObject(kind) => {
                 non_field(&format!("Invalid data. Expected a dictionary, but got {kind}."))
             }
-            Error::TooManyLargeBodies => overloaded(&error),
-            Error::Negotiation(NegotiationError::NotAcceptable) => {
-                detail(StatusCode::NOT_ACCEPTABLE, &error.to_string())
-            }
-            Error::Negotiation(NegotiationError::UnknownFormat) => {
-                detail(StatusCode::NOT_FOUND, &error.to_string())
-            }
-            Error::MethodNotAllowed(method) => {
-                detail(StatusCode::METHOD_NOT_ALLOWED, &format!("Method \"{method}\" not allowed."))
-            }
-            Error::NotAuthenticated => {
-                detail(StatusCode::UNAUTHORIZED, "Authentication credentials were not provided.")
-            }
-            Error::BadAuthorizationHeader => coded(
+            Self::TooManyLargeBodies => unavailable(),
+            Self::Body(_) | Self::Json(_) | Self::Negotiation(_) => detail(&self.to_string()),
+            Self::MethodNotAllowed(method) => detail(&format!("Method \"{method}\" not allowed.")),
+            Self::NotAuthenticated => detail("Authentication credentials were not provided."),
+            Self::BadAuthorizationHeader => coded(
                 "Authorization header must contain two space-delimited values",
                 "bad_authorization_header",
             ),
-        };
-        Self::Answer(answer)
+        })
+    }
+
+    /// Tells the operator, where it is the operator's to know.
+    pub(crate) fn log(&self) {
+        match self {
+            Self::Auth(AuthError::Store(error)) => tracing::error!(%error, "a request could not be served"),
+            // Anybody may bring these about as often as they like, so that they are no line of a log that is kept.
+            Self::Auth(AuthError::Overloaded | AuthError::KeysOutOfReach(_)) | Self::TooManyLargeBodies => {
+                tracing::debug!(reason = %self, "a request was turned away");
+            }
+            _ => {}
+        }
     }
 }
 
-fn auth_answer(error: AuthError) -> Answer {
+fn auth_code(error: &AuthError) -> Code {
     match error {
-        AuthError::Fields(fields) => {
-            let members = fields.iter().map(|(name, errors)| (*name, messages(errors)));
-            Answer { status: StatusCode::BAD_REQUEST, body: object(members).into() }
+        AuthError::Fields(_) => Code::Invalid,
+        AuthError::NoActiveAccount => Code::NoActiveAccount,
+        AuthError::NoActiveAccountForToken => Code::NoActiveAccountForToken,
+        AuthError::Token(_) => Code::TokenNotValid,
+        AuthError::VerifiedTokenBlacklisted => Code::TokenBlacklisted,
+        AuthError::BearerToken(_) => Code::BearerTokenNotValid,
+        AuthError::NoUserIdentification => Code::NoUserIdentification,
+        AuthError::UserNotFound => Code::UserNotFound,
+        AuthError::UserInactive => Code::UserInactive,
+        AuthError::PasswordChanged => Code::PasswordChanged,
+        AuthError::NoSession => Code::NoSession,
+        AuthError::SessionNotFound => Code::SessionNotFound,
+        AuthError::Overloaded | AuthError::KeysOutOfReach(_) | AuthError::Store(_) => {
+            Code::ServiceUnavailable
         }
-        AuthError::NoActiveAccount => {
-            detail(StatusCode::UNAUTHORIZED, "No active account found with the given credentials")
-        }
-        AuthError::NoActiveAccountForToken => {
-            detail(StatusCode::UNAUTHORIZED, "No active account found for the given token.")
-        }
+    }
+}
+
+fn auth_body(error: &AuthError) -> Object {
+    match error {
+        AuthError::Fields(fields) => object(fields.iter().map(|(name, errors)| (*name, messages(errors)))),
+        AuthError::NoActiveAccount => detail("No active account found with the given credentials"),
+        AuthError::NoActiveAccountForToken => detail("No active account found for the given token."),
         AuthError::Token(refusal) => coded(&refusal.to_string(), "token_not_valid"),
         AuthError::VerifiedTokenBlacklisted => non_field(&Refusal::Blacklisted.to_string()),
-        AuthError::BearerToken(refusals) => bearer_answer(&refusals),
+        AuthError::BearerToken(refusals) => bearer_body(refusals),
         AuthError::NoUserIdentification => {
             coded("Token contained no recognizable user identification", "token_not_valid")
         }
         AuthError::UserNotFound => coded("User not found", "user_not_found"),
         AuthError::UserInactive => coded("User is inactive", "user_inactive"),
         AuthError::PasswordChanged => coded("The user's password has been changed.", "password_changed"),
-        AuthError::NoSession => detail(
-            StatusCode::BAD_REQUEST,
-            "This token belongs to no session. Blacklist its refresh token to log out.",
-        ),
-        AuthError::SessionNotFound => detail(StatusCode::NOT_FOUND, "Not found."),
-        AuthError::Overloaded | AuthError::KeysOutOfReach(_) => overloaded(&error),
-        AuthError::Store(_) => {
-            tracing::error!(%error, "a request could not be served");
-            unavailable()
+        AuthError::NoSession => {
+            detail("This token belongs to no session. Blacklist its refresh token to log out.")
         }
+        AuthError::SessionNotFound => detail("Not found."),
+        AuthError::Overloaded | AuthError::KeysOutOfReach(_) | AuthError::Store(_) => unavailable(),
     }
 }
 
-/// Anybody may bring this about as often as they like, so that it is no line of a log that is kept.
-fn overloaded(reason: &dyn std::error::Error) -> Answer {
-    tracing::debug!(%reason, "a request was turned away");
-    unavailable()
+fn unavailable() -> Object {
+    detail("Service temporarily unavailable, try again later.")
 }
 
-fn unavailable() -> Answer {
-    detail(StatusCode::SERVICE_UNAVAILABLE, "Service temporarily unavailable, try again later.")
-}
-
-fn bearer_answer(refusals: &[(Kind, Refusal)]) -> Answer {
+fn bearer_body(refusals: &[(Kind, Refusal)]) -> Object {
     let tried = refusals.iter().map(|(kind, refusal)| {
         let members = [
             ("token_class", kind.class_name().into()),
@@ -133,26 +152,23 @@ fn bearer_answer(refusals: &[(Kind, Refusal)]) -> Answer {
         ];
         object(members).into()
     });
-    let body = object([
+    object([
         ("detail", "Given token not valid for any token type".into()),
         ("code", "token_not_valid".into()),
         ("messages", Value::Array(tried.collect())),
-    ]);
-    Answer { status: StatusCode::UNAUTHORIZED, body: body.into() }
+    ])
 }
 
-fn detail(status: StatusCode, sentence: &str) -> Answer {
-    Answer { status, body: object([("detail", sentence.into())]).into() }
+fn detail(sentence: &str) -> Object {
+    object([("detail", sentence.into())])
 }
 
-fn coded(sentence: &str, code: &str) -> Answer {
-    let body = object([("detail", sentence.into()), ("code", code.into())]);
-    Answer { status: StatusCode::UNAUTHORIZED, body: body.into() }
+fn coded(sentence: &str, code: &str) -> Object {
+    object([("detail", sentence.into()), ("code", code.into())])
 }
 
-fn non_field(sentence: &str) -> Answer {
-    let body = object([("non_field_errors", Value::Array(vec![sentence.into()]))]);
-    Answer { status: StatusCode::BAD_REQUEST, body: body.into() }
+fn non_field(sentence: &str) -> Object {
+    object([("non_field_errors", Value::Array(vec![sentence.into()]))])
 }
 
 fn messages(errors: &[FieldError]) -> Value {
@@ -196,5 +212,23 @@ fn attribute_name(attribute: Attribute) -> &'static str {
         Attribute::FirstName => "first name",
         Attribute::LastName => "last name",
         Attribute::Email => "email address",
+    }
+}
+
+/// The code of a refused field; Django's and Django REST Framework's own.
+fn field_code(error: &FieldError) -> &'static str {
+    match error {
+        FieldError::Required => "required",
+        FieldError::Null => "null",
+        FieldError::Blank => "blank",
+        FieldError::NotAString | FieldError::InvalidEmail | FieldError::InvalidUsername => "invalid",
+        FieldError::UsernameTaken => "unique",
+        FieldError::TooLong { .. } => "max_length",
+        FieldError::NullCharacters => "null_characters_not_allowed",
+        FieldError::Surrogate(_) => "surrogate_characters_not_allowed",
+        FieldError::TooSimilar(_) => "password_too_similar",
+        FieldError::TooShort { .. } => "password_too_short",
+        FieldError::TooCommon => "password_too_common",
+        FieldError::EntirelyNumeric => "password_entirely_numeric",
     }
 }

@@ -2,28 +2,30 @@
 
 use http::header::{CONTENT_TYPE, EXPECT, HOST, HeaderName};
 use http::request::Parts;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, Method};
+
+use crate::error::Code;
 
 /// The longest request line, as gunicorn has it; the answer beyond is 414.
 const MAX_REQUEST_LINE: usize = 4094;
 /// The longest header line, likewise; 431.
 const MAX_HEADER_LINE: usize = 8190;
 
-/// The status with which a head is refused, if it is.
-pub(crate) fn refused_by_server(head: &Parts) -> Option<StatusCode> {
+/// Why a head is refused, if it is.
+pub(crate) fn refused_by_server(head: &Parts) -> Option<Code> {
     let uri = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
     let request_line = head.method.as_str().len() + uri + " HTTP/1.1 ".len();
     // With ": " and the line's end, which count as well.
     let header_line =
         |(name, value): (&HeaderName, &http::HeaderValue)| name.as_str().len() + value.len() + 4;
     if is_odd(head.method.as_str()) || is_odd_target(head) || repeats_a_singleton(&head.headers) {
-        Some(StatusCode::BAD_REQUEST)
+        Some(Code::MalformedRequest)
     } else if request_line > MAX_REQUEST_LINE {
-        Some(StatusCode::URI_TOO_LONG)
+        Some(Code::RequestLineTooLong)
     } else if head.headers.iter().map(header_line).any(|length| length > MAX_HEADER_LINE) {
-        Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
+        Some(Code::HeaderTooLong)
     } else if expects_more_than_continue(&head.headers) {
-        Some(StatusCode::EXPECTATION_FAILED)
+        Some(Code::ExpectationFailed)
     } else {
         None
     }
@@ -61,7 +63,7 @@ mod tests {
 
     fn refused(request: http::request::Builder) -> Option<u16> {
         let (head, ()) = request.body(()).expect("the request is well-formed").into_parts();
-        refused_by_server(&head).map(|status| status.as_u16())
+        refused_by_server(&head).map(|code| code.status().as_u16())
     }
 
     #[test]

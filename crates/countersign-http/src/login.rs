@@ -1,11 +1,17 @@
 //! `POST /user/api/login/` and `/user/api/login/sliding/`: tokens for a name and a password.
 
 use countersign_auth::LoginOutcome;
+use http::StatusCode;
 
 use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, Field, object};
-use crate::error::Error;
+use crate::error::{Code, Error};
+use crate::operation::{Group, Kind, Member, Operation, Shape};
 
-const CREDENTIALS: &[Field] = &[Field::text("username", "Username"), Field::text("password", "Password")];
+const CREDENTIALS: &[Field] =
+    &[Field::text("username", "Username", "ada"), Field::text("password", "Password", "correct-horse-7")];
+
+pub(crate) const SLIDING_TOKEN: Shape =
+    Shape::Object(&[Member::new("token", Kind::Token, "Access and refresh token in one.")]);
 
 pub(crate) const ENDPOINT: Endpoint = Endpoint {
     name: "Login",
@@ -13,6 +19,18 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
     method: EndpointMethod::Post,
     authentication: Authentication::Ignored,
     fields: CREDENTIALS,
+    operation: Operation {
+        group: Group::Accounts,
+        summary: "Tokens for a name and a password",
+        details: "Begins a session.",
+        status: StatusCode::OK,
+        body: Shape::Object(&[
+            Member::new("refresh", Kind::Token, "For `token/refresh/`. Keep it safe."),
+            Member::new("access", Kind::Token, "For protected endpoints. Good for a few minutes."),
+        ]),
+        refusals: &[Code::NoActiveAccount],
+        flags: &[],
+    },
     handle: |call| Box::pin(log_in(call)),
 };
 
@@ -23,6 +41,15 @@ pub(crate) const SLIDING_ENDPOINT: Endpoint = Endpoint {
     method: EndpointMethod::Post,
     authentication: Authentication::Ignored,
     fields: CREDENTIALS,
+    operation: Operation {
+        group: Group::Accounts,
+        summary: "A sliding token for a name and a password",
+        details: "A sliding token is both access and refresh token; `AUTH_TOKEN_CLASSES` has to accept it.",
+        status: StatusCode::OK,
+        body: SLIDING_TOKEN,
+        refusals: &[Code::NoActiveAccount],
+        flags: &[],
+    },
     handle: |call| Box::pin(log_in_sliding(call)),
 };
 

@@ -1,7 +1,10 @@
 //! `POST /user/api/logout/` and `/user/api/logout/all/`: ending this session, or every one.
 
+use http::StatusCode;
+
 use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, object};
-use crate::error::Error;
+use crate::error::{Code, Error};
+use crate::operation::{Group, Kind, Member, Operation, Shape};
 
 pub(crate) const ENDPOINT: Endpoint = Endpoint {
     name: "Logout",
@@ -9,6 +12,15 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
     method: EndpointMethod::Post,
     authentication: Authentication::Required,
     fields: &[],
+    operation: Operation {
+        group: Group::Sessions,
+        summary: "End this session",
+        details: "A body is not looked at.",
+        status: StatusCode::OK,
+        body: Shape::Object(&[]),
+        refusals: &[Code::NoSession],
+        flags: &[],
+    },
     handle: |call| Box::pin(log_out(call)),
 };
 
@@ -18,6 +30,15 @@ pub(crate) const ALL_ENDPOINT: Endpoint = Endpoint {
     method: EndpointMethod::Post,
     authentication: Authentication::Required,
     fields: &[],
+    operation: Operation {
+        group: Group::Sessions,
+        summary: "End every session of the user",
+        details: "",
+        status: StatusCode::OK,
+        body: Shape::Object(&[Member::new("sessions", Kind::Integer(3), "How many have ended.")]),
+        refusals: &[Code::NoSession],
+        flags: &[("except_current", "Leave the session of this token.")],
+    },
     handle: |call| Box::pin(log_out_all(call)),
 };
 

@@ -2,9 +2,12 @@
 
 use std::future::ready;
 
+use http::StatusCode;
+
 use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod};
 use crate::error::Error;
-use crate::user_body::user_body;
+use crate::operation::{Group, Operation};
+use crate::user_body::{self, user_body};
 
 pub(crate) const ENDPOINT: Endpoint = Endpoint {
     name: "Me",
@@ -12,6 +15,15 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
     method: EndpointMethod::Get,
     authentication: Authentication::Required,
     fields: &[],
+    operation: Operation {
+        group: Group::Accounts,
+        summary: "Whose access token it is",
+        details: "",
+        status: StatusCode::OK,
+        body: user_body::SHAPE,
+        refusals: &[],
+        flags: &[],
+    },
     handle: |call| Box::pin(ready(me(&call))),
 };
 

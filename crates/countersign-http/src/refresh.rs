@@ -1,7 +1,11 @@
 //! `POST /user/api/token/refresh/` and `/user/api/token/refresh/sliding/`: a new token for one that is still good.
 
+use http::StatusCode;
+
 use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, Field, object};
-use crate::error::Error;
+use crate::error::{Code, Error};
+use crate::login::SLIDING_TOKEN;
+use crate::operation::{EXAMPLE_TOKEN, Group, Kind, Member, Operation, Shape};
 
 pub(crate) const ENDPOINT: Endpoint = Endpoint {
     name: "Token Refresh",
@@ -10,9 +14,29 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
     method: EndpointMethod::Post,
     authentication: Authentication::Ignored,
     fields: &[
-        Field::text("refresh", "Refresh"),
-        Field { required: false, read_only: true, ..Field::text("access", "Access") },
+        Field::text("refresh", "Refresh", EXAMPLE_TOKEN),
+        Field { required: false, read_only: true, ..Field::text("access", "Access", EXAMPLE_TOKEN) },
     ],
+    operation: Operation {
+        group: Group::Tokens,
+        summary: "An access token for a refresh token",
+        details: "With `ROTATE_REFRESH_TOKENS` the answer has a new refresh token too; with `BLACKLIST_AFTER_ROTATION` \
+                  the old one ends. Tabs that race, and a retry after a lost answer, get the same successor.",
+        status: StatusCode::OK,
+        body: Shape::Object(&[
+            Member::new("access", Kind::Token, "For protected endpoints."),
+            Member {
+                is_always_there: false,
+                ..Member::new(
+                    "refresh",
+                    Kind::Token,
+                    "Only with `ROTATE_REFRESH_TOKENS`: replaces the one sent.",
+                )
+            },
+        ]),
+        refusals: &[Code::TokenNotValid, Code::NoActiveAccountForToken],
+        flags: &[],
+    },
     handle: |call| Box::pin(refresh(call)),
 };
 
@@ -22,7 +46,16 @@ pub(crate) const SLIDING_ENDPOINT: Endpoint = Endpoint {
                   token's refresh period has not expired.",
     method: EndpointMethod::Post,
     authentication: Authentication::Ignored,
-    fields: &[Field::text("token", "Token")],
+    fields: &[Field::text("token", "Token", EXAMPLE_TOKEN)],
+    operation: Operation {
+        group: Group::Tokens,
+        summary: "A later sliding token for a sliding token",
+        details: "",
+        status: StatusCode::OK,
+        body: SLIDING_TOKEN,
+        refusals: &[Code::TokenNotValid],
+        flags: &[],
+    },
     handle: |call| Box::pin(refresh_sliding(call)),
 };
 

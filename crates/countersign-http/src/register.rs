@@ -4,7 +4,8 @@ use http::StatusCode;
 
 use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, Field};
 use crate::error::Error;
-use crate::user_body::user_body;
+use crate::operation::{Group, Operation};
+use crate::user_body::{self, user_body};
 
 pub(crate) const ENDPOINT: Endpoint = Endpoint {
     name: "Register",
@@ -12,20 +13,29 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
     method: EndpointMethod::Post,
     authentication: Authentication::Optional,
     fields: &[
-        Field { kind: "integer", required: false, read_only: true, ..Field::text("id", "ID") },
+        Field { kind: "integer", required: false, read_only: true, ..Field::text("id", "ID", "1") },
         Field {
             help_text: Some("Required. 150 characters or fewer. Letters, digits and @/./+/-/_ only."),
             max_length: Some(150),
-            ..Field::text("username", "Username")
+            ..Field::text("username", "Username", "ada")
         },
         Field {
             kind: "email",
             required: false,
             max_length: Some(254),
-            ..Field::text("email", "Email address")
+            ..Field::text("email", "Email address", "ada@example.com")
         },
-        Field { max_length: Some(128), ..Field::text("password", "Password") },
+        Field { max_length: Some(128), ..Field::text("password", "Password", "correct-horse-7") },
     ],
+    operation: Operation {
+        group: Group::Accounts,
+        summary: "Make an account",
+        details: "A password has to pass the validators of `AUTH_PASSWORD_VALIDATORS`.",
+        status: StatusCode::CREATED,
+        body: user_body::SHAPE,
+        refusals: &[],
+        flags: &[],
+    },
     handle: |call| Box::pin(register(call)),
 };
 

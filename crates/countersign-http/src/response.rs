@@ -12,7 +12,7 @@ use http_body_util::Full;
 
 use crate::api_page::api_page;
 use crate::endpoint::{Answer, Endpoint};
-use crate::error::RETRY_AFTER_SECS;
+use crate::error::{Code, RETRY_AFTER_SECS};
 use crate::request::accept::{Negotiated, Renderer};
 use crate::request::percent::encode_query;
 use crate::service::Settings;
@@ -58,19 +58,20 @@ pub(crate) fn render(
     }
 }
 
-/// Django's page for a status.
-pub(crate) fn page(status: StatusCode) -> Response<Full<Bytes>> {
+/// Django's page for a refusal.
+pub(crate) fn page(code: Code) -> Response<Full<Bytes>> {
+    let status = code.status();
     let (title, text) = match status {
         StatusCode::NOT_FOUND => ("Not Found", "The requested resource was not found on this server."),
         StatusCode::BAD_REQUEST => ("Bad Request (400)", ""),
         _ => (status.canonical_reason().unwrap_or("Error"), ""),
     };
-    finish(framed(status).header(CONTENT_TYPE, HTML), html_page(title, text))
+    finish(framed(status).header(CONTENT_TYPE, HTML).extension(code), html_page(title, text))
 }
 
 /// Django's answer for a host that is not allowed.
 pub(crate) fn bad_host() -> Response<Full<Bytes>> {
-    let mut response = page(StatusCode::BAD_REQUEST);
+    let mut response = page(Code::DisallowedHost);
     response.headers_mut().remove(X_FRAME_OPTIONS); // refused before Django's middleware for that header
     response
 }
@@ -99,8 +100,8 @@ pub(crate) fn framed(status: StatusCode) -> Builder {
 }
 
 /// The answer with its body.
-pub(crate) fn finish(head: Builder, body: String) -> Response<Full<Bytes>> {
-    head.body(Full::from(body)).expect("every header value above is visible ASCII")
+pub(crate) fn finish(head: Builder, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    head.body(Full::from(body.into())).expect("every header value above is visible ASCII")
 }
 
 fn html_page(title: &str, text: &str) -> String {

@@ -1,12 +1,14 @@
 //! Every path of the wire, on one page.
 
+use crate::document::Document;
 use crate::endpoint::Endpoint;
-use crate::{blacklist, jwks, login, logout, me, refresh, register, sessions, verify};
+use crate::{blacklist, docs, jwks, login, logout, me, refresh, register, sessions, verify};
 
 /// What stands for the part of a path that is the endpoint's argument: letters and digits.
-const ARGUMENT: &str = "{id}";
+pub(crate) const ARGUMENT: &str = "{id}";
 
-const ROUTES: [(&str, &Endpoint); 12] = [
+/// The API.
+pub(crate) const ENDPOINTS: [(&str, &Endpoint); 12] = [
     ("/user/api/register/", &register::ENDPOINT),
     ("/user/api/login/", &login::ENDPOINT),
     ("/user/api/login/sliding/", &login::SLIDING_ENDPOINT),
@@ -21,12 +23,18 @@ const ROUTES: [(&str, &Endpoint); 12] = [
     ("/user/api/sessions/{id}/", &sessions::ONE_ENDPOINT),
 ];
 
+/// What is no endpoint of the API.
+pub(crate) const DOCUMENTS: [&Document; 7] = {
+    let [page, style, script, swagger_style, swagger] = &docs::PAGES;
+    [&jwks::DOCUMENT, &docs::OPENAPI, page, style, script, swagger_style, swagger]
+};
+
 /// Where a request goes.
 pub(crate) enum Route<'a> {
     /// To an endpoint, with its argument (empty where the path has none).
     Endpoint(&'static Endpoint, &'a str),
-    /// To the public keys.
-    Jwks,
+    /// To a document.
+    Document(&'static Document),
     /// To the same path with a slash at its end (`APPEND_SLASH`).
     AppendSlash(String),
     /// Nowhere.
@@ -35,10 +43,7 @@ pub(crate) enum Route<'a> {
 
 /// Matches a percent-decoded path exactly: no folding of case, dots or slashes.
 pub(crate) fn find(path: &str) -> Route<'_> {
-    if path == jwks::PATH {
-        return Route::Jwks;
-    }
-    for (known, endpoint) in &ROUTES {
+    for (known, endpoint) in &ENDPOINTS {
         let known = known.trim_end_matches('/');
         let (argument, rest) = match known.strip_suffix(ARGUMENT) {
             None => ("", path.strip_prefix(known)),
@@ -47,6 +52,13 @@ pub(crate) fn find(path: &str) -> Route<'_> {
         match rest {
             Some("/") => return Route::Endpoint(endpoint, argument),
             Some("") => return Route::AppendSlash(format!("{path}/")),
+            _ => {}
+        }
+    }
+    for document in DOCUMENTS {
+        match document.path.strip_prefix(path) {
+            Some("") => return Route::Document(document),
+            Some("/") => return Route::AppendSlash(format!("{path}/")),
             _ => {}
         }
     }

@@ -9,20 +9,20 @@ use countersign_auth::{Auth, Caller};
 use countersign_domain::Client;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderName, USER_AGENT};
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response};
 use http_body_util::Full;
 use hyper::body::Body;
 
 use crate::body::{self, Form};
 use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, metadata};
-use crate::error::{Error, Refused};
+use crate::error::{Code, Error};
 use crate::head::refused_by_server;
 use crate::large_bodies::LargeBodies;
 use crate::request::accept::{Negotiated, Renderer, negotiate};
 use crate::request::host::AllowedHosts;
 use crate::request::{BodyError, Fields, header_text, parse_query, percent};
 use crate::routes::{Route, find};
-use crate::{bearer, jwks, response};
+use crate::{bearer, response};
 
 /// What stands for the header `Host` when a client sends none, whatever its version of HTTP: the name that a WSGI
 /// server would give.
@@ -67,8 +67,8 @@ impl Service {
         B: Body<Data = Bytes> + Unpin,
     {
         let (head, body) = request.into_parts();
-        if let Some(status) = refused_by_server(&head) {
-            return response::page(status);
+        if let Some(code) = refused_by_server(&head) {
+            return response::page(code);
         }
         let host = joined(&head.headers, &HOST);
         if !self.settings.allowed_hosts.permits(host.as_deref().unwrap_or(SERVER_NAME)) {
@@ -80,9 +80,9 @@ impl Service {
                 let asked = Asked { endpoint, argument, head: &head, peer };
                 self.answer_endpoint(&asked, body).await
             }
-            Route::Jwks => jwks::answer(&self.auth, &head),
+            Route::Document(document) => document.answer(&self.auth, &head),
             Route::AppendSlash(path) => response::redirect(&path, head.uri.query()),
-            Route::NotFound => response::page(StatusCode::NOT_FOUND),
+            Route::NotFound => response::page(Code::NotFound),
         }
     }
 
@@ -97,11 +97,17 @@ impl Service {
             }
             Err(error) => (Negotiated::compact_json(), Err(error)),
         };
-        let answer = match outcome.map_err(Refused::from) {
-            Ok(answer) | Err(Refused::Answer(answer)) => answer,
-            Err(Refused::BadRequestPage) => return response::page(StatusCode::BAD_REQUEST),
+        let render = |answer| response::render(asked.endpoint, &negotiated, &self.settings, &answer);
+        let error = match outcome {
+            Ok(answer) => return render(answer),
+            Err(error) => error,
         };
-        response::render(asked.endpoint, &negotiated, &self.settings, &answer)
+        error.log();
+        let code = error.code();
+        let Some(body) = error.body() else { return response::page(code) };
+        let mut response = render(Answer { status: code.status(), body: body.into() });
+        response.extensions_mut().insert(code);
+        response
     }
 
     /// The form of the answer, and the query string, which may name it.

@@ -2,10 +2,12 @@
 
 use countersign_domain::{EndReason, Session, SessionId};
 use countersign_token::json::Value;
+use http::StatusCode;
 use jiff::Timestamp;
 
 use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, object};
-use crate::error::Error;
+use crate::error::{Code, Error};
+use crate::operation::{Group, Kind, Member, Operation, Shape};
 
 pub(crate) const ENDPOINT: Endpoint = Endpoint {
     name: "Sessions",
@@ -13,6 +15,23 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
     method: EndpointMethod::Get,
     authentication: Authentication::Required,
     fields: &[],
+    operation: Operation {
+        group: Group::Sessions,
+        summary: "Where the user is logged in",
+        details: "The newest first, no more than a thousand.",
+        status: StatusCode::OK,
+        body: Shape::List(&[
+            Member::new("id", Kind::Text("8f0c2a5b5a3e4c0f9d1e2b3a4c5d6e7f"), ""),
+            Member::new("current", Kind::Boolean(true), "Whether the access token belongs to it."),
+            Member::new("created_at", Kind::Time("2026-01-01T12:00:00.123456Z"), "The login."),
+            Member::new("last_seen_at", Kind::Time("2026-01-01T12:34:00Z"), "To the minute."),
+            Member::new("expires_at", Kind::Time("2026-01-02T12:30:00Z"), "Later with each rotation."),
+            Member::new("address", Kind::TextOrNull("192.0.2.7"), "Of the connection at the login."),
+            Member::new("client", Kind::Text("Mozilla/5.0"), "`User-Agent` at the login."),
+        ]),
+        refusals: &[],
+        flags: &[],
+    },
     handle: |call| Box::pin(list(call)),
 };
 
@@ -22,6 +41,15 @@ pub(crate) const ONE_ENDPOINT: Endpoint = Endpoint {
     method: EndpointMethod::Delete,
     authentication: Authentication::Required,
     fields: &[],
+    operation: Operation {
+        group: Group::Sessions,
+        summary: "End one session of the user",
+        details: "",
+        status: StatusCode::NO_CONTENT,
+        body: Shape::Nothing,
+        refusals: &[Code::SessionNotFound],
+        flags: &[],
+    },
     handle: |call| Box::pin(end(call)),
 };
 

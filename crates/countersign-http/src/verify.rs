@@ -1,7 +1,10 @@
 //! `POST /user/api/token/verify/`: whether a token of any kind is good.
 
+use http::StatusCode;
+
 use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, Field, object};
-use crate::error::Error;
+use crate::error::{Code, Error};
+use crate::operation::{EXAMPLE_TOKEN, Group, Operation, Shape};
 
 pub(crate) const ENDPOINT: Endpoint = Endpoint {
     name: "Token Verify",
@@ -9,7 +12,16 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
                   information about a token's fitness for a particular use.",
     method: EndpointMethod::Post,
     authentication: Authentication::Ignored,
-    fields: &[Field::text("token", "Token")],
+    fields: &[Field::text("token", "Token", EXAMPLE_TOKEN)],
+    operation: Operation {
+        group: Group::Tokens,
+        summary: "Whether a token is good",
+        details: "Any kind of token. Says nothing of what the token may be used for.",
+        status: StatusCode::OK,
+        body: Shape::Object(&[]),
+        refusals: &[Code::TokenNotValid, Code::TokenBlacklisted],
+        flags: &[],
+    },
     handle: |call| Box::pin(verify(call)),
 };
 

@@ -1,6 +1,7 @@
 //! One request, one answer: rules that no single recorded exchange shows.
 
 mod bodies;
+mod documents;
 mod heads;
 mod jwks;
 mod large_bodies;

@@ -4,6 +4,7 @@
 //! those of another directory, and `CONFORMANCE_START` with `CONFORMANCE_HOOK` puts another server to the test.
 
 mod clock;
+mod described;
 mod differences;
 mod hooks;
 mod http_client;
@@ -20,6 +21,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
 use crate::cluster::Cluster;
+use described::Described;
 use differences::{Difference, Differences};
 use scenario::{Group, Scenario};
 use server::{Server, StartError, Subject};
@@ -66,7 +68,12 @@ fn replay_recordings(subject: &Subject, is_meant: impl Fn(&Scenario) -> bool) {
         .collect();
     let count = chosen.len();
 
-    let outcomes = replay_all(scenario::group(chosen), &differences, subject);
+    let described = match subject {
+        Subject::Program(_) => Some(Described::read().expect("the document can be read")),
+        Subject::Other { .. } => None,
+    };
+
+    let outcomes = replay_all(scenario::group(chosen), &differences, described.as_ref(), subject);
 
     let failures: Vec<String> = outcomes
         .iter()
@@ -86,7 +93,12 @@ fn subject() -> Subject {
     }
 }
 
-fn replay_all(groups: Vec<Group>, differences: &Differences, subject: &Subject) -> Vec<Outcome> {
+fn replay_all(
+    groups: Vec<Group>,
+    differences: &Differences,
+    described: Option<&Described>,
+    subject: &Subject,
+) -> Vec<Outcome> {
     let waiting = Mutex::new(VecDeque::from(groups));
     let outcomes = Mutex::new(Vec::new());
     let turn = Mutex::new(());
@@ -95,7 +107,7 @@ fn replay_all(groups: Vec<Group>, differences: &Differences, subject: &Subject) 
         for _ in 0..THREADS {
             scope.spawn(|| {
                 while let Some(group) = next() {
-                    let found = replay_group(&group, differences, subject, &turn);
+                    let found = replay_group(&group, differences, described, subject, &turn);
                     outcomes.lock().unwrap_or_else(PoisonError::into_inner).extend(found);
                 }
             });
@@ -109,6 +121,7 @@ fn replay_all(groups: Vec<Group>, differences: &Differences, subject: &Subject) 
 fn replay_group(
     group: &Group,
     differences: &Differences,
+    described: Option<&Described>,
     subject: &Subject,
     turn: &Mutex<()>,
 ) -> Vec<Outcome> {
@@ -125,7 +138,7 @@ fn replay_group(
             (Ok(_), Some(Difference::RefusesToStart(_))) => {
                 Err("the server starts, which differences.md denies".to_owned())
             }
-            (Ok(server), difference) => replay::replay(scenario, server, difference),
+            (Ok(server), difference) => replay::replay(scenario, server, difference, described),
         };
         let note = if scenario.note.is_empty() { String::new() } else { format!(" ({})", scenario.note) };
         outcomes.push((scenario.name.clone(), result.map_err(|reason| reason + &note)));

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::clock::unix_now;
+use super::described::Described;
 use super::differences::Difference;
 use super::http_client::{Answer, exchange};
 use super::matcher::Matcher;
@@ -16,9 +17,15 @@ use super::variables::Variables;
 
 /// Does what the scenario says. Fails at the first answer that is neither the recorded one nor announced in
 /// `difference`, and where an announced difference is not there.
-pub fn replay(scenario: &Scenario, server: &Server, difference: Option<&Difference>) -> Result<(), String> {
+pub fn replay(
+    scenario: &Scenario,
+    server: &Server,
+    difference: Option<&Difference>,
+    described: Option<&Described>,
+) -> Result<(), String> {
     let variables = Variables::default();
-    let mut replay = Replay { server, difference, variables, began: unix_now(), differing_steps: 0 };
+    let mut replay =
+        Replay { server, difference, described, variables, began: unix_now(), differing_steps: 0 };
     for (index, step) in scenario.given.iter().enumerate() {
         replay.step(step).map_err(|reason| format!("given[{index}]: {reason}"))?;
     }
@@ -34,6 +41,7 @@ pub fn replay(scenario: &Scenario, server: &Server, difference: Option<&Differen
 struct Replay<'a> {
     server: &'a Server,
     difference: Option<&'a Difference>,
+    described: Option<&'a Described>,
     variables: Variables,
     began: f64,
     differing_steps: usize,
@@ -78,6 +86,9 @@ impl Replay<'_> {
         capture: &BTreeMap<String, String>,
     ) -> Result<(), String> {
         let answer = exchange(self.server.address, request, &self.variables)?;
+        if let Some(described) = self.described {
+            described.check(request, &answer)?;
+        }
         let matcher = self.matcher(answer.sent, answer.received, true);
         match (matcher.answer(expected, &answer), self.difference) {
             (Ok(()), _) => {}

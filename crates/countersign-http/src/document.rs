@@ -1,0 +1,86 @@
+//! Documents for programs and browsers. They are no endpoints of the API: `Accept` and bearer tokens are not looked at.
+//! The original has nothing like them.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use bytes::Bytes;
+use countersign_auth::Auth;
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
+};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use http_body_util::Full;
+
+use crate::error::Code;
+use crate::response;
+
+const ALLOWED: HeaderValue = HeaderValue::from_static("GET, HEAD");
+/// Pages have their scripts, styles and pictures from here, and talk to nobody else.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+                      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// One document.
+pub(crate) struct Document {
+    pub(crate) path: &'static str,
+    /// Its name in the OpenAPI document.
+    pub(crate) name: &'static str,
+    pub(crate) summary: &'static str,
+    pub(crate) content_type: &'static str,
+    /// Whether the OpenAPI document lists it.
+    pub(crate) is_of_the_api: bool,
+    pub(crate) content: fn(&Auth) -> Content,
+}
+
+/// What is in a document.
+pub(crate) struct Content {
+    pub(crate) bytes: Bytes,
+    /// `Cache-Control`.
+    pub(crate) cache: String,
+    /// Compressed, which every browser can read.
+    pub(crate) is_gzip: bool,
+}
+
+impl Document {
+    /// The document, or that it is still the one that the client has.
+    pub(crate) fn answer(&self, auth: &Auth, head: &Parts) -> Response<Full<Bytes>> {
+        if head.method != Method::GET && head.method != Method::HEAD {
+            let mut refused = response::page(Code::MethodNotAllowed);
+            refused.headers_mut().insert(ALLOW, ALLOWED);
+            return refused;
+        }
+        let content = (self.content)(auth);
+        let tag = entity_tag(&content.bytes);
+        let is_known = knows(&head.headers, &tag);
+        let status = if is_known { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
+        let mut builder = response::framed(status).header(CACHE_CONTROL, content.cache).header(ETAG, tag);
+        if is_known {
+            return response::finish(builder, Bytes::new());
+        }
+        builder = builder.header(CONTENT_TYPE, self.content_type);
+        if content.is_gzip {
+            builder = builder.header(CONTENT_ENCODING, "gzip");
+        }
+        if self.content_type.starts_with("text/html") {
+            builder = builder.header(CONTENT_SECURITY_POLICY, POLICY);
+        }
+        response::finish(builder, content.bytes)
+    }
+}
+
+/// A tag that changes with the content. Who could choose two of one tag would have chosen our keys.
+fn entity_tag(bytes: &[u8]) -> String {
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    format!("\"{:016x}\"", hasher.finish())
+}
+
+/// Whether `If-None-Match` has this tag (RFC 9110 section 13.1.2), compared weakly: a cache on the way may have
+/// weakened it.
+fn knows(headers: &HeaderMap, tag: &str) -> bool {
+    let lines = headers.get_all(IF_NONE_MATCH).iter().filter_map(|line| line.to_str().ok());
+    lines
+        .flat_map(|line| line.split(','))
+        .map(str::trim)
+        .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
+}

@@ -1,0 +1,151 @@
+//! The OpenAPI 3.1 document, made of the route table and of what each endpoint declares. It describes the defaults.
+
+use countersign_token::json::{Object, Value};
+
+use crate::document::Document;
+use crate::endpoint::{Authentication, Endpoint, EndpointMethod, Field, object};
+use crate::operation::Group;
+use crate::routes::{ARGUMENT, DOCUMENTS, ENDPOINTS};
+
+mod answers;
+mod schemas;
+
+const ABOUT: &str = "Accounts, tokens and sessions, on the wire of Django REST Framework with Simple JWT.\n\n\
+    Log in, and send the access token as `Authorization: Bearer ACCESS`. When it is refused, refresh it once. \
+    Bodies may also be forms; answers are JSON, or a page where `Accept` asks for HTML.";
+
+/// The document.
+pub(crate) fn document() -> Value {
+    let tags = Group::ALL
+        .map(|group| object([("name", group.name().into()), ("description", group.about().into())]).into());
+    let info = [
+        ("title", "Countersign".into()),
+        ("version", env!("CARGO_PKG_VERSION").into()),
+        ("description", ABOUT.into()),
+        ("license", object([("name", "MIT".into()), ("identifier", "MIT".into())]).into()),
+    ];
+    object([
+        ("openapi", "3.1.0".into()),
+        ("info", object(info).into()),
+        ("servers", Value::Array(vec![object([("url", "/".into())]).into()])),
+        ("tags", Value::Array(tags.into())),
+        ("paths", paths().into()),
+        ("components", components().into()),
+    ])
+    .into()
+}
+
+fn paths() -> Object {
+    let endpoints = ENDPOINTS.iter().map(|&(path, endpoint)| (path, path_item(path, endpoint)));
+    let documents = DOCUMENTS.iter().filter(|document| document.is_of_the_api);
+    let documents = documents.map(|document| (document.path, document_item(document)));
+    object(endpoints.chain(documents))
+}
+
+fn components() -> Object {
+    let bearer = [("type", "http".into()), ("scheme", "bearer".into()), ("bearerFormat", "JWT".into())];
+    object([
+        ("schemas", schemas::of_refusals().into()),
+        ("securitySchemes", object([("bearer", object(bearer).into())]).into()),
+    ])
+}
+
+fn path_item(path: &str, endpoint: &Endpoint) -> Value {
+    let mut item = Object::default();
+    if path.contains(ARGUMENT) {
+        item.insert("parameters", Value::Array(vec![path_parameter()]));
+    }
+    let method = match endpoint.method {
+        EndpointMethod::Get => "get",
+        EndpointMethod::Post => "post",
+        EndpointMethod::Delete => "delete",
+    };
+    item.insert(method, operation(endpoint));
+    item.into()
+}
+
+fn operation(endpoint: &Endpoint) -> Value {
+    let about = &endpoint.operation;
+    let mut operation = object([
+        ("operationId", endpoint.name.to_ascii_lowercase().replace(' ', "_").into()),
+        ("tags", Value::Array(vec![about.group.name().into()])),
+        ("summary", about.summary.into()),
+    ]);
+    if !about.details.is_empty() {
+        operation.insert("description", about.details);
+    }
+    let flags = about.flags.iter().map(|&(name, meaning)| flag_parameter(name, meaning));
+    operation.insert("parameters", Value::Array(flags.chain([format_parameter()]).collect()));
+    if !endpoint.fields.is_empty() {
+        operation.insert("requestBody", request_body(endpoint.fields));
+    }
+    operation.insert("responses", answers::of_endpoint(endpoint));
+    let bearer = || object([("bearer", Value::Array(Vec::new()))]).into();
+    let security = match endpoint.authentication {
+        Authentication::Ignored => Vec::new(),
+        Authentication::Optional => vec![object([]).into(), bearer()],
+        Authentication::Required => vec![bearer()],
+    };
+    operation.insert("security", Value::Array(security));
+    operation.into()
+}
+
+fn document_item(document: &Document) -> Value {
+    let content = object([(document.content_type, object([("schema", object([]).into())]).into())]);
+    let answer = object([("description", document.summary.into()), ("content", content.into())]);
+    let operation = object([
+        ("operationId", document.name.into()),
+        ("tags", Value::Array(vec![Group::Server.name().into()])),
+        ("summary", document.summary.into()),
+        ("responses", answers::of_document(answer.into())),
+        ("security", Value::Array(Vec::new())),
+    ]);
+    object([("get", operation.into())]).into()
+}
+
+fn request_body(fields: &[Field]) -> Value {
+    let media = || object([("schema", schemas::of_fields(fields)), ("example", example(fields))]).into();
+    let content = object([
+        ("application/json", media()),
+        ("application/x-www-form-urlencoded", media()),
+        ("multipart/form-data", media()),
+    ]);
+    object([("required", true.into()), ("content", content.into())]).into()
+}
+
+fn example(fields: &[Field]) -> Value {
+    let sent = fields.iter().filter(|field| !field.read_only);
+    object(sent.map(|field| (field.name, field.example.into()))).into()
+}
+
+fn path_parameter() -> Value {
+    let schema = object([("type", "string".into()), ("pattern", "^[0-9A-Za-z]+$".into())]);
+    object([
+        ("name", "id".into()),
+        ("in", "path".into()),
+        ("required", true.into()),
+        ("schema", schema.into()),
+        ("example", "8f0c2a5b5a3e4c0f9d1e2b3a4c5d6e7f".into()),
+    ])
+    .into()
+}
+
+fn flag_parameter(name: &str, meaning: &str) -> Value {
+    query_parameter(name, meaning, &["", "1", "0"])
+}
+
+fn format_parameter() -> Value {
+    query_parameter("format", "The form of the answer, in place of `Accept`.", &["json", "api"])
+}
+
+fn query_parameter(name: &str, meaning: &str, values: &[&str]) -> Value {
+    let values = Value::Array(values.iter().map(|&value| value.into()).collect());
+    object([
+        ("name", name.into()),
+        ("in", "query".into()),
+        ("description", meaning.into()),
+        ("allowEmptyValue", true.into()),
+        ("schema", object([("type", "string".into()), ("enum", values)]).into()),
+    ])
+    .into()
+}

@@ -1,0 +1,140 @@
+//! What describes the server: the OpenAPI document, the pages to try it, and the files made of the same declarations.
+
+use countersign_http::{document_text, errors_page};
+use http::{Method, Request, Response};
+use http_body_util::{BodyExt, Full};
+use serde_json::Value;
+
+use crate::actors::World;
+
+async fn get(path: &str, headers: &[(&str, &str)]) -> Response<Full<bytes::Bytes>> {
+    ask(Method::GET, path, headers).await
+}
+
+async fn ask(method: Method, path: &str, headers: &[(&str, &str)]) -> Response<Full<bytes::Bytes>> {
+    let mut request = Request::builder().method(method).uri(path).header("host", "auth.example");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    World::new().service.answer(request.body(Full::default()).unwrap(), None).await
+}
+
+fn header<'a>(response: &'a Response<Full<bytes::Bytes>>, name: &str) -> &'a str {
+    response.headers().get(name).map_or("", |value| value.to_str().unwrap())
+}
+
+async fn body(response: Response<Full<bytes::Bytes>>) -> bytes::Bytes {
+    response.into_body().collect().await.unwrap().to_bytes()
+}
+
+fn document() -> Value {
+    serde_json::from_str(&document_text()).unwrap()
+}
+
+/// Each file that is made of declarations has to be what they say now.
+fn is_up_to_date(file: &str, text: &str) {
+    let path = format!("{}/../../docs/{file}", env!("CARGO_MANIFEST_DIR"));
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, text).unwrap();
+    }
+    let there = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(there == text, "run the tests once with UPDATE_DOCS=1 to write docs/{file} anew");
+}
+
+#[test]
+fn the_files_in_docs_are_what_the_declarations_say() {
+    is_up_to_date("openapi.json", &document_text());
+    is_up_to_date("errors.md", &errors_page());
+}
+
+#[tokio::test]
+async fn the_document_is_served_as_it_is_in_docs() {
+    let response = get("/openapi.json", &[]).await;
+    assert_eq!((response.status().as_u16(), header(&response, "content-type")), (200, "application/json"));
+    assert_eq!(body(response).await, document_text());
+}
+
+#[test]
+fn every_operation_has_an_example_and_says_what_it_can_refuse() {
+    let document = document();
+    let paths = document["paths"].as_object().unwrap();
+    assert!(paths.len() >= 14, "{:?}", paths.keys());
+    let operations = paths.iter().flat_map(|(path, item)| {
+        let methods = item.as_object().unwrap().iter().filter(|(name, _)| *name != "parameters");
+        methods.map(move |(method, operation)| (format!("{method} {path}"), operation))
+    });
+    for (name, operation) in operations {
+        let answers = operation["responses"].as_object().unwrap();
+        assert!(answers.keys().any(|status| status.starts_with('2')), "{name}");
+        assert!(answers.contains_key("400") && answers.contains_key("431"), "{name}");
+        if operation["security"][0]["bearer"].is_array() {
+            assert!(answers["401"].to_string().contains("not_authenticated"), "{name}");
+        }
+        if let Some(sent) = operation.get("requestBody") {
+            assert!(sent["content"]["application/json"]["example"].is_object(), "{name}");
+        }
+        for (status, answer) in answers {
+            let json = answer["content"].get("application/json");
+            let has_example = |json: &Value| json.get("example").is_some() || json.get("examples").is_some();
+            let is_document = !name.contains("/user/api/");
+            assert!(json.is_none_or(|json| is_document || has_example(json)), "{name} {status}");
+        }
+    }
+}
+
+#[test]
+fn no_two_operations_have_one_name() {
+    let document = document();
+    let text = document.to_string();
+    let mut names: Vec<&str> =
+        text.split("\"operationId\":\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let count = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!((names.len(), names.contains(&"token_refresh")), (count, true), "{names:?}");
+}
+
+#[tokio::test]
+async fn the_pages_come_from_here_alone() {
+    let page = get("/docs/", &[]).await;
+    assert_eq!(page.status(), 200);
+    let policy = header(&page, "content-security-policy").to_owned();
+    assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self';"), "{policy}");
+    assert!(!policy.contains("unsafe") && !policy.contains("http"), "{policy}");
+    let html = String::from_utf8(body(page).await.to_vec()).unwrap();
+    let parts = html
+        .split("src=\"")
+        .chain(html.split("rel=\"stylesheet\" href=\""))
+        .filter(|part| !part.starts_with('<'));
+    let parts: Vec<&str> =
+        parts.skip(1).filter_map(|part| part.split('"').next()).filter(|part| !part.contains(' ')).collect();
+    assert!(parts.contains(&"docs.js") && parts.contains(&"swagger-ui.css"), "{parts:?}");
+    for part in parts.iter().filter(|part| !part.starts_with('\n')) {
+        let response = get(&format!("/docs/{part}"), &[]).await;
+        assert_eq!(response.status(), 200, "{part}");
+        assert!(["text/javascript", "text/css"].contains(&header(&response, "content-type")), "{part}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_packed_is_sent_as_gzip_and_not_sent_again() {
+    let path = "/docs/swagger-ui-bundle.js";
+    let first = get(path, &[]).await;
+    assert_eq!(header(&first, "content-encoding"), "gzip");
+    let tag = header(&first, "etag").to_owned();
+    let bytes = body(first).await;
+    assert_eq!(bytes[..3], [0x1f, 0x8b, 8]);
+    let again = get(path, &[("if-none-match", &tag)]).await;
+    assert_eq!((again.status().as_u16(), body(again).await.len()), (304, 0));
+}
+
+#[tokio::test]
+async fn a_document_without_its_slash_redirects_and_one_with_a_slash_too_much_is_not_there() {
+    let response = get("/docs", &[]).await;
+    assert_eq!((response.status().as_u16(), header(&response, "location")), (301, "/docs/"));
+    for path in ["/docs/docs", "/openapi.json/", "/openapi", "/docs/swagger-ui.css.gz"] {
+        assert_eq!(get(path, &[]).await.status(), 404, "{path}");
+    }
+    let posted = ask(Method::POST, "/openapi.json", &[]).await;
+    assert_eq!((posted.status().as_u16(), header(&posted, "allow")), (405, "GET, HEAD"));
+}
