@@ -51,6 +51,9 @@ pub enum Error {
     /// `CHECK_REVOKE_TOKEN`: the password is not the one the token was issued under.
     #[error("the password has changed since the bearer token was issued")]
     PasswordChanged,
+    /// The bearer token is good, but its user lacks what is needed.
+    #[error("the user may not do this")]
+    PermissionDenied,
     /// Logout: the bearer token belongs to no session, so that there is none to end.
     #[error("the bearer token belongs to no session")]
     NoSession,

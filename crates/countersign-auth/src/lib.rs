@@ -3,6 +3,7 @@
 //! One file per use-case, each a method of [`Auth`]. What a use-case needs of the outside it is given: the store, the
 //! keys, the clock. It knows nothing of HTTP: a refusal is an [`Error`], and the HTTP crate finds the words.
 
+mod access;
 mod authenticate;
 mod blacklist;
 mod clock;
@@ -30,6 +31,7 @@ use countersign_token::{Claims, Kind, Refusal, Tokens, UserIdClaim};
 use jiff::{SignedDuration, Timestamp};
 use zeroize::Zeroizing;
 
+pub use access::Access;
 pub use authenticate::Caller;
 pub use clock::{Clock, ManualClock};
 pub use error::{Error, FieldErrors, StartError, Submitted};

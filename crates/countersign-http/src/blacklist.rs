@@ -12,6 +12,7 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
                   `rest_framework_simplejwt.token_blacklist` app installed.",
     method: EndpointMethod::Post,
     authentication: Authentication::Ignored,
+    negotiates: true,
     fields: &[Field::text("refresh", "Refresh", EXAMPLE_TOKEN)],
     operation: Operation {
         group: Group::Tokens,
@@ -20,7 +21,7 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
         status: StatusCode::OK,
         body: Shape::Object(&[]),
         refusals: &[Code::TokenNotValid],
-        flags: &[],
+        query: &[],
     },
     handle: |call| Box::pin(blacklist(call)),
 };

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use countersign_auth::{Auth, Caller, Submitted};
 use countersign_domain::Client;
 use countersign_token::json::{Object, Value};
-use http::{Method, StatusCode};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 
 use crate::body::Form;
 use crate::error::Error;
@@ -19,6 +19,8 @@ pub(crate) struct Endpoint {
     pub(crate) description: &'static str,
     pub(crate) method: EndpointMethod,
     pub(crate) authentication: Authentication,
+    /// Whether the client may choose the form of the answer; else it is JSON.
+    pub(crate) negotiates: bool,
     /// The form, in the order in which errors are reported.
     pub(crate) fields: &'static [Field],
     /// What the documentation says of it.
@@ -136,15 +138,21 @@ impl Call<'_> {
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) body: Value,
+    /// Headers beside those of every answer.
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Answer {
     pub(crate) fn ok(body: Value) -> Self {
-        Self { status: StatusCode::OK, body }
+        Self::with(StatusCode::OK, body)
     }
 
     pub(crate) fn no_content() -> Self {
-        Self { status: StatusCode::NO_CONTENT, body: Value::Null }
+        Self::with(StatusCode::NO_CONTENT, Value::Null)
+    }
+
+    pub(crate) fn with(status: StatusCode, body: Value) -> Self {
+        Self { status, body, headers: Vec::new() }
     }
 }
 

@@ -40,6 +40,8 @@ pub(crate) enum Error {
     NotAuthenticated,
     #[error("the authorization header is not two words")]
     BadAuthorizationHeader,
+    #[error("a proxy asks for what there is not")]
+    BadRequirement,
 }
 
 /// Seconds after which a client that met an overloaded or unavailable server may try again.
@@ -61,6 +63,7 @@ impl Error {
             Self::MethodNotAllowed(_) => Code::MethodNotAllowed,
             Self::NotAuthenticated => Code::NotAuthenticated,
             Self::BadAuthorizationHeader => Code::BadAuthorizationHeader,
+            Self::BadRequirement => Code::BadRequirement,
         }
     }
 
@@ -77,6 +80,9 @@ impl Error {
             Self::Body(_) | Self::Json(_) | Self::Negotiation(_) => detail(&self.to_string()),
             Self::MethodNotAllowed(method) => detail(&format!("Method \"{method}\" not allowed.")),
             Self::NotAuthenticated => detail("Authentication credentials were not provided."),
+            Self::BadRequirement => {
+                detail("Ask for group, permission, staff or superuser, each once and not empty.")
+            }
             Self::BadAuthorizationHeader => coded(
                 "Authorization header must contain two space-delimited values",
                 "bad_authorization_header",
@@ -109,6 +115,7 @@ fn auth_code(error: &AuthError) -> Code {
         AuthError::UserNotFound => Code::UserNotFound,
         AuthError::UserInactive => Code::UserInactive,
         AuthError::PasswordChanged => Code::PasswordChanged,
+        AuthError::PermissionDenied => Code::PermissionDenied,
         AuthError::NoSession => Code::NoSession,
         AuthError::SessionNotFound => Code::SessionNotFound,
         AuthError::Overloaded | AuthError::KeysOutOfReach(_) | AuthError::Store(_) => {
@@ -131,6 +138,7 @@ fn auth_body(error: &AuthError) -> Object {
         AuthError::UserNotFound => coded("User not found", "user_not_found"),
         AuthError::UserInactive => coded("User is inactive", "user_inactive"),
         AuthError::PasswordChanged => coded("The user's password has been changed.", "password_changed"),
+        AuthError::PermissionDenied => detail("You do not have permission to perform this action."),
         AuthError::NoSession => {
             detail("This token belongs to no session. Blacklist its refresh token to log out.")
         }

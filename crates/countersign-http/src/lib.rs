@@ -12,6 +12,7 @@ mod docs;
 mod document;
 mod endpoint;
 mod error;
+mod forward_auth;
 mod head;
 mod jwks;
 mod large_bodies;

@@ -18,6 +18,7 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
     description: "",
     method: EndpointMethod::Post,
     authentication: Authentication::Ignored,
+    negotiates: true,
     fields: CREDENTIALS,
     operation: Operation {
         group: Group::Accounts,
@@ -29,7 +30,7 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
             Member::new("access", Kind::Token, "For protected endpoints. Good for a few minutes."),
         ]),
         refusals: &[Code::NoActiveAccount],
-        flags: &[],
+        query: &[],
     },
     handle: |call| Box::pin(log_in(call)),
 };
@@ -40,6 +41,7 @@ pub(crate) const SLIDING_ENDPOINT: Endpoint = Endpoint {
                   prove the authentication of those credentials.",
     method: EndpointMethod::Post,
     authentication: Authentication::Ignored,
+    negotiates: true,
     fields: CREDENTIALS,
     operation: Operation {
         group: Group::Accounts,
@@ -48,7 +50,7 @@ pub(crate) const SLIDING_ENDPOINT: Endpoint = Endpoint {
         status: StatusCode::OK,
         body: SLIDING_TOKEN,
         refusals: &[Code::NoActiveAccount],
-        flags: &[],
+        query: &[],
     },
     handle: |call| Box::pin(log_in_sliding(call)),
 };

@@ -4,13 +4,14 @@ use http::StatusCode;
 
 use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, object};
 use crate::error::{Code, Error};
-use crate::operation::{Group, Kind, Member, Operation, Shape};
+use crate::operation::{Asked, Group, Kind, Member, Operation, Shape};
 
 pub(crate) const ENDPOINT: Endpoint = Endpoint {
     name: "Logout",
     description: "Ends the session that the access token belongs to.",
     method: EndpointMethod::Post,
     authentication: Authentication::Required,
+    negotiates: true,
     fields: &[],
     operation: Operation {
         group: Group::Sessions,
@@ -19,7 +20,7 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
         status: StatusCode::OK,
         body: Shape::Object(&[]),
         refusals: &[Code::NoSession],
-        flags: &[],
+        query: &[],
     },
     handle: |call| Box::pin(log_out(call)),
 };
@@ -29,6 +30,7 @@ pub(crate) const ALL_ENDPOINT: Endpoint = Endpoint {
     description: "Ends every session of the user; with ?except_current, but for this one.",
     method: EndpointMethod::Post,
     authentication: Authentication::Required,
+    negotiates: true,
     fields: &[],
     operation: Operation {
         group: Group::Sessions,
@@ -37,7 +39,7 @@ pub(crate) const ALL_ENDPOINT: Endpoint = Endpoint {
         status: StatusCode::OK,
         body: Shape::Object(&[Member::new("sessions", Kind::Integer(3), "How many have ended.")]),
         refusals: &[Code::NoSession],
-        flags: &[("except_current", "Leave the session of this token.")],
+        query: &[Asked::flag("except_current", "Leave the session of this token.")],
     },
     handle: |call| Box::pin(log_out_all(call)),
 };

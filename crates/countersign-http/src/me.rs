@@ -14,6 +14,7 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
     description: "",
     method: EndpointMethod::Get,
     authentication: Authentication::Required,
+    negotiates: true,
     fields: &[],
     operation: Operation {
         group: Group::Accounts,
@@ -22,7 +23,7 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
         status: StatusCode::OK,
         body: user_body::SHAPE,
         refusals: &[],
-        flags: &[],
+        query: &[],
     },
     handle: |call| Box::pin(ready(me(&call))),
 };

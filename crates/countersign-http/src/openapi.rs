@@ -4,7 +4,7 @@ use countersign_token::json::{Object, Value};
 
 use crate::document::Document;
 use crate::endpoint::{Authentication, Endpoint, EndpointMethod, Field, object};
-use crate::operation::Group;
+use crate::operation::{Asked, Group};
 use crate::routes::{ARGUMENT, DOCUMENTS, ENDPOINTS};
 
 mod answers;
@@ -13,6 +13,13 @@ mod schemas;
 const ABOUT: &str = "Accounts, tokens and sessions, on the wire of Django REST Framework with Simple JWT.\n\n\
     Log in, and send the access token as `Authorization: Bearer ACCESS`. When it is refused, refresh it once. \
     Bodies may also be forms; answers are JSON, or a page where `Accept` asks for HTML.";
+
+/// What every endpoint that lets the client choose takes.
+const FORMAT: Asked = Asked {
+    name: "format",
+    meaning: "The form of the answer, in place of `Accept`.",
+    values: &["json", "api"],
+};
 
 /// The document.
 pub(crate) fn document() -> Value {
@@ -74,8 +81,9 @@ fn operation(endpoint: &Endpoint) -> Value {
     if !about.details.is_empty() {
         operation.insert("description", about.details);
     }
-    let flags = about.flags.iter().map(|&(name, meaning)| flag_parameter(name, meaning));
-    operation.insert("parameters", Value::Array(flags.chain([format_parameter()]).collect()));
+    let format = endpoint.negotiates.then_some(&FORMAT);
+    let query = about.query.iter().chain(format).map(query_parameter).collect();
+    operation.insert("parameters", Value::Array(query));
     if !endpoint.fields.is_empty() {
         operation.insert("requestBody", request_body(endpoint.fields));
     }
@@ -130,22 +138,17 @@ fn path_parameter() -> Value {
     .into()
 }
 
-fn flag_parameter(name: &str, meaning: &str) -> Value {
-    query_parameter(name, meaning, &["", "1", "0"])
-}
-
-fn format_parameter() -> Value {
-    query_parameter("format", "The form of the answer, in place of `Accept`.", &["json", "api"])
-}
-
-fn query_parameter(name: &str, meaning: &str, values: &[&str]) -> Value {
-    let values = Value::Array(values.iter().map(|&value| value.into()).collect());
+fn query_parameter(asked: &Asked) -> Value {
+    let mut schema = object([("type", "string".into())]);
+    if !asked.values.is_empty() {
+        schema.insert("enum", Value::Array(asked.values.iter().map(|&value| value.into()).collect()));
+    }
     object([
-        ("name", name.into()),
+        ("name", asked.name.into()),
         ("in", "query".into()),
-        ("description", meaning.into()),
+        ("description", asked.meaning.into()),
         ("allowEmptyValue", true.into()),
-        ("schema", object([("type", "string".into()), ("enum", values)]).into()),
+        ("schema", schema.into()),
     ])
     .into()
 }

@@ -23,8 +23,16 @@ pub(crate) struct Operation {
     pub(crate) body: Shape,
     /// Why it may refuse, beyond what [`Endpoint::refusals`] adds.
     pub(crate) refusals: &'static [Code],
-    /// What its query may ask for by name, and what that means.
-    pub(crate) flags: &'static [(&'static str, &'static str)],
+    /// What its query may ask for.
+    pub(crate) query: &'static [Asked],
+}
+
+/// A name in a query.
+pub(crate) struct Asked {
+    pub(crate) name: &'static str,
+    pub(crate) meaning: &'static str,
+    /// The values that it takes; any text, if there are none.
+    pub(crate) values: &'static [&'static str],
 }
 
 /// Groups of endpoints.
@@ -88,6 +96,13 @@ impl Group {
             Self::Sessions => "See where a user is logged in, and end that.",
             Self::Server => "The server itself.",
         }
+    }
+}
+
+impl Asked {
+    /// One that is there or not: `?name`.
+    pub(crate) const fn flag(name: &'static str, meaning: &'static str) -> Self {
+        Self { name, meaning, values: &["", "1", "0"] }
     }
 }
 

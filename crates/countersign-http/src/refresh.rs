@@ -13,6 +13,7 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
                   token if the refresh token is valid.",
     method: EndpointMethod::Post,
     authentication: Authentication::Ignored,
+    negotiates: true,
     fields: &[
         Field::text("refresh", "Refresh", EXAMPLE_TOKEN),
         Field { required: false, read_only: true, ..Field::text("access", "Access", EXAMPLE_TOKEN) },
@@ -35,7 +36,7 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
             },
         ]),
         refusals: &[Code::TokenNotValid, Code::NoActiveAccountForToken],
-        flags: &[],
+        query: &[],
     },
     handle: |call| Box::pin(refresh(call)),
 };
@@ -46,6 +47,7 @@ pub(crate) const SLIDING_ENDPOINT: Endpoint = Endpoint {
                   token's refresh period has not expired.",
     method: EndpointMethod::Post,
     authentication: Authentication::Ignored,
+    negotiates: true,
     fields: &[Field::text("token", "Token", EXAMPLE_TOKEN)],
     operation: Operation {
         group: Group::Tokens,
@@ -54,7 +56,7 @@ pub(crate) const SLIDING_ENDPOINT: Endpoint = Endpoint {
         status: StatusCode::OK,
         body: SLIDING_TOKEN,
         refusals: &[Code::TokenNotValid],
-        flags: &[],
+        query: &[],
     },
     handle: |call| Box::pin(refresh_sliding(call)),
 };

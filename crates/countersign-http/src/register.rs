@@ -12,6 +12,7 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
     description: "",
     method: EndpointMethod::Post,
     authentication: Authentication::Optional,
+    negotiates: true,
     fields: &[
         Field { kind: "integer", required: false, read_only: true, ..Field::text("id", "ID", "1") },
         Field {
@@ -34,7 +35,7 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
         status: StatusCode::CREATED,
         body: user_body::SHAPE,
         refusals: &[],
-        flags: &[],
+        query: &[],
     },
     handle: |call| Box::pin(register(call)),
 };
@@ -42,5 +43,5 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
 async fn register(call: Call<'_>) -> Result<Answer, Error> {
     let user =
         call.auth.register(call.field("username"), call.field("email"), call.field("password")).await?;
-    Ok(Answer { status: StatusCode::CREATED, body: user_body(&user) })
+    Ok(Answer::with(StatusCode::CREATED, user_body(&user)))
 }

@@ -35,12 +35,15 @@ pub(crate) fn render(
     if answer.status == StatusCode::SERVICE_UNAVAILABLE {
         head = head.header(RETRY_AFTER, RETRY_AFTER_SECS);
     }
+    for (name, value) in &answer.headers {
+        head = head.header(name, value);
+    }
     match negotiated.renderer {
         Renderer::Api if answer.status == StatusCode::NO_CONTENT => {
             finish(head.header(VARY, "Accept, Cookie"), String::new())
         }
         Renderer::Json => {
-            if settings.renderers.len() > 1 {
+            if endpoint.negotiates && settings.renderers.len() > 1 {
                 head = head.header(VARY, "Accept");
             }
             if answer.status == StatusCode::NO_CONTENT {

@@ -2,13 +2,13 @@
 
 use crate::document::Document;
 use crate::endpoint::Endpoint;
-use crate::{blacklist, docs, jwks, login, logout, me, refresh, register, sessions, verify};
+use crate::{blacklist, docs, forward_auth, jwks, login, logout, me, refresh, register, sessions, verify};
 
 /// What stands for the part of a path that is the endpoint's argument: letters and digits.
 pub(crate) const ARGUMENT: &str = "{id}";
 
 /// The API.
-pub(crate) const ENDPOINTS: [(&str, &Endpoint); 12] = [
+pub(crate) const ENDPOINTS: [(&str, &Endpoint); 13] = [
     ("/user/api/register/", &register::ENDPOINT),
     ("/user/api/login/", &login::ENDPOINT),
     ("/user/api/login/sliding/", &login::SLIDING_ENDPOINT),
@@ -21,6 +21,7 @@ pub(crate) const ENDPOINTS: [(&str, &Endpoint); 12] = [
     ("/user/api/logout/all/", &logout::ALL_ENDPOINT),
     ("/user/api/sessions/", &sessions::ENDPOINT),
     ("/user/api/sessions/{id}/", &sessions::ONE_ENDPOINT),
+    ("/auth/verify", &forward_auth::ENDPOINT),
 ];
 
 /// What is no endpoint of the API.
@@ -44,13 +45,13 @@ pub(crate) enum Route<'a> {
 /// Matches a percent-decoded path exactly: no folding of case, dots or slashes.
 pub(crate) fn find(path: &str) -> Route<'_> {
     for (known, endpoint) in &ENDPOINTS {
-        let known = known.trim_end_matches('/');
+        let (known, end) = known.strip_suffix('/').map_or((*known, ""), |known| (known, "/"));
         let (argument, rest) = match known.strip_suffix(ARGUMENT) {
             None => ("", path.strip_prefix(known)),
             Some(before) => split_argument(path, before),
         };
         match rest {
-            Some("/") => return Route::Endpoint(endpoint, argument),
+            Some(rest) if rest == end => return Route::Endpoint(endpoint, argument),
             Some("") => return Route::AppendSlash(format!("{path}/")),
             _ => {}
         }

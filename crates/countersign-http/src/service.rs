@@ -90,7 +90,7 @@ impl Service {
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let (negotiated, outcome) = match self.negotiate(asked.head) {
+        let (negotiated, outcome) = match self.negotiate(asked.endpoint, asked.head) {
             Ok((negotiated, query)) => {
                 let outcome = self.call(asked, &query, body).await;
                 (negotiated, outcome)
@@ -105,16 +105,19 @@ impl Service {
         error.log();
         let code = error.code();
         let Some(body) = error.body() else { return response::page(code) };
-        let mut response = render(Answer { status: code.status(), body: body.into() });
+        let mut response = render(Answer::with(code.status(), body.into()));
         response.extensions_mut().insert(code);
         response
     }
 
     /// The form of the answer, and the query string, which may name it.
-    fn negotiate(&self, head: &Parts) -> Result<(Negotiated, Fields), Error> {
+    fn negotiate(&self, endpoint: &Endpoint, head: &Parts) -> Result<(Negotiated, Fields), Error> {
         let content_type = head.headers.get(CONTENT_TYPE).map(|value| header_text(value.as_bytes()));
         let query = head.uri.query().unwrap_or_default().as_bytes();
         let fields = parse_query(content_type.as_deref(), query).map_err(BodyError::from)?;
+        if !endpoint.negotiates {
+            return Ok((Negotiated::compact_json(), fields));
+        }
         let accept = joined(&head.headers, &ACCEPT).map(|value| header_text(&value));
         let negotiated = negotiate(accept.as_deref(), fields.find_text("format"), &self.settings.renderers)?;
         Ok((negotiated, fields))

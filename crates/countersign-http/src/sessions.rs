@@ -14,6 +14,7 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
     description: "The sessions of the user, the newest first.",
     method: EndpointMethod::Get,
     authentication: Authentication::Required,
+    negotiates: true,
     fields: &[],
     operation: Operation {
         group: Group::Sessions,
@@ -30,7 +31,7 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
             Member::new("client", Kind::Text("Mozilla/5.0"), "`User-Agent` at the login."),
         ]),
         refusals: &[],
-        flags: &[],
+        query: &[],
     },
     handle: |call| Box::pin(list(call)),
 };
@@ -40,6 +41,7 @@ pub(crate) const ONE_ENDPOINT: Endpoint = Endpoint {
     description: "Ends a session of the user.",
     method: EndpointMethod::Delete,
     authentication: Authentication::Required,
+    negotiates: true,
     fields: &[],
     operation: Operation {
         group: Group::Sessions,
@@ -48,7 +50,7 @@ pub(crate) const ONE_ENDPOINT: Endpoint = Endpoint {
         status: StatusCode::NO_CONTENT,
         body: Shape::Nothing,
         refusals: &[Code::SessionNotFound],
-        flags: &[],
+        query: &[],
     },
     handle: |call| Box::pin(end(call)),
 };

@@ -12,6 +12,7 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
                   information about a token's fitness for a particular use.",
     method: EndpointMethod::Post,
     authentication: Authentication::Ignored,
+    negotiates: true,
     fields: &[Field::text("token", "Token", EXAMPLE_TOKEN)],
     operation: Operation {
         group: Group::Tokens,
@@ -20,7 +21,7 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
         status: StatusCode::OK,
         body: Shape::Object(&[]),
         refusals: &[Code::TokenNotValid, Code::TokenBlacklisted],
-        flags: &[],
+        query: &[],
     },
     handle: |call| Box::pin(verify(call)),
 };

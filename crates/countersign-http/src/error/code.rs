@@ -94,6 +94,12 @@ codes! {
     PasswordChanged: "password_changed", UNAUTHORIZED,
         "With `CHECK_REVOKE_TOKEN`: the password was changed after the bearer token was made.",
         "Forget the tokens, and show the login.";
+    PermissionDenied: "permission_denied", FORBIDDEN,
+        "The bearer token is good, but its user is not in the group, lacks the permission, or is not staff.",
+        "Tell the user; a new token does not help.";
+    BadRequirement: "bad_requirement", BAD_REQUEST,
+        "A proxy asks for something that there is not, for something twice, or for nothing by name.",
+        "Correct the proxy's configuration.";
     NoSession: "no_session", BAD_REQUEST,
         "The bearer token belongs to no session that could be ended, because a Django made it.",
         "Blacklist the refresh token instead.";

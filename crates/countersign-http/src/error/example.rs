@@ -26,6 +26,8 @@ impl Code {
             Self::UserNotFound => AuthError::UserNotFound.into(),
             Self::UserInactive => AuthError::UserInactive.into(),
             Self::PasswordChanged => AuthError::PasswordChanged.into(),
+            Self::PermissionDenied => AuthError::PermissionDenied.into(),
+            Self::BadRequirement => Error::BadRequirement,
             Self::NoSession => AuthError::NoSession.into(),
             Self::SessionNotFound => AuthError::SessionNotFound.into(),
             Self::NoData => Error::NotAnObject("NoneType"),

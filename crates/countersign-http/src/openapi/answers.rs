@@ -16,7 +16,8 @@ pub(super) fn of_endpoint(endpoint: &Endpoint) -> Value {
     let mut success = object([("description", about.summary.into())]);
     if let Some((schema, example)) = schemas::of_shape(about.body) {
         let json = object([("schema", schema), ("example", example)]).into();
-        success.insert("content", object([("application/json", json), ("text/html", page())]));
+        let page = about_page(endpoint);
+        success.insert("content", object([("application/json", json)].into_iter().chain(page)));
     }
     answers.insert(about.status, success.into());
     refused(&mut answers, &endpoint.refusals());
@@ -68,6 +69,11 @@ fn refusal(codes: &[Code]) -> Value {
     }
     content.insert("text/html", page());
     object([("description", lines.join("\n").into()), ("content", content.into())]).into()
+}
+
+/// The page that a browser may get in place of JSON.
+fn about_page(endpoint: &Endpoint) -> Option<(&'static str, Value)> {
+    endpoint.negotiates.then(|| ("text/html", page()))
 }
 
 fn page() -> Value {

@@ -6,7 +6,10 @@ use zeroize::Zeroizing;
 
 /// Fields in the order in which their names first came.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Fields(Vec<(String, FieldValue)>);
+pub struct Fields {
+    fields: Vec<(String, FieldValue)>,
+    has_repeats: bool,
+}
 
 /// The value of a field.
 #[derive(PartialEq, Eq)]
@@ -21,7 +24,7 @@ impl Fields {
     /// The last value of a field.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&FieldValue> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value)
+        self.fields.iter().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
     /// The last value of a field, when it is text.
@@ -35,13 +38,22 @@ impl Fields {
 
     /// All names and values.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &FieldValue)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value))
+        self.fields.iter().map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// Whether a name came more than once.
+    #[must_use]
+    pub fn has_repeats(&self) -> bool {
+        self.has_repeats
     }
 
     pub(super) fn set(&mut self, name: String, value: FieldValue) {
-        match self.0.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, slot)) => *slot = value,
-            None => self.0.push((name, value)),
+        match self.fields.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, slot)) => {
+                *slot = value;
+                self.has_repeats = true;
+            }
+            None => self.fields.push((name, value)),
         }
     }
 

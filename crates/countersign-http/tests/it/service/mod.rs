@@ -2,6 +2,7 @@
 
 mod bodies;
 mod documents;
+mod forward_auth;
 mod heads;
 mod jwks;
 mod large_bodies;
