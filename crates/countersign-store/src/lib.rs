@@ -12,6 +12,7 @@ mod engine;
 mod error;
 mod foreign_keys;
 mod groups;
+mod listening;
 mod migrations;
 mod postgres;
 mod sessions;
