@@ -11,6 +11,8 @@ mod database_url;
 #[cfg(test)]
 mod encryption;
 #[cfg(test)]
+mod followers;
+#[cfg(test)]
 mod listening;
 #[cfg(test)]
 mod on_pgbouncer;
