@@ -43,7 +43,7 @@ pub(crate) struct Postgres {
     pool: Pool,
     connector: MakeRustlsConnect,
     options: PoolOptions,
-    pub(crate) listener: Listener,
+    pub(crate) listener: Box<Listener>,
 }
 
 /// A transaction on a connection of its own; rolled back when dropped.
@@ -66,7 +66,7 @@ impl Postgres {
             .recycle_timeout(timeout)
             .build()
             .map_err(|error| StoreError::Statement(Box::new(error)))?;
-        let listener = Listener::new(server, connector.clone(), options);
+        let listener = Box::new(Listener::new(server, connector.clone(), options));
         Ok(Self { pool, connector, options: options.clone(), listener })
     }
 
