@@ -1,8 +1,9 @@
-"""The load on a Patroni cluster (deploy/ha/cluster) whose primary dies: nothing acknowledged may be lost."""
+"""The load on a Patroni cluster (deploy/ha/cluster) parts of which die: nothing acknowledged may be lost."""
 
 import os
 import subprocess
 import time
+import urllib.request
 from pathlib import Path
 
 from load import Load
@@ -11,6 +12,12 @@ from processes import Replica, directory, free_ports, front, wait_until, when_do
 CLUSTER = Path(__file__).parent.parent / "deploy/ha/cluster"
 # How `cluster` counts ports from its BASE_PORT.
 NODES = (1, 2, 3)
+FAULTS = {
+    "crash": "the primary's PostgreSQL is killed (-9)",
+    "kill": "the primary's machine is killed (-9)",
+    "follower": "the synchronous follower's machine is killed (-9)",
+    "no-etcd": "etcd loses its majority",
+}
 
 
 class Cluster:
@@ -35,6 +42,10 @@ class Cluster:
     def members(self):
         return [line for line in self.tell("status").splitlines() if "node" in line]
 
+    def has_primary(self):
+        """Asked of the nodes themselves: etcd may be away."""
+        return any(_says_yes(self.base + 9 + node) for node in NODES)
+
     def is_whole(self):
         """One leads, one follows synchronously, another follows; all on one timeline."""
         lines = self.members()
@@ -52,6 +63,14 @@ class Cluster:
             print(error)
 
 
+def _says_yes(port):
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/primary", timeout=2):
+            return True
+    except OSError:
+        return False
+
+
 def run(check, judge, wanted):
     cluster = Cluster()
     print("".join(f"{line}\n" for line in cluster.members()), end="", flush=True)
@@ -63,9 +82,8 @@ def run(check, judge, wanted):
         for process in [*replicas, proxy]:
             process.start()
         time.sleep(2)
-        for fault in ["crash", "kill"]:
-            what = {"crash": "the primary's PostgreSQL is killed (-9)", "kill": "the primary's machine is killed (-9)"}
-            name = f"{what[fault]}, {way}"
+        for fault in FAULTS if way == "HAProxy" else ["crash", "kill"]:
+            name = f"{FAULTS[fault]}, {way}"
             if wanted(name):
                 rows.append(fail_over(check, judge, cluster, fault, name, front_port, ports))
         for process in [proxy, *replicas]:
@@ -80,6 +98,12 @@ def fail_over(check, judge, cluster, fault, name, front_port, ports):
         time.sleep(4)
         said = cluster.tell(fault).strip()
         began = time.monotonic()
+        if fault == "no-etcd":
+            wait_until("the primary gives up its part", lambda: not cluster.has_primary(), 60)
+            check.holds(f"the primary gives up its part after {time.monotonic() - began:.0f} s", True)
+            time.sleep(15)
+            cluster.tell("etcd")
+            began = time.monotonic()
         time.sleep(0.5)
         # Until the service has answered rightly for five seconds, or for a minute.
         while time.monotonic() < began + 60:
@@ -91,8 +115,8 @@ def fail_over(check, judge, cluster, fault, name, front_port, ports):
     print(f"  {said}; now:")
     print("".join(f"  {line}\n" for line in cluster.members()), end="", flush=True)
     row = judge(check, name, load.record, ports)
-    if fault == "kill":
+    if fault in ("kill", "follower"):
         cluster.tell("node", said.split()[1])
-    wait_until("the node that was killed follows again", cluster.is_whole, 120)
-    check.holds("the node that was killed follows again", True)
+    wait_until("the cluster is whole again", cluster.is_whole, 120)
+    check.holds("the cluster is whole again", True)
     return row

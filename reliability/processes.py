@@ -248,6 +248,29 @@ def front(port, replicas):
     return Haproxy("haproxy-front", port, text.rstrip("\n") + "\n" + servers)
 
 
+class Nginx(Process):
+    """nginx before the replicas: deploy/ha/nginx.conf with other addresses, and nothing outside our directory."""
+
+    def __init__(self, port, replicas):
+        super().__init__("nginx")
+        if not shutil.which("nginx"):
+            raise RuntimeError("there is no nginx here: install it (Debian: nginx-light), then run this again")
+        self.port = port
+        self.configuration = directory() / "nginx.conf"
+        text = (Path(__file__).parent.parent / "deploy/ha/nginx.conf").read_text()
+        text = re.sub(r"listen \S+;", f"listen 127.0.0.1:{port};", text)
+        text = re.sub(r"pid \S+;", f"pid {directory()}/nginx.pid;", text)
+        for number, replica in enumerate(replicas, 1):
+            text = text.replace(f"server 127.0.0.1:800{number} ", f"server 127.0.0.1:{replica.port} ")
+        kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        places = "".join(f"    {kind}_temp_path {directory()}/nginx-{kind};\n" for kind in kinds)
+        self.configuration.write_text(text.replace("http {\n", f"http {{\n{places}", 1))
+
+    def start(self):
+        self.spawn(["nginx", "-e", "stderr", "-g", "daemon off;", "-c", self.configuration])
+        wait_until("nginx listens", lambda: listens(self.port))
+
+
 def link(port, postgres_port, name="haproxy-link"):
     """The network between replicas and PostgreSQL, to be cut."""
     return Haproxy(

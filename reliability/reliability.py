@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import patroni
 from load import Caller, Load, check_promises, claims
 from processes import (
-    Postgres, Replica, directory, free_ports, front, link, repeatedly, wait_until,
+    Nginx, Postgres, Replica, directory, free_ports, front, link, repeatedly, wait_until,
 )
 
 
@@ -146,14 +146,24 @@ SCENARIOS = {
 }
 
 
-def run_scenario(check, name, system, quick):
+def run_scenario(check, name, system, quick, front_port=None):
     fault, long, short = SCENARIOS[name]
+    name = f"{name}, nginx" if front_port else name
     print(f"{name}", flush=True)
-    with Load(system.front.port) as load:
+    with Load(front_port or system.front.port) as load:
         time.sleep(1 if quick else 3)
         fault(system, short if quick else long)
         time.sleep(1 if quick else 4)
     return judge(check, name, load.record, system.ports)
+
+
+def nginx_in_front(check, system):
+    """It asks no replica whether it is well: a request has to fail first."""
+    nginx = Nginx(*free_ports(1), system.replicas)
+    nginx.start()
+    row = run_scenario(check, "a replica is killed (-9)", system, False, nginx.port)
+    nginx.kill()
+    return row
 
 
 def judge(check, name, record, ports):
@@ -386,6 +396,8 @@ def run_all(check, wanted, quick):
     for name in SCENARIOS:
         if wanted(name) and not (quick and SCENARIOS[name][2] is None):
             rows.append(run_scenario(check, name, system, quick))
+    if wanted("nginx") and not quick:
+        rows.append(nginx_in_front(check, system))
     if wanted("keys"):
         new_keys_are_found(check, system, quick)
         rows.append(keys_turn_under_load(check, system, quick))

@@ -7,15 +7,19 @@ mod comparison;
 mod expected;
 
 use std::fmt;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::engine::{Engine, Transaction};
 use crate::migrations::{DJANGO_TABLES, MADE_BY_DJANGO, applied, own_objects};
 use crate::postgres::Postgres;
-use crate::sqlite::Sqlite;
+use crate::sqlite::{Sqlite, leave_write_ahead_log};
 use crate::{DatabaseUrl, PoolOptions, StoreError};
 
+/// How often, and at which intervals, it is looked for others who use a database, before they count.
+const LOOKS: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(100);
 /// Rows that are looked at together.
 const PAGE: i64 = 10_000;
 
@@ -281,19 +285,49 @@ impl Prospect {
 /// Why there is nothing to give back.
 const OURS: &str = "Countersign made it, Django's tables included; a Django can run on it as it is";
 
-/// Takes our tables and indexes out of a database that Django made, all or none.
+/// Takes our tables and indexes out of a database that Django made, all or none; an SQLite file leaves its write-ahead log
+/// as well, if nobody else has it open.
 ///
-/// Fails with [`StoreError::Migration`] if we made the database ourselves, or have added nothing to it.
-pub async fn give_back(url: &DatabaseUrl, pool: &PoolOptions) -> Result<Removed, StoreError> {
+/// Fails with [`StoreError::Migration`] if we made the database ourselves, or have added nothing to it; and with
+/// [`StoreError::InUse`] if somebody else is at work on it, unless that is `forced`.
+pub async fn give_back(url: &DatabaseUrl, pool: &PoolOptions, forced: bool) -> Result<Removed, StoreError> {
     let findings = Prospect::open(url, pool)?.look().await?;
     if findings.made_by_django.is_none() {
         return Err(StoreError::Migration("nothing of Countersign's is in it".to_owned()));
+    }
+    if !forced && findings.made_by_django == Some(true) {
+        refuse_in_use(url, pool).await?;
     }
     let engine = match url {
         DatabaseUrl::Sqlite(path) => Engine::Sqlite(Sqlite::open_as_it_is(path)?),
         DatabaseUrl::Postgres(server) => Engine::Postgres(Postgres::new(server, pool)?),
     };
-    engine.write(move |transaction| Box::pin(remove(transaction, findings.to_add))).await
+    let removed = engine.write(move |transaction| Box::pin(remove(transaction, findings.to_add))).await?;
+    drop(engine);
+    if let DatabaseUrl::Sqlite(path) = url
+        && let Err(error) = leave_write_ahead_log(path)
+    {
+        tracing::warn!(%error, "the file stays in WAL mode; PRAGMA journal_mode=DELETE puts it back");
+    }
+    Ok(removed)
+}
+
+/// Waits a moment for those who are just going: the backends of a server that has stopped.
+async fn refuse_in_use(url: &DatabaseUrl, pool: &PoolOptions) -> Result<(), StoreError> {
+    for _ in 0..LOOKS {
+        let is_in_use = match url {
+            DatabaseUrl::Sqlite(path) => leave_write_ahead_log(path).is_err(),
+            DatabaseUrl::Postgres(server) => {
+                // One connection, which the next look finds gone.
+                catalogue::is_served(&Engine::Postgres(Postgres::new(server, pool)?)).await?
+            }
+        };
+        if !is_in_use {
+            return Ok(());
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Err(StoreError::InUse)
 }
 
 async fn remove(transaction: &mut Transaction<'_>, absent: OwnObjects) -> Result<Removed, StoreError> {

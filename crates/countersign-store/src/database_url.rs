@@ -8,6 +8,9 @@ use percent_encoding::percent_decode_str;
 
 use crate::tls::{Encryption, Mode, Roots};
 
+/// What our connections are called in `pg_stat_activity`, unless the URL names them otherwise.
+pub(crate) const APPLICATION_NAME: &str = "countersign";
+
 /// A database to open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DatabaseUrl {
@@ -112,6 +115,9 @@ impl FromStr for Server {
             DatabaseUrlError::Postgres(cause.unwrap_or_else(|| error.to_string()))
         })?;
         config.ssl_mode(encryption.ssl_mode());
+        if config.get_application_name().is_none() {
+            config.application_name(APPLICATION_NAME);
+        }
         Ok(Self { config, encryption })
     }
 }

@@ -49,6 +49,9 @@ pub enum StoreError {
     /// The server, or a place in the pool of connections, took too long.
     #[error("the database took too long")]
     TooSlow,
+    /// Others have the database open.
+    #[error("others have the database open")]
+    InUse,
     /// A user cannot be deleted yet.
     #[error("rows of the table {0} refer to the user; delete them first, or deactivate the user")]
     UserReferenced(String),

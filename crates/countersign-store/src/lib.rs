@@ -12,6 +12,7 @@ mod engine;
 mod error;
 mod foreign_keys;
 mod groups;
+mod listening;
 mod migrations;
 mod postgres;
 mod sessions;
@@ -80,6 +81,19 @@ impl Store {
     #[must_use]
     pub fn is_made_by_django(&self) -> bool {
         self.made_by_django
+    }
+
+    /// Which of a server's settings that keep a commit from being lost are off, as our connections find them. (On an
+    /// SQLite file each connection sees to it.)
+    pub async fn unsafe_settings(&self) -> Result<Vec<String>, StoreError> {
+        match &*self.engine {
+            Engine::Sqlite(_) => Ok(Vec::new()),
+            Engine::Postgres(postgres) => {
+                let sql = "SELECT name FROM pg_settings
+                            WHERE name IN ('fsync', 'synchronous_commit') AND setting = 'off' ORDER BY name";
+                postgres.all(sql, &[], |row| row.get(0)).await
+            }
+        }
     }
 
     /// Whether an SQLite file passes SQLite's own integrity and foreign-key checks; the complaints otherwise. (A server

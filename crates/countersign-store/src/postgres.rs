@@ -12,6 +12,7 @@ use tokio_postgres::types::Type;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::engine::{self, Row, Value, Work};
+use crate::listening::Listener;
 use crate::{Server, StoreError};
 
 /// How long the server is asked to stop what nobody waits for any more.
@@ -42,6 +43,7 @@ pub(crate) struct Postgres {
     pool: Pool,
     connector: MakeRustlsConnect,
     options: PoolOptions,
+    pub(crate) listener: Box<Listener>,
 }
 
 /// A transaction on a connection of its own; rolled back when dropped.
@@ -64,7 +66,8 @@ impl Postgres {
             .recycle_timeout(timeout)
             .build()
             .map_err(|error| StoreError::Statement(Box::new(error)))?;
-        Ok(Self { pool, connector, options: options.clone() })
+        let listener = Box::new(Listener::new(server, connector.clone(), options));
+        Ok(Self { pool, connector, options: options.clone(), listener })
     }
 
     pub(crate) async fn first<T>(

@@ -5,7 +5,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::engine::{Row, Transaction, Value};
+use crate::engine::{Row, Transaction, Value, Work};
 use crate::{Store, StoreError};
 
 /// Where a key is in its life; it never goes back.
@@ -87,36 +87,52 @@ impl Store {
     /// Adds a key. False, and nothing is added, if there is one with its name, or another one in the state `next` or
     /// `signing`.
     pub async fn insert_key(&self, key: StoredKey) -> Result<bool, StoreError> {
-        self.engine.write(move |transaction| Box::pin(async move { insert(transaction, &key).await })).await
+        self.change(move |transaction| Box::pin(async move { insert(transaction, &key).await })).await
     }
 
     /// Changes which key signs. False, and nothing is changed, if the keys are not those that the caller saw.
     pub async fn rotate_keys(&self, rotation: KeyRotation) -> Result<bool, StoreError> {
-        self.engine.write(move |transaction| Box::pin(rotate(transaction, rotation))).await
+        self.change(move |transaction| Box::pin(rotate(transaction, rotation))).await
     }
 
     /// Ends a key that was in this state, and deletes its private key. False if it is in another one.
     pub async fn retire_key(&self, kid: String, from: KeyState, at: Timestamp) -> Result<bool, StoreError> {
         let sql = "UPDATE countersign_key SET state = 'retired', sealed = NULL, changed_at = $3
                     WHERE kid = $1 AND state = $2";
-        self.engine
-            .write(move |transaction| {
-                Box::pin(async move {
-                    let values = [(&kid).into(), from.name().into(), at.as_microsecond().into()];
-                    Ok(transaction.execute(sql, &values).await? == 1)
-                })
+        self.change(move |transaction| {
+            Box::pin(async move {
+                let values = [(&kid).into(), from.name().into(), at.as_microsecond().into()];
+                Ok(transaction.execute(sql, &values).await? == 1)
             })
-            .await
+        })
+        .await
     }
 
     /// Replaces what is sealed by the same under another secret. False if it has been changed meanwhile.
     pub async fn reseal_key(&self, kid: String, old: Vec<u8>, new: Vec<u8>) -> Result<bool, StoreError> {
         let sql = "UPDATE countersign_key SET sealed = $3 WHERE kid = $1 AND sealed = $2";
+        self.change(move |transaction| {
+            Box::pin(async move {
+                let values = [(&kid).into(), old.as_slice().into(), new.as_slice().into()];
+                Ok(transaction.execute(sql, &values).await? == 1)
+            })
+        })
+        .await
+    }
+
+    /// Runs `work`; if it has changed anything, servers that listen are told once that is committed.
+    async fn change(
+        &self,
+        work: impl for<'a, 't> FnOnce(&'a mut Transaction<'t>) -> Work<'a, bool> + Send + 'static,
+    ) -> Result<bool, StoreError> {
         self.engine
             .write(move |transaction| {
                 Box::pin(async move {
-                    let values = [(&kid).into(), old.as_slice().into(), new.as_slice().into()];
-                    Ok(transaction.execute(sql, &values).await? == 1)
+                    let is_changed = work(transaction).await?;
+                    if let (true, Transaction::Postgres(transaction)) = (is_changed, transaction) {
+                        transaction.run_script("NOTIFY countersign_key").await?;
+                    }
+                    Ok(is_changed)
                 })
             })
             .await

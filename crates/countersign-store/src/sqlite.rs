@@ -316,6 +316,15 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     open().map_err(|error: rusqlite::Error| open_error(path, &error))
 }
 
+/// Puts a file back to the rollback journal that SQLite and Django begin with, and refuses while anybody else has it open
+/// with a write-ahead log.
+pub(crate) fn leave_write_ahead_log(path: &Path) -> Result<(), StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    let mode: String = connection.query_row("PRAGMA journal_mode = DELETE", [], |row| row.get(0))?;
+    if mode == "delete" { Ok(()) } else { Err(StoreError::InUse) }
+}
+
 fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;

@@ -3,7 +3,7 @@
 mod report;
 mod survey;
 
-use countersign_store::{DatabaseUrl, OwnObjects, Prospect, Removed, Store, give_back};
+use countersign_store::{DatabaseUrl, OwnObjects, Prospect, Removed, Store, StoreError, give_back};
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ pub fn run(args: &AdoptArgs, as_json: bool) -> Result<(), Failure> {
         let fix = "set DATABASE_URL to the file that the project's settings name";
         return Err(Failure::Other(format!("there is no database {}; {fix}", path.display())));
     }
-    if args.undo { undo(&config, as_json) } else { adopt(&config, args.dry_run, as_json) }
+    if args.undo { undo(&config, args.force, as_json) } else { adopt(&config, args.dry_run, as_json) }
 }
 
 fn adopt(config: &Config, is_dry_run: bool, as_json: bool) -> Result<(), Failure> {
@@ -71,11 +71,18 @@ async fn look(config: &Config, bar: &ProgressBar) -> Result<Report, Failure> {
     Ok(Report { database: config.database.to_string(), findings, users, tokens })
 }
 
-fn undo(config: &Config, as_json: bool) -> Result<(), Failure> {
+/// Why a database cannot be served, in the words of [`run`]; `None` if it can.
+pub async fn refusal(config: &Config) -> Result<Option<String>, Failure> {
+    let findings = Prospect::open(&config.database, &config.pool)?.look().await?;
+    Ok(Report { database: config.database.to_string(), findings, users: None, tokens: None }.refusal())
+}
+
+fn undo(config: &Config, forced: bool, as_json: bool) -> Result<(), Failure> {
     let database = config.database.to_string();
-    let removed = block_on(async { Ok(give_back(&config.database, &config.pool).await?) });
+    let removed = block_on(async { Ok(give_back(&config.database, &config.pool, forced).await?) });
     let Removed { objects, sessions, keys } = removed.map_err(|failure| match failure {
-        Failure::Store(countersign_store::StoreError::Migration(why)) => {
+        Failure::Store(StoreError::InUse) => Failure::Other(in_use(config)),
+        Failure::Store(StoreError::Migration(why)) => {
             Failure::Other(format!("there is nothing to take out of {database}: {why}"))
         }
         other => other,
@@ -93,6 +100,16 @@ fn undo(config: &Config, as_json: bool) -> Result<(), Failure> {
     });
     report(as_json, &json, &sentence);
     Ok(())
+}
+
+fn in_use(config: &Config) -> String {
+    let who = match config.database {
+        DatabaseUrl::Sqlite(_) => {
+            "another program has it open, a server of ours or the project itself: stop it"
+        }
+        DatabaseUrl::Postgres(_) => "a server of ours, or a command, is connected to it: stop it",
+    };
+    format!("nothing was taken out of {}: {who} first, or go on all the same with --force", config.database)
 }
 
 fn objects_json(objects: &OwnObjects) -> Value {

@@ -19,7 +19,8 @@ pub fn run(args: &CheckArgs, as_json: bool) -> Result<(), Failure> {
         DatabaseUrl::Postgres(_) => true,
     };
     if is_there {
-        block_on(check_database(config))?;
+        let about_database = block_on(check_database(config))?;
+        warnings.extend(about_database.into_iter().filter(|_| args.deploy));
     }
     let sentence = match warnings.as_slice() {
         [] => "No issues.".to_owned(),
@@ -29,10 +30,21 @@ pub fn run(args: &CheckArgs, as_json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn check_database(config: Config) -> Result<(), Failure> {
-    let complaints = Store::open(&config.database, &config.pool).await?.integrity_complaints()?;
+/// What to say of the database where real users are.
+async fn check_database(config: Config) -> Result<Vec<String>, Failure> {
+    let store = Store::open(&config.database, &config.pool).await?;
+    let complaints = store.integrity_complaints()?;
     if !complaints.is_empty() {
         return Err(Failure::Other(format!("the database is damaged: {}", complaints.join("; "))));
     }
-    Ok(open_key_ring(config).await?.0.check().await?)
+    let unsafe_settings = store.unsafe_settings().await?;
+    open_key_ring(config).await?.0.check().await?;
+    Ok(unsafe_settings.iter().map(|name| lost_at_a_crash(name)).collect())
+}
+
+fn lost_at_a_crash(setting: &str) -> String {
+    format!(
+        "{setting} is off in PostgreSQL: what was answered with 2xx can be lost when it or its machine crashes, users and \
+         ended sessions too. Set {setting} = on in postgresql.conf, and look for ALTER ROLE or ALTER DATABASE that turn it off"
+    )
 }

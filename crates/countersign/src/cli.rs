@@ -75,6 +75,9 @@ pub struct AdoptArgs {
     /// Take out again what was added, with all sessions and signing keys. Stop the servers first.
     #[arg(long)]
     pub undo: bool,
+    /// With --undo: go on although something else has the database open.
+    #[arg(long, requires = "undo")]
+    pub force: bool,
 }
 
 /// A new account.

@@ -11,6 +11,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 use tracing_subscriber::EnvFilter;
 
+use crate::adopt;
 use crate::config::{Config, Files};
 use crate::settings;
 use crate::sources::{Raw, SettingError, Sources};
@@ -98,6 +99,12 @@ pub async fn open_patiently(config: Config) -> Result<Auth, Failure> {
             opened => break opened?,
         }
     };
+    // Of a Django's tables nothing but their names has been looked at.
+    if store.is_made_by_django()
+        && let Some(refusal) = adopt::refusal(&config).await?
+    {
+        return Err(Failure::Other(refusal));
+    }
     start(config, store).await
 }
 

@@ -104,7 +104,11 @@ pub const SETTINGS: &[Setting] = &[
         "30s",
         "How long `serve` goes on trying at the start while PostgreSQL cannot be reached; `0` not at all.",
     ),
-    own("DATABASE_POOL_SIZE", "16", "Connections to PostgreSQL at the most, of each server."),
+    own(
+        "DATABASE_POOL_SIZE",
+        "16",
+        "Connections to PostgreSQL at the most, of each server; one more listens for changed keys.",
+    ),
     own(
         "DATABASE_PREPARED_STATEMENTS",
         "on",

@@ -6,12 +6,13 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
 
 use super::{Kept, KeyRing, KeyRingError};
 use crate::{Auth, Error};
 
-/// How often keys are read anew.
+/// How often keys are read anew where nobody gives word of a change, or word is lost.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// How long verifiers may keep the published keys at the most, however long the publish window is.
 const MAX_AGE: SignedDuration = SignedDuration::from_mins(5);
@@ -106,13 +107,25 @@ impl Auth {
         Ok(true)
     }
 
-    /// Reads the keys anew once a second, for ever: to be run beside the server, and dropped with it.
+    /// Reads the keys anew once a second, and at once when the database gives word of a change, for ever: to be run beside
+    /// the server, and dropped with it.
     pub async fn keep_keys_current(&self) -> Infallible {
+        let changed = Notify::new();
+        tokio::select! {
+            never = self.key_ring.store.listen_for_keys(&changed) => never,
+            never = self.look_again_and_again(&changed) => never,
+        }
+    }
+
+    async fn look_again_and_again(&self, changed: &Notify) -> Infallible {
         let mut interval = tokio::time::interval(INTERVAL);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut complaint = None;
         loop {
-            interval.tick().await;
+            tokio::select! {
+                _ = interval.tick() => {}
+                () = changed.notified() => {}
+            }
             match self.reload_keys().await.map_err(|error| error.to_string()) {
                 Ok(changed) => {
                     if changed {

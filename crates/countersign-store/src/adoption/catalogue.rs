@@ -1,6 +1,7 @@
 //! What an engine says of its tables, columns and unique constraints; reads only.
 
 use crate::StoreError;
+use crate::database_url::APPLICATION_NAME;
 use crate::engine::Engine;
 
 /// A column that is there.
@@ -11,6 +12,13 @@ pub(super) struct Column {
     pub kind: String,
     pub is_required: bool,
     pub has_default: bool,
+}
+
+/// Whether a PostgreSQL database is open in another connection of ours. (Of an SQLite file its locks say so.)
+pub(super) async fn is_served(engine: &Engine) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM pg_stat_activity
+                WHERE datname = current_database() AND application_name = $1 AND pid <> pg_backend_pid()";
+    Ok(engine.first(sql, &[APPLICATION_NAME.into()], |_| Ok(())).await?.is_some())
 }
 
 /// Name and version.

@@ -11,6 +11,10 @@ mod database_url;
 #[cfg(test)]
 mod encryption;
 #[cfg(test)]
+mod followers;
+#[cfg(test)]
+mod listening;
+#[cfg(test)]
 mod on_pgbouncer;
 #[cfg(test)]
 mod on_postgres;
@@ -18,6 +22,8 @@ mod on_postgres;
 mod on_sqlite;
 #[cfg(test)]
 mod outages;
+#[cfg(test)]
+mod patience;
 #[cfg(test)]
 mod place;
 #[cfg(test)]

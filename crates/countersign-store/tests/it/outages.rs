@@ -6,6 +6,7 @@ use countersign_store::{DatabaseUrl, PoolOptions, Store, StoreError};
 use tokio::net::TcpListener;
 
 use crate::cluster::{Cluster, Database, Extras};
+use crate::patience::until;
 use crate::place::{person, token};
 
 const OF_THE_STORE: &str = "pid <> pg_backend_pid() AND datname = current_database()";
@@ -34,12 +35,14 @@ fn kill_all(database: &Database) {
         .rows(&format!("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE {OF_THE_STORE}"));
 }
 
-/// Comes back when a statement of the store's waits for a lock.
-async fn until_one_waits(database: &Database) {
+/// Whether a statement of the store's waits for a lock.
+fn one_waits(database: &Database) -> bool {
     let held_up = format!("SELECT 1 FROM pg_stat_activity WHERE {OF_THE_STORE} AND wait_event_type = 'Lock'");
-    while database.rows(&held_up).is_empty() {
-        tokio::task::yield_now().await;
-    }
+    !database.rows(&held_up).is_empty()
+}
+
+async fn until_one_waits(database: &Database) {
+    until("a statement of the store's waits for the lock", || one_waits(database)).await;
 }
 
 /// Another program's transaction that keeps everybody from changing users, until it is dropped.
@@ -126,10 +129,7 @@ async fn what_takes_too_long_is_stopped_on_the_server_as_well() {
     let lock = lock_users(&database).await;
     let deleted = store.delete_user(ada).await;
     assert!(matches!(deleted, Err(StoreError::TooSlow)), "{deleted:?}");
-    let waiting = format!("SELECT 1 FROM pg_stat_activity WHERE {OF_THE_STORE} AND wait_event_type = 'Lock'");
-    while !database.rows(&waiting).is_empty() {
-        tokio::task::yield_now().await;
-    }
+    until("the server has stopped the statement", || !one_waits(&database)).await;
     drop(lock);
     assert!(store.find_user(ada).await.unwrap().is_some());
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Barrier;
 
-use countersign_store::{DatabaseUrl, StoreError};
+use countersign_store::{DatabaseUrl, PoolOptions, StoreError, give_back};
 use rusqlite::Connection;
 use serde_json::Value;
 
@@ -206,4 +206,20 @@ fn a_broken_reference_is_a_complaint_and_a_sound_file_has_none() {
             "a row of auth_user_groups refers to a missing row of auth_user"
         ]
     );
+}
+
+#[tokio::test]
+async fn a_file_that_is_given_back_has_no_write_ahead_log_any_more() {
+    let place = place_of_django("sqlite-core.sql", "");
+    let mode = || place.rows("PRAGMA journal_mode");
+    assert_eq!(mode(), ["delete"]);
+    drop(place.reopen().unwrap());
+    assert_eq!(mode(), ["wal"]);
+    let reader = place.outside();
+    reader.query_row("SELECT count(*) FROM auth_user", [], |_| Ok(())).unwrap();
+    let refused = give_back(&place.url(), &PoolOptions::default(), false).await;
+    assert!(matches!(refused, Err(StoreError::InUse)), "{refused:?}");
+    drop(reader);
+    give_back(&place.url(), &PoolOptions::default(), false).await.unwrap();
+    assert_eq!(mode(), ["delete"]);
 }

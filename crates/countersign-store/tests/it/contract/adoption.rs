@@ -1,7 +1,7 @@
 //! A database of Django's: looked at without being changed, added to, and given back as it was.
 
 use countersign_domain::NewUser;
-use countersign_store::{Findings, PoolOptions, Prospect, Store, give_back};
+use countersign_store::{Findings, PoolOptions, Prospect, Store, StoreError, give_back};
 
 use super::place::{Place, after_noon, noon, person, token};
 
@@ -64,22 +64,34 @@ async fn what_a_look_says_is_added_is_what_is_added_and_what_is_taken_out_again(
     );
     place.run("INSERT INTO countersign_key (kid, algorithm, state, created_at, changed_at) VALUES ('a', 'b', 'retired', 1, 1)");
 
-    let removed = give_back(&place.url(), &PoolOptions::default()).await.unwrap();
+    let removed = give_back(&place.url(), &PoolOptions::default(), false).await.unwrap();
     assert_eq!((removed.objects, removed.sessions, removed.keys), (before.to_add.clone(), 0, 0));
     let after = look(&place).await;
     assert_eq!((after.made_by_django, after.to_add), (None, before.to_add));
     assert_eq!(place.rows("SELECT username FROM auth_user"), ["ada"], "accounts stay");
     assert_eq!(after.last_user, ada.get());
-    let again = give_back(&place.url(), &PoolOptions::default()).await.unwrap_err().to_string();
+    let again = give_back(&place.url(), &PoolOptions::default(), false).await.unwrap_err().to_string();
     assert!(again.contains("nothing of Countersign's is in it"), "{again}");
 }
 
 #[tokio::test]
 async fn a_database_of_ours_is_not_given_back() {
     let Some((place, store)) = Place::open().await else { return };
-    let refused = give_back(&place.url(), &PoolOptions::default()).await.unwrap_err().to_string();
+    let refused = give_back(&place.url(), &PoolOptions::default(), false).await.unwrap_err().to_string();
     assert!(refused.contains("Countersign made it"), "{refused}");
     assert!(store.insert_user(person("ada")).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_database_that_is_being_served_is_given_back_only_by_force() {
+    let Some(place) = place_of_django().await else { return };
+    let store = open(&place).await;
+    store.insert_user(person("ada")).await.unwrap();
+    let refused = give_back(&place.url(), &PoolOptions::default(), false).await;
+    assert!(matches!(refused, Err(StoreError::InUse)), "{refused:?}");
+    assert!(look(&place).await.to_add.tables.is_empty());
+    give_back(&place.url(), &PoolOptions::default(), true).await.unwrap();
+    assert_eq!(look(&place).await.made_by_django, None);
 }
 
 #[tokio::test]
@@ -87,7 +99,7 @@ async fn a_database_of_a_later_version_is_not_given_back_in_part() {
     let Some(place) = place_of_django().await else { return };
     drop(open(&place).await);
     place.run("INSERT INTO countersign_migration (name) VALUES ('9999_later')");
-    let refused = give_back(&place.url(), &PoolOptions::default()).await.unwrap_err().to_string();
+    let refused = give_back(&place.url(), &PoolOptions::default(), false).await.unwrap_err().to_string();
     assert!(refused.contains("9999_later"), "{refused}");
     assert!(look(&place).await.to_add.tables.is_empty());
 }

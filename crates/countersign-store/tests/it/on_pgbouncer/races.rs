@@ -2,10 +2,13 @@
 
 use countersign_domain::{Client, SessionId};
 use countersign_store::{Exchange, Exchanged, NewSession, Store};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::bouncer::Bouncer;
 use super::place::{Place, after_noon, noon, options, person};
+use crate::patience::PATIENCE;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_who_exchange_a_token_at_once_one_succeeds() {
@@ -52,4 +55,24 @@ async fn those_who_start_at_once_migrate_once() {
         assert!(!store.unwrap().username_exists("ada").await.unwrap());
     }
     assert_eq!(database.rows("SELECT count(*) = count(DISTINCT name) FROM countersign_migration"), ["t"]);
+}
+
+/// It passes no word on, or to a connection that did not ask.
+#[tokio::test]
+async fn who_listens_for_keys_here_does_no_harm_to_others() {
+    let Some((place, store)) = Place::open().await else { return };
+    let changed = Notify::new();
+    let changing = async {
+        let first = timeout(PATIENCE, changed.notified()).await;
+        assert!(first.is_ok(), "it cannot listen at all");
+        for number in 0..20 {
+            place.rows("SELECT pg_notify('countersign_key', '')");
+            store.insert_user(person(&format!("ada{number}"))).await.unwrap();
+            assert_eq!(store.list_keys().await.unwrap(), []);
+        }
+    };
+    tokio::select! {
+        never = store.listen_for_keys(&changed) => match never {},
+        () = changing => {}
+    }
 }

@@ -1,8 +1,54 @@
-//! `adopt` where there is nothing to adopt. (On databases that Django made, `conformance/interop` runs it.)
+//! `adopt` where there is nothing to adopt, or no way. (On databases that Django made, `conformance/interop` runs it.)
 
 use serde_json::json;
 
 use super::{Installation, PASSWORD};
+use crate::cluster::{Cluster, Database};
+
+/// A PostgreSQL database as a Django leaves it.
+fn of_django() -> Option<(Database, Installation)> {
+    let database = Cluster::shared()?.database();
+    let here = Installation::new().with("DATABASE_URL", database.url());
+    let here = here.with("SECRET_KEY", "0123456789abcdef0123456789abcdef").with("LOG", "error");
+    here.say(&["migrate"]);
+    database.rows("DROP TABLE countersign_migration, countersign_session, countersign_key");
+    Some((database, here))
+}
+
+#[test]
+fn a_database_of_a_django_that_lacks_a_column_is_not_served() {
+    let Some((database, here)) = of_django() else { return };
+    database.rows("ALTER TABLE auth_user DROP COLUMN last_login");
+    let refusal = here.refusal(&["serve", "--addr", "127.0.0.1:0"]);
+    assert!(refusal.contains("the column auth_user.last_login is missing; "), "{refusal}");
+    database.rows("ALTER TABLE auth_user ADD COLUMN last_login timestamptz");
+    assert_eq!(here.serve().anon().register("ada", PASSWORD).0, 201);
+}
+
+#[test]
+fn what_was_added_is_not_taken_out_under_a_running_server() {
+    let Some((database, here)) = of_django() else { return };
+    let server = here.serve();
+    assert_eq!(server.anon().register("ada", PASSWORD).0, 201);
+    let refusal = here.refusal(&["adopt", "--undo"]);
+    assert!(
+        refusal.contains("a server of ours, or a command, is connected to it: stop it first"),
+        "{refusal}"
+    );
+    assert_eq!(server.anon().login("ada", PASSWORD).0, 200);
+    server.signal("TERM");
+    server.wait();
+    assert!(here.say(&["adopt", "--undo"]).contains("countersign_session"));
+    assert_eq!(database.rows("SELECT username FROM auth_user"), ["ada"]);
+}
+
+#[test]
+fn who_insists_takes_it_out_all_the_same() {
+    let Some((database, here)) = of_django() else { return };
+    let _server = here.serve();
+    assert!(here.say(&["adopt", "--undo", "--force"]).contains("countersign_session"));
+    assert_eq!(database.rows("SELECT 1 FROM pg_tables WHERE tablename LIKE 'countersign_%'"), [""; 0]);
+}
 
 #[test]
 fn without_a_database_there_is_nothing_to_adopt_and_none_is_made() {

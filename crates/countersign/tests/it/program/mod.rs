@@ -242,5 +242,9 @@ fn read_answer(mut stream: impl Read) -> Option<(u16, Value)> {
     stream.read_to_string(&mut answer).ok()?;
     let (head, body) = answer.split_once("\r\n\r\n")?;
     let status = head.split(' ').nth(1)?.parse().ok()?;
+    assert!(
+        status != 503 || head.to_lowercase().contains("\r\nretry-after: 2\r\n"),
+        "when to come again: {head}"
+    );
     Some((status, serde_json::from_str(body).ok()?))
 }

@@ -48,3 +48,21 @@ fn a_server_whose_postgresql_never_comes_says_so_and_ends() {
     assert!(refusal.contains("postgresql://ada@127.0.0.1:1/accounts cannot be reached"), "{refusal}");
     assert!(!refusal.contains("a-secret"));
 }
+
+#[test]
+fn a_server_that_may_lose_what_was_acknowledged_is_told_of_before_it_does() {
+    let settings = "synchronous_commit = off".to_owned(); // and fsync, as in all of these
+    let Some(cluster) = Cluster::of_its_own(&Extras { settings, ..Extras::default() }) else { return };
+    let database = cluster.database();
+    let here = Installation::new().with("DATABASE_URL", database.url()).with("SECRET_KEY", SECRET_KEY);
+    let here = here.with("ROTATE_REFRESH_TOKENS", "True").with("BLACKLIST_AFTER_ROTATION", "True");
+    let said = here.say(&["check", "--deploy"]);
+    for setting in ["fsync", "synchronous_commit"] {
+        let found = format!("{setting} is off in PostgreSQL: what was answered with 2xx can be lost");
+        assert!(said.contains(&found), "{said}");
+    }
+    assert!(!here.say(&["check"]).contains("is off"));
+    database.rows("ALTER ROLE countersign SET synchronous_commit = on");
+    let said = here.say(&["check", "--deploy"]);
+    assert!(said.contains("fsync is off") && !said.contains("synchronous_commit"), "{said}");
+}
