@@ -13,6 +13,7 @@ mod error;
 mod foreign_keys;
 mod groups;
 mod migrations;
+mod moving;
 mod postgres;
 mod sessions;
 mod signing_keys;
@@ -30,6 +31,7 @@ pub use adoption::{
 };
 pub use database_url::{DatabaseUrl, DatabaseUrlError, Server};
 pub use error::{InsertUserError, StoreError};
+pub use moving::{MoveError, Moved, Source};
 pub use postgres::PoolOptions;
 pub use sessions::{Ended, Exchange, Exchanged, NewSession, RefreshId};
 pub use signing_keys::{KeyRotation, KeyState, StoredKey};

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use countersign_store::{PoolOptions, Store};
 
 use crate::cluster::{Cluster, Database, Extras, skipped};
-use crate::statements::all_statements;
+use crate::statements::{all_statements, reads_all_or_one};
 
 /// As many rows as an index is of use for.
 const FILL: &str = "
@@ -68,11 +68,14 @@ fn scans(plan: &[String]) -> bool {
 #[tokio::test]
 async fn no_statement_scans_a_table_on_postgresql_but_those_that_are_for_all_of_it() {
     let Some(database) = filled().await else { return };
-    let scanning: Vec<_> = all_statements().into_iter().filter(|sql| scans(&plan(&database, sql))).collect();
+    // Where there is one row, no index is worth it.
+    let is_for_one_row = |sql: &str| sql.contains(" countersign_import ");
+    let statements =
+        all_statements().into_iter().filter(|sql| !reads_all_or_one(sql) && !is_for_one_row(sql));
+    let scanning: Vec<_> = statements.filter(|sql| scans(&plan(&database, sql))).collect();
     assert_eq!(
         scanning,
         [
-            "SELECT count(*) FROM token_blacklist_outstandingtoken",
             "SELECT count(*) FROM token_blacklist_outstandingtoken WHERE expires_at <= $1",
             "SELECT count(*) FROM countersign_session WHERE COALESCE(ended_at, expires_at) <= $1",
             "SELECT c.app_label || '.' || p.codename FROM auth_permission AS p JOIN django_content_type AS c \
@@ -86,7 +89,6 @@ async fn no_statement_scans_a_table_on_postgresql_but_those_that_are_for_all_of_
             "SELECT app, name FROM django_migrations ORDER BY id",
             // No index is worth it for the few rows that this table has.
             "SELECT 1 FROM countersign_migration WHERE name = $1",
-            "SELECT count(*) FROM countersign_session",
             "SELECT count(*) FROM countersign_key WHERE sealed IS NOT NULL",
         ]
     );

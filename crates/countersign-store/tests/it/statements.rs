@@ -4,13 +4,17 @@ use rusqlite::Connection;
 
 use crate::place::{Place, after_noon, end_tokens_of, ending, noon, person, rows, token};
 
-const SOURCES: [&str; 6] = [
+const SOURCES: [&str; 10] = [
     include_str!("../../src/users.rs"),
     include_str!("../../src/tokens.rs"),
     include_str!("../../src/sessions.rs"),
     include_str!("../../src/groups.rs"),
     include_str!("../../src/signing_keys.rs"),
     include_str!("../../src/adoption.rs"),
+    include_str!("../../src/moving/tables.rs"),
+    include_str!("../../src/moving/permissions.rs"),
+    include_str!("../../src/moving/progress.rs"),
+    include_str!("../../src/moving/export.rs"),
 ];
 const VERBS: [&str; 4] = ["SELECT ", "INSERT ", "UPDATE ", "DELETE "];
 
@@ -23,6 +27,12 @@ pub fn all_statements() -> Vec<String> {
         joined.split('"').map(str::to_owned).collect::<Vec<_>>()
     });
     literals.filter(|text| VERBS.iter().any(|verb| text.starts_with(verb))).collect()
+}
+
+/// Whether it counts a whole table, or only asks whether there is a row: no index could help.
+pub fn reads_all_or_one(sql: &str) -> bool {
+    !sql.contains(" WHERE ")
+        && (sql.starts_with("SELECT count(*) FROM ") || sql.starts_with("SELECT 1 FROM "))
 }
 
 /// Those that SQLite runs.
@@ -41,11 +51,11 @@ fn no_statement_scans_a_table_but_those_that_are_for_all_of_it() {
     let outside = place.outside();
     let statements = statements();
     assert!(statements.len() >= 36, "some were not found in the source: {statements:#?}");
-    let scanning: Vec<String> = statements.into_iter().filter(|sql| scans(&outside, sql)).collect();
+    let scanning: Vec<String> =
+        statements.into_iter().filter(|sql| !reads_all_or_one(sql) && scans(&outside, sql)).collect();
     assert_eq!(
         scanning,
         [
-            "SELECT count(*) FROM token_blacklist_outstandingtoken",
             "SELECT count(*) FROM token_blacklist_outstandingtoken WHERE expires_at <= $1",
             "SELECT count(*) FROM countersign_session WHERE COALESCE(ended_at, expires_at) <= $1",
             "SELECT c.app_label || '.' || p.codename FROM auth_permission AS p JOIN django_content_type AS c \
@@ -53,7 +63,6 @@ fn no_statement_scans_a_table_but_those_that_are_for_all_of_it() {
             "SELECT kid, algorithm, state, sealed, created_at, changed_at FROM countersign_key \
              ORDER BY created_at, kid",
             "SELECT app, name FROM django_migrations ORDER BY id",
-            "SELECT count(*) FROM countersign_session",
             "SELECT count(*) FROM countersign_key WHERE sealed IS NOT NULL",
         ]
     );
