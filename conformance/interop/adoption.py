@@ -26,7 +26,7 @@ SETTINGS = {
 
 
 @contextmanager
-def _database(directory, engine):
+def database_of(directory, engine):
     """A database to be made; `None` where there is no PostgreSQL, which has been said."""
     if engine == "SQLite":
         with SqliteDatabase(directory) as database:
@@ -39,9 +39,9 @@ def _database(directory, engine):
 
 
 @contextmanager
-def _project(directory, engine, kind):
+def project_of(directory, engine, kind):
     """A database that Django made and a project has used, the project at work on it, and what was put there."""
-    with _database(directory, engine) as database:
+    with database_of(directory, engine) as database:
         if database is None:
             yield None
             return
@@ -54,7 +54,7 @@ def _project(directory, engine, kind):
 
 
 def the_look_is_right_and_changes_nothing(check, directory, engine, kind):
-    with _project(directory, engine, kind) as project:
+    with project_of(directory, engine, kind) as project:
         if project is None:
             return
         database, _, seeded = project
@@ -100,7 +100,7 @@ def _contents(database):
 
 def both_serve_it_at_once(check, directory, engine, kind):
     """No `adopt` before: opening it is enough."""
-    with _project(directory, engine, kind) as project:
+    with project_of(directory, engine, kind) as project:
         if project is None:
             return
         database, django, seeded = project
@@ -200,7 +200,7 @@ def _passwords_are_set_for_both(check, ours, django):
 
 
 def there_is_a_way_back(check, directory, engine, kind):
-    with _project(directory, engine, kind) as project:
+    with project_of(directory, engine, kind) as project:
         if project is None:
             return
         database, django, seeded = project
@@ -265,7 +265,7 @@ def nothing_to_do(check, django):
 
 
 def django_runs_on_ours(check, directory, engine):
-    with _database(directory, engine) as database:
+    with database_of(directory, engine) as database:
         if database is None:
             return
         with Countersign(directory, database=database.address) as ours, Django(directory, database.address) as django:
@@ -281,7 +281,7 @@ def django_runs_on_ours(check, directory, engine):
 
 
 def what_cannot_be_adopted_is_said(check, directory, engine):
-    with _database(directory, engine) as database:
+    with database_of(directory, engine) as database:
         if database is None:
             return
         with Django(directory, database.address) as django:

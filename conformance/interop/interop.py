@@ -11,6 +11,7 @@ from jwt.algorithms import get_default_algorithms
 
 import adoption
 import key_set
+import moving
 import shared_database
 from checks import Checks
 from keys import PAIRS, SECRET
@@ -43,6 +44,10 @@ def areas():
             yield f"adoption, way back, {engine}, {kind}", adoption.there_is_a_way_back, engine, kind
         yield f"adoption, refusals, {engine}", adoption.what_cannot_be_adopted_is_said, engine
         yield f"adoption, ours, {engine}", adoption.django_runs_on_ours, engine
+        for kind in adoption.PROJECTS:
+            yield f"moving, database, {engine}, {kind}", moving.a_database_moves, engine, kind
+        for dump in moving.DUMPS:
+            yield f"moving, dump, {engine}, {dump}", moving.a_dump_moves, engine, "startproject", dump
 
 
 def every_algorithm_is_checked(check, _directory):

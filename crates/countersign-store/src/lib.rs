@@ -14,6 +14,7 @@ mod foreign_keys;
 mod groups;
 mod listening;
 mod migrations;
+mod moving;
 mod postgres;
 mod sessions;
 mod signing_keys;
@@ -31,6 +32,7 @@ pub use adoption::{
 };
 pub use database_url::{DatabaseUrl, DatabaseUrlError, Server};
 pub use error::{InsertUserError, StoreError};
+pub use moving::{MoveError, Moved, Source};
 pub use postgres::PoolOptions;
 pub use sessions::{Ended, Exchange, Exchanged, NewSession, RefreshId};
 pub use signing_keys::{KeyRotation, KeyState, StoredKey};

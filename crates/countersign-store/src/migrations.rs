@@ -22,8 +22,12 @@ macro_rules! migration {
 }
 
 /// Every migration, oldest first. A released one is never edited.
-const MIGRATIONS: [Migration; 3] =
-    [migration!("0001_django_tables"), migration!("0002_sessions"), migration!("0003_signing_keys")];
+const MIGRATIONS: [Migration; 4] = [
+    migration!("0001_django_tables"),
+    migration!("0002_sessions"),
+    migration!("0003_signing_keys"),
+    migration!("0004_import"),
+];
 
 /// Stands among the migrations of a database whose first one Django had made.
 pub(crate) const MADE_BY_DJANGO: &str = "0000_made_by_django";

@@ -6,7 +6,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{ClientWrapper, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
 use tokio_postgres::Statement;
 use tokio_postgres::types::Type;
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -46,6 +46,12 @@ pub(crate) struct Postgres {
     pub(crate) listener: Box<Listener>,
 }
 
+/// One state of the database for as long as it is held: a connection out of the pool, in a transaction that only reads.
+pub(crate) struct Snapshot {
+    client: ClientWrapper,
+    prepares: bool,
+}
+
 /// A transaction on a connection of its own; rolled back when dropped.
 pub(crate) struct Transaction<'t> {
     transaction: deadpool_postgres::Transaction<'t>,
@@ -68,6 +74,13 @@ impl Postgres {
             .map_err(|error| StoreError::Statement(Box::new(error)))?;
         let listener = Box::new(Listener::new(server, connector.clone(), options));
         Ok(Self { pool, connector, options: options.clone(), listener })
+    }
+
+    /// The present state, however long it is looked at.
+    pub(crate) async fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        let client = Object::take(self.pool.get().await?);
+        client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        Ok(Snapshot { client, prepares: self.options.prepares })
     }
 
     pub(crate) async fn first<T>(
@@ -199,6 +212,23 @@ impl Postgres {
 /// Closes a connection, for which the pool may make another one.
 fn discard(client: Object) {
     drop(Object::take(client));
+}
+
+impl Snapshot {
+    pub(crate) async fn all<T>(
+        &self,
+        sql: &'static str,
+        values: &[Value<'_>],
+        mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let rows = if self.prepares {
+            let statement = self.client.prepare_typed_cached(sql, &types(values)).await?;
+            self.client.query(&statement, &references(values)).await?
+        } else {
+            self.client.query_typed(sql, &typed(values)).await?
+        };
+        rows.iter().map(|row| read(&Row::Postgres(row))).collect()
+    }
 }
 
 impl Transaction<'_> {

@@ -325,6 +325,12 @@ pub(crate) fn leave_write_ahead_log(path: &Path) -> Result<(), StoreError> {
     if mode == "delete" { Ok(()) } else { Err(StoreError::InUse) }
 }
 
+/// The present state of a file that is there, to be read only, for as long as the connection is held.
+pub(crate) fn open_snapshot(path: &Path) -> Result<Connection, StoreError> {
+    let begun = open_reader(path).and_then(|reader| reader.execute_batch("BEGIN").map(|()| reader));
+    begun.map_err(|error| open_error(path, &error))
+}
+
 fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;

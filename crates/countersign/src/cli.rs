@@ -1,12 +1,14 @@
 //! The command line: which subcommand, with what.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::program::Failure;
 use crate::{
-    adopt, changepassword, check, createsuperuser, flushexpiredtokens, keys, migrate, serve, settings, user,
+    adopt, changepassword, check, createsuperuser, export, flushexpiredtokens, import, keys, migrate, serve,
+    settings, user,
 };
 
 #[derive(Parser)]
@@ -34,6 +36,10 @@ enum Command {
     Migrate,
     /// Add what we need to a database that a Django project made; nothing of Django's is altered.
     Adopt(AdoptArgs),
+    /// Copy every account from another database, or a file that Django's dumpdata wrote, into a fresh one of ours.
+    Import(ImportArgs),
+    /// Write every account, password hashes included, as a file that Django's loaddata and our import take.
+    Export(ExportArgs),
     /// Make an account with every permission.
     Createsuperuser(NewUserArgs),
     /// Set the password of an account; its sessions end.
@@ -77,6 +83,26 @@ pub struct AdoptArgs {
     pub undo: bool,
     /// With --undo: go on although something else has the database open.
     #[arg(long, requires = "undo")]
+    pub force: bool,
+}
+
+/// Where accounts come from.
+#[derive(Args)]
+pub struct ImportArgs {
+    /// sqlite:PATH or postgresql://…, which is only read; a file of dumpdata; or - for standard input.
+    pub source: String,
+    /// Read and check everything, and write nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Where accounts are written.
+#[derive(Args)]
+pub struct ExportArgs {
+    /// A file to be made, readable by its owner alone; standard output without one, or with -.
+    pub file: Option<PathBuf>,
+    /// Show password hashes on a terminal.
+    #[arg(long)]
     pub force: bool,
 }
 
@@ -206,6 +232,8 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Serve(args) => serve::run(&ServeArgs { addr: args.addr.or(cli.serve.addr) }),
         Command::Migrate => migrate::run(cli.json),
         Command::Adopt(args) => adopt::run(&args, cli.json),
+        Command::Import(args) => import::run(&args, cli.json),
+        Command::Export(args) => export::run(&args, cli.json),
         Command::Createsuperuser(args) => createsuperuser::run(args, cli.json),
         Command::Changepassword(args) => changepassword::run(&args, cli.json),
         Command::Flushexpiredtokens => flushexpiredtokens::run(cli.json),

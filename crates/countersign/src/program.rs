@@ -6,7 +6,7 @@ use std::time::Duration;
 use countersign_auth::{
     Auth, Clock, Error as AuthError, KeyRing, KeyRingError, Rules, StartError, UserError,
 };
-use countersign_store::{Store, StoreError};
+use countersign_store::{MoveError, Store, StoreError};
 use serde_json::Value;
 use tokio::time::Instant;
 use tracing_subscriber::EnvFilter;
@@ -38,6 +38,9 @@ pub enum Failure {
     /// The keys cannot be used or changed.
     #[error(transparent)]
     KeyRing(#[from] KeyRingError),
+    /// Accounts cannot be moved.
+    #[error(transparent)]
+    Move(#[from] MoveError),
     /// Anything else.
     #[error("{0}")]
     Other(String),
@@ -109,6 +112,11 @@ pub async fn open_patiently(config: Config) -> Result<Auth, Failure> {
 }
 
 async fn start(config: Config, store: Store) -> Result<Auth, Failure> {
+    if let Some(source) = store.find_unfinished_import().await? {
+        return Err(Failure::Other(format!(
+            "the import from {source} was not finished, and accounts are missing; run `countersign import` with it again"
+        )));
+    }
     let django_peer = config.django_peer.unwrap_or_else(|| store.is_made_by_django());
     let rules = Rules { django_peer, ..config.rules };
     Ok(Auth::start(store, config.hashers, config.keys, config.policy, rules, Clock::System).await?)

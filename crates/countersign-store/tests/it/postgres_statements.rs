@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use countersign_store::{PoolOptions, Store};
 
 use crate::cluster::{Cluster, Database, Extras, skipped};
-use crate::statements::{all_statements, known_scans};
+use crate::statements::{all_statements, known_scans, reads_all_or_one};
 
 /// As many rows as an index is of use for.
 const FILL: &str = "
@@ -68,7 +68,11 @@ fn scans(plan: &[String]) -> bool {
 #[tokio::test]
 async fn no_statement_scans_a_table_on_postgresql_but_those_that_are_for_all_of_it() {
     let Some(database) = filled().await else { return };
-    let scanning: Vec<_> = all_statements().into_iter().filter(|sql| scans(&plan(&database, sql))).collect();
+    // Where there is one row, no index is worth it.
+    let is_for_one_row = |sql: &str| sql.contains(" countersign_import ");
+    let statements =
+        all_statements().into_iter().filter(|sql| !reads_all_or_one(sql) && !is_for_one_row(sql));
+    let scanning: Vec<_> = statements.filter(|sql| scans(&plan(&database, sql))).collect();
     assert_eq!(scanning, known_scans(true));
 }
 

@@ -7,17 +7,20 @@ use rusqlite::Connection;
 
 use crate::place::{Place, after_noon, end_tokens_of, ending, noon, person, rows, token};
 
-const SOURCES: [&str; 6] = [
+const SOURCES: [&str; 10] = [
     include_str!("../../src/users.rs"),
     include_str!("../../src/tokens.rs"),
     include_str!("../../src/sessions.rs"),
     include_str!("../../src/groups.rs"),
     include_str!("../../src/signing_keys.rs"),
     include_str!("../../src/adoption.rs"),
+    include_str!("../../src/moving/tables.rs"),
+    include_str!("../../src/moving/permissions.rs"),
+    include_str!("../../src/moving/progress.rs"),
+    include_str!("../../src/moving/export.rs"),
 ];
 /// Those that read all of a table: in the order of the sources, and whether SQLite does so too.
-const KNOWN_SCANS: [(&str, bool); 10] = [
-    ("SELECT count(*) FROM token_blacklist_outstandingtoken", true),
+const KNOWN_SCANS: [(&str, bool); 8] = [
     ("SELECT count(*) FROM token_blacklist_outstandingtoken WHERE expires_at <= $1", true),
     ("SELECT count(*) FROM countersign_session WHERE COALESCE(ended_at, expires_at) <= $1", true),
     (
@@ -39,7 +42,6 @@ const KNOWN_SCANS: [(&str, bool); 10] = [
     ("SELECT app, name FROM django_migrations ORDER BY id", true),
     // No index is worth it to PostgreSQL for the few rows that this table has.
     ("SELECT 1 FROM countersign_migration WHERE name = $1", false),
-    ("SELECT count(*) FROM countersign_session", true),
     ("SELECT count(*) FROM countersign_key WHERE sealed IS NOT NULL", true),
 ];
 const VERBS: [&str; 4] = ["SELECT ", "INSERT ", "UPDATE ", "DELETE "];
@@ -61,6 +63,12 @@ pub fn known_scans(on_postgresql: bool) -> Vec<&'static str> {
     scans.map(|(sql, _)| sql).collect()
 }
 
+/// Whether it counts a whole table, or only asks whether there is a row: no index could help.
+pub fn reads_all_or_one(sql: &str) -> bool {
+    !sql.contains(" WHERE ")
+        && (sql.starts_with("SELECT count(*) FROM ") || sql.starts_with("SELECT 1 FROM "))
+}
+
 /// Those that SQLite runs.
 fn statements() -> Vec<String> {
     all_statements().into_iter().filter(|text| !text.ends_with(" FOR UPDATE")).collect()
@@ -77,7 +85,8 @@ fn no_statement_scans_a_table_but_those_that_are_for_all_of_it() {
     let outside = place.outside();
     let statements = statements();
     assert!(statements.len() >= 36, "some were not found in the source: {statements:#?}");
-    let scanning: Vec<String> = statements.into_iter().filter(|sql| scans(&outside, sql)).collect();
+    let scanning: Vec<String> =
+        statements.into_iter().filter(|sql| !reads_all_or_one(sql) && scans(&outside, sql)).collect();
     assert_eq!(scanning, known_scans(false));
 }
 

@@ -9,8 +9,10 @@ use super::place::{Place, after_noon, noon, person, token};
 async fn place_of_django() -> Option<Place> {
     let (place, store) = Place::open().await?;
     drop(store);
-    place
-        .run("DROP TABLE countersign_migration; DROP TABLE countersign_session; DROP TABLE countersign_key;");
+    place.run(
+        "DROP TABLE countersign_migration; DROP TABLE countersign_session; DROP TABLE countersign_key;
+         DROP TABLE countersign_import;",
+    );
     Some(place)
 }
 
@@ -49,7 +51,10 @@ async fn what_a_look_says_is_added_is_what_is_added_and_what_is_taken_out_again(
     place.run("CREATE TABLE shop_order (id integer PRIMARY KEY)");
     let before = look(&place).await;
     assert_eq!((before.made_by_django, before.other_tables), (None, 1));
-    assert_eq!(before.to_add.tables, ["countersign_key", "countersign_migration", "countersign_session"]);
+    assert_eq!(
+        before.to_add.tables,
+        ["countersign_import", "countersign_key", "countersign_migration", "countersign_session"]
+    );
     assert_eq!(before.to_add.indexes.len(), 3);
     assert_eq!(look(&place).await.to_add, before.to_add, "a look adds nothing");
 

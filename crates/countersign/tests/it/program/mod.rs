@@ -5,6 +5,7 @@ mod adopt;
 mod commands;
 mod first_run;
 mod keys;
+mod moving;
 mod outages;
 mod passwords;
 mod refusals;
