@@ -11,6 +11,7 @@ mod body;
 mod endpoint;
 mod error;
 mod head;
+mod health;
 mod jwks;
 mod large_bodies;
 mod lingering;

@@ -1,6 +1,7 @@
 //! Every path of the wire, on one page.
 
 use crate::endpoint::Endpoint;
+use crate::health::{self, Probe};
 use crate::{blacklist, jwks, login, logout, me, refresh, register, sessions, verify};
 
 /// What stands for the part of a path that is the endpoint's argument: letters and digits.
@@ -27,6 +28,8 @@ pub(crate) enum Route<'a> {
     Endpoint(&'static Endpoint, &'a str),
     /// To the public keys.
     Jwks,
+    /// To what tells whether the server lives, or is ready.
+    Probe(Probe),
     /// To the same path with a slash at its end (`APPEND_SLASH`).
     AppendSlash(String),
     /// Nowhere.
@@ -35,8 +38,11 @@ pub(crate) enum Route<'a> {
 
 /// Matches a percent-decoded path exactly: no folding of case, dots or slashes.
 pub(crate) fn find(path: &str) -> Route<'_> {
-    if path == jwks::PATH {
-        return Route::Jwks;
+    match path {
+        jwks::PATH => return Route::Jwks,
+        health::ALIVE => return Route::Probe(Probe::Alive),
+        health::READY => return Route::Probe(Probe::Ready),
+        _ => {}
     }
     for (known, endpoint) in &ROUTES {
         let known = known.trim_end_matches('/');

@@ -8,10 +8,12 @@
 mod adoption;
 mod columns;
 mod database_url;
+mod disk;
 mod engine;
 mod error;
 mod foreign_keys;
 mod groups;
+mod health;
 mod migrations;
 mod postgres;
 mod sessions;
@@ -29,6 +31,7 @@ pub use adoption::{
     Difference, Findings, MigrationsOf, OwnObjects, Prospect, Removed, TokenSighted, UserSighted, give_back,
 };
 pub use database_url::{DatabaseUrl, DatabaseUrlError, Server};
+pub use disk::network_file_system;
 pub use error::{InsertUserError, StoreError};
 pub use postgres::PoolOptions;
 pub use sessions::{Ended, Exchange, Exchanged, NewSession, RefreshId};

@@ -11,11 +11,13 @@ mod dotenv;
 mod durations;
 mod flushexpiredtokens;
 mod keys;
+mod logging;
 mod migrate;
 mod program;
 mod secret_key;
 mod serve;
 mod settings;
+mod show_config;
 mod sources;
 mod user;
 

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod heads;
+mod health;
 mod jwks;
 mod large_bodies;
 mod order;

@@ -4,6 +4,8 @@
 mod adoption;
 #[path = "../contract/groups.rs"]
 mod groups;
+#[path = "../contract/health.rs"]
+mod health;
 pub mod place;
 mod roles;
 #[path = "../contract/sessions.rs"]

@@ -4,6 +4,8 @@
 mod adoption;
 #[path = "../contract/groups.rs"]
 mod groups;
+#[path = "../contract/health.rs"]
+mod health;
 mod place;
 #[path = "../contract/sessions.rs"]
 mod sessions;

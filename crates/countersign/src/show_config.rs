@@ -1,0 +1,62 @@
+//! `countersign config`: the settings in force, and where each was said; secrets are not shown.
+
+use countersign_store::DatabaseUrl;
+use serde_json::{Value, json};
+
+use crate::config::{Config, Files};
+use crate::program::{Failure, read_sources, report};
+use crate::settings::{SETTINGS, Setting};
+use crate::sources::{Raw, Sources};
+
+const HIDDEN: &str = "********";
+
+/// Prints the settings even where they cannot be used, and fails then.
+pub fn run(as_json: bool) -> Result<(), Failure> {
+    let sources = read_sources()?;
+    let shown: Vec<_> = SETTINGS.iter().map(|setting| Shown::of(setting, &sources)).collect();
+    let list: Vec<Value> = shown.iter().map(Shown::json).collect();
+    let lines: Vec<String> = shown.iter().map(Shown::line).collect();
+    report(as_json, &json!({ "settings": list }), &lines.join("\n"));
+    Config::from_sources(&sources, Files::NotNeeded)?;
+    Ok(())
+}
+
+/// A setting as it is printed.
+struct Shown {
+    name: &'static str,
+    value: String,
+    /// `None` when nothing was said.
+    origin: Option<String>,
+}
+
+impl Shown {
+    fn of(setting: &'static Setting, sources: &Sources) -> Self {
+        let said = sources.said(setting.name);
+        let value = match said.map(|said| &said.raw) {
+            None => setting.default.shown().to_owned(),
+            Some(Raw::Text(text)) if setting.name == "DATABASE_URL" => without_password(text),
+            Some(Raw::Text(text) | Raw::One(text)) if text.is_empty() => String::new(),
+            Some(_) if setting.is_secret => HIDDEN.to_owned(),
+            Some(Raw::Text(text) | Raw::One(text)) => text.to_string(),
+            Some(Raw::List(items)) => items.join(","),
+        };
+        Self { name: setting.name, value, origin: said.map(|said| said.origin.clone()) }
+    }
+
+    fn json(&self) -> Value {
+        json!({ "name": self.name, "value": self.value, "origin": self.origin.as_deref().unwrap_or("default") })
+    }
+
+    fn line(&self) -> String {
+        let value = self.value.replace('\n', " ");
+        match &self.origin {
+            Some(origin) => format!("{}={value}  # {origin}", self.name),
+            None => format!("{}={value}  # default", self.name),
+        }
+    }
+}
+
+/// As the program would name it; one that cannot be read may have its password anywhere.
+fn without_password(url: &str) -> String {
+    url.trim().parse().map_or_else(|_| HIDDEN.to_owned(), |url: DatabaseUrl| url.to_string())
+}
