@@ -42,13 +42,13 @@ pub struct Said {
     pub raw: Raw,
     /// Where, for people.
     pub origin: String,
+    /// The file in which the value is.
+    pub file: Option<PathBuf>,
 }
 
 /// Everything that was said, by setting.
 pub struct Sources {
     values: BTreeMap<&'static str, Said>,
-    /// The files in which something was said.
-    pub files: Vec<PathBuf>,
     /// What is ignored, and most likely a mistake.
     pub warnings: Vec<Finding>,
 }
@@ -56,6 +56,7 @@ pub struct Sources {
 /// One place in which settings stand.
 struct Place {
     name: String,
+    path: Option<PathBuf>,
     values: BTreeMap<String, Value>,
 }
 
@@ -80,12 +81,8 @@ impl Sources {
         let toml = toml_file::read(&directory.join(TOML_FILE), named.as_deref())?;
         unknown::refuse(&toml.name, toml.values.keys())?;
         let warnings = unknown::in_environment(environment.keys())?;
-        let files = [(directory.join(".env"), &dotenv), (PathBuf::from(&toml.name), &toml)];
-        let files = files.into_iter().filter(|(_, place)| !place.values.is_empty());
-        let files = files.map(|(path, _)| path).collect();
-
         let places = [Place::environment(variable), dotenv, toml];
-        let mut sources = Self { values: BTreeMap::new(), files, warnings };
+        let mut sources = Self { values: BTreeMap::new(), warnings };
         for setting in SETTINGS {
             for place in &places {
                 if let Some(said) = place.find(setting)? {
@@ -130,7 +127,7 @@ impl Sources {
 impl Place {
     fn environment(variable: impl Fn(&str) -> Option<String>) -> Self {
         let value = |name: String| variable(&name).map(|text| (name, Value::text(text.into())));
-        Self { name: "the environment".to_owned(), values: names().filter_map(value).collect() }
+        Self { name: "the environment".to_owned(), path: None, values: names().filter_map(value).collect() }
     }
 
     /// A setting as this place has it: its value, or for a secret the content of the file that `NAME_FILE` names.
@@ -151,9 +148,12 @@ impl Place {
                     return Err(SettingError(format!("{file_name}: must be one path")));
                 };
                 let raw = Raw::Text(read_secret(name, path)?);
-                Ok(Some(Said { raw, origin: format!("{} ({file_name} in {})", **path, origin(value)) }))
+                let file = Some(PathBuf::from(&**path));
+                Ok(Some(Said { raw, origin: format!("{} ({file_name} in {})", **path, origin(value)), file }))
             }
-            (Some(value), None) => Ok(Some(Said { raw: value.raw.clone(), origin: origin(value) })),
+            (Some(value), None) => {
+                Ok(Some(Said { raw: value.raw.clone(), origin: origin(value), file: self.path.clone() }))
+            }
             (None, None) => Ok(None),
         }
     }
@@ -175,7 +175,7 @@ fn read_dotenv(directory: &Path, variable: &impl Fn(&str) -> Option<String>) -> 
     let values = dotenv::parse(&text, variable)
         .map_err(|error| SettingError(format!("{}: {error}", path.display())))?;
     let values = values.into_iter().map(|(name, text)| (name, Value::text(text))).collect();
-    Ok(Place { name: ".env".to_owned(), values })
+    Ok(Place { name: ".env".to_owned(), path: Some(path), values })
 }
 
 fn read_secret(name: &str, path: &str) -> Result<Zeroizing<String>, SettingError> {

@@ -7,12 +7,13 @@ use countersign_store::DatabaseUrl;
 
 use super::Finding;
 use crate::config::Config;
-use crate::settings::SETTINGS;
+use crate::secret_key::exposure;
+use crate::settings::{SETTINGS, Setting};
 use crate::sources::{Raw, Sources};
 
 /// Every finding about what is around the process.
 pub fn findings(config: &Config, sources: &Sources) -> Vec<Finding> {
-    let mut found: Vec<Finding> = sources.files.iter().filter_map(|file| readable(file, sources)).collect();
+    let mut found: Vec<Finding> = secret_files(sources).into_iter().filter_map(exposure).collect();
     match &config.database {
         DatabaseUrl::Sqlite(path) => {
             found.extend(exposed_database(path));
@@ -29,27 +30,26 @@ pub fn findings(config: &Config, sources: &Sources) -> Vec<Finding> {
     found
 }
 
-/// A file of settings that others can read, where a secret is in it.
-fn readable(file: &Path, sources: &Sources) -> Option<Finding> {
-    let name = file.file_name()?.to_str()?;
-    let stands_there = |setting: &str| match find(sources, setting) {
-        Some((Raw::Text(text), origin)) => {
-            origin.contains(name) && !origin.contains("_FILE in") && is_secret(setting, text)
-        }
-        _ => false,
+/// The files in which a secret stands. Those below `/run` are put there for the service alone, whatever their mode.
+fn secret_files(sources: &Sources) -> Vec<&Path> {
+    let is_secret = |setting: &&Setting| setting.is_secret;
+    let file = |setting: &Setting| {
+        let said = sources.said(setting.name)?;
+        let file =
+            said.file.as_deref().filter(|file| !file.starts_with("/run") && !file.starts_with("/var/run"));
+        file.filter(|_| matters(setting, &said.raw))
     };
-    SETTINGS.iter().any(|setting| setting.is_secret && stands_there(setting.name)).then_some(())?;
-    crate::secret_key::exposure(file)
+    let mut files: Vec<_> = SETTINGS.iter().filter(is_secret).filter_map(file).collect();
+    files.sort_unstable();
+    files.dedup();
+    files
 }
 
-fn find<'a>(sources: &'a Sources, name: &str) -> Option<(&'a Raw, &'a str)> {
-    let said = sources.said(crate::settings::find(name)?.name)?;
-    Some((&said.raw, &said.origin))
-}
-
-/// An SQLite file's path is none, unlike a URL with a password.
-fn is_secret(setting: &str, text: &str) -> bool {
-    !text.is_empty() && !(setting == "DATABASE_URL" && text.trim_start().starts_with("sqlite:"))
+/// Neither the default nor an SQLite file's path is worth hiding, unlike a URL with a password.
+fn matters(setting: &Setting, raw: &Raw) -> bool {
+    let (Raw::Text(text) | Raw::One(text)) = raw else { return true };
+    **text != setting.default.value()
+        && !(setting.name == "DATABASE_URL" && text.trim_start().starts_with("sqlite:"))
 }
 
 fn exposed_database(path: &Path) -> Option<Finding> {

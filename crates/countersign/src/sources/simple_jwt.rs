@@ -8,7 +8,8 @@ use crate::settings::{find, nearest};
 
 impl Sources {
     pub(super) fn add_simple_jwt_json(&mut self) -> Result<(), SettingError> {
-        let Some(Said { raw: Raw::Text(json), origin }) = self.values.get("SIMPLE_JWT_JSON").cloned() else {
+        let Some(Said { raw: Raw::Text(json), origin, .. }) = self.values.get("SIMPLE_JWT_JSON").cloned()
+        else {
             return Ok(());
         };
         let object = match serde_json::from_str(&json) {
@@ -32,7 +33,7 @@ impl Sources {
                 )));
             }
             let origin = format!("SIMPLE_JWT_JSON in {origin}");
-            self.values.insert(setting.name, Said { raw, origin });
+            self.values.insert(setting.name, Said { raw, origin, file: None });
         }
         Ok(())
     }

@@ -30,7 +30,7 @@ pub fn read(usual: &Path, named: Option<&Path>) -> Result<Place, SettingError> {
             raw(&name, value.get_ref()).ok_or_else(|| SettingError(format!("{place}:{at}: {name} {FIX}")))?;
         values.insert(name, Value { raw, line: Some(at) });
     }
-    Ok(Place { name: place, values })
+    Ok(Place { name: place, path: Some(path.to_owned()), values })
 }
 
 const FIX: &str = "must be a string, a number, a boolean or a list of strings; settings stand in no table, and what has a \

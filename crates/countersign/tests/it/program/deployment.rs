@@ -108,6 +108,9 @@ fn files_that_others_can_read_are_found() {
     here.make_private(".env", 0o600);
     here.make_private("countersign.sqlite3", 0o600);
     assert_eq!(here.found(), [""; 0]);
+    let here = Installation::new().with_file("key", STRONG_KEY).with("SECRET_KEY_FILE", "key");
+    here.make_private("key", 0o640);
+    assert_eq!(here.found(), ["W002"], "a file of its own, which the group can read");
 }
 
 #[test]

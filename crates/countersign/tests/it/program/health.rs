@@ -138,10 +138,12 @@ fn sighup_reads_the_log_level_anew_and_refuses_what_is_wrong() {
     let here = Installation::new().with_file(".env", "LOG=warn\n");
     let server = here.serve();
     assert_eq!(server.anon().register("ada", PASSWORD).0, 201);
-    assert!(!here.log().contains("registered"), "{}", here.log());
+    assert!(!here.log().contains("account made"), "{}", here.log());
     here.write(".env", "LOG=info\n");
     server.signal("HUP");
-    until(|| here.log().contains("read anew"));
+    until(|| here.log().contains("are read anew"));
+    assert_eq!(server.anon().login("ada", PASSWORD).0, 200);
+    assert!(here.log().contains("logged in"), "{}", here.log());
     here.write(".env", "LGO=debug\n");
     server.signal("HUP");
     until(|| here.log().contains("did you mean LOG?"));

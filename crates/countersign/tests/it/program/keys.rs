@@ -187,7 +187,7 @@ fn weak_and_needless_fallbacks_are_refused_or_warned_of() {
     assert!(warned.contains("SECRET_KEY_FALLBACKS is a placeholder: whoever guesses it"), "{warned}");
     let here =
         Installation::new().with("SECRET_KEY", NEW_KEY).with("SECRET_KEY_FALLBACKS", format!("{NEW_KEY},"));
-    assert!(here.say(&["check"]).contains("holds the current SECRET_KEY, which is not needed"));
+    assert!(here.say(&["check"]).contains("holds the current SECRET_KEY: it is not needed there"));
 }
 
 /// A directory of keys, of which one signs.

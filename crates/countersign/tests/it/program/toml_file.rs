@@ -110,7 +110,7 @@ fn secrets_are_not_shown_and_their_files_are() {
         );
     let (value, origin) = here.in_force("SECRET_KEY");
     assert!(value == "********" && origin.starts_with("key (SECRET_KEY_FILE in "), "{value} {origin}");
-    assert_eq!(here.in_force("DATABASE_URL").0, "postgresql://ada@db/x");
+    assert_eq!(here.in_force("DATABASE_URL").0, "postgresql://ada@db:5432/x");
     assert_eq!(here.in_force("LEEWAY"), pair("1", "SIMPLE_JWT_JSON in the environment"));
     for shown in [here.say(&["config"]), here.say(&["config", "--json"])] {
         assert!(!shown.contains("hunter2") && !shown.contains(STRONG_KEY), "{shown}");
