@@ -16,6 +16,7 @@ impl Store {
     }
 
     /// The bytes that the file system of an SQLite file has left for us; nothing is known of a server's.
+    #[must_use]
     pub fn free_disk_bytes(&self) -> Option<std::io::Result<u64>> {
         match &*self.engine {
             Engine::Sqlite(sqlite) => Some(sqlite.free_disk_bytes()),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::config::{Config, Files};
 use crate::program::{Failure, read_sources, report};
-use crate::settings::{SETTINGS, Setting};
+use crate::settings::{Default, SETTINGS, Setting};
 use crate::sources::{Raw, Sources};
 
 const HIDDEN: &str = "********";
@@ -25,34 +25,36 @@ pub fn run(as_json: bool) -> Result<(), Failure> {
 struct Shown {
     name: &'static str,
     value: String,
-    /// `None` when nothing was said.
-    origin: Option<String>,
+    origin: String,
 }
 
 impl Shown {
     fn of(setting: &'static Setting, sources: &Sources) -> Self {
-        let said = sources.said(setting.name);
-        let value = match said.map(|said| &said.raw) {
-            None => setting.default.shown().to_owned(),
-            Some(Raw::Text(text)) if setting.name == "DATABASE_URL" => without_password(text),
-            Some(Raw::Text(text) | Raw::One(text)) if text.is_empty() => String::new(),
-            Some(_) if setting.is_secret => HIDDEN.to_owned(),
-            Some(Raw::Text(text) | Raw::One(text)) => text.to_string(),
-            Some(Raw::List(items)) => items.join(","),
+        let Some(said) = sources.said(setting.name) else { return Self::default_of(setting) };
+        let value = match &said.raw {
+            Raw::Text(text) if setting.name == "DATABASE_URL" => without_password(text),
+            Raw::Text(text) | Raw::One(text) if text.is_empty() => String::new(),
+            _ if setting.is_secret => HIDDEN.to_owned(),
+            Raw::Text(text) | Raw::One(text) => text.to_string(),
+            Raw::List(items) => items.join(","),
         };
-        Self { name: setting.name, value, origin: said.map(|said| said.origin.clone()) }
+        Self { name: setting.name, value, origin: said.origin.clone() }
+    }
+
+    fn default_of(setting: &'static Setting) -> Self {
+        let origin = match setting.default {
+            Default::Value(_) => "default".to_owned(),
+            Default::Words(words) => format!("default: {words}"),
+        };
+        Self { name: setting.name, value: setting.default.value().to_owned(), origin }
     }
 
     fn json(&self) -> Value {
-        json!({ "name": self.name, "value": self.value, "origin": self.origin.as_deref().unwrap_or("default") })
+        json!({ "name": self.name, "value": self.value, "origin": self.origin })
     }
 
     fn line(&self) -> String {
-        let value = self.value.replace('\n', " ");
-        match &self.origin {
-            Some(origin) => format!("{}={value}  # {origin}", self.name),
-            None => format!("{}={value}  # default", self.name),
-        }
+        format!("{}={}  # {}", self.name, self.value.replace('\n', " "), self.origin)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 
@@ -10,7 +11,7 @@ use super::{Client, Installation, PASSWORD, Server, until};
 
 impl Client {
     /// Status and body of a request as a load balancer sends it; 0 when nobody listens.
-    fn probe(&self, path: &str) -> (u16, String) {
+    pub(super) fn probe(&self, path: &str) -> (u16, String) {
         self.ask(&format!("GET {path} HTTP/1.1\r\nHost: 10.9.8.7\r\nConnection: close\r\n\r\n"))
     }
 
@@ -25,7 +26,7 @@ impl Client {
     }
 
     /// What `/readyz` says, and of what.
-    fn readiness(&self) -> (u16, Value) {
+    pub(super) fn readiness(&self) -> (u16, Value) {
         let (status, body) = self.probe("/readyz");
         (status, serde_json::from_str(&body).unwrap_or_default())
     }
@@ -33,7 +34,8 @@ impl Client {
 
 #[test]
 fn a_server_is_ready_once_it_greets() {
-    let server = Installation::new().serve();
+    let here = Installation::new();
+    let server = here.serve();
     assert_eq!(server.anon().probe("/healthz"), (200, r#"{"status":"ok"}"#.to_owned()));
     let (status, ready) = server.anon().readiness();
     assert_eq!(
@@ -102,6 +104,29 @@ fn with_every_place_taken_probes_are_answered_and_others_asked_to_come_back() {
     assert_eq!(anon.ask("POST /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n").0, 405);
     drop(held);
     until(|| anon.ask(me).0 == 401);
+}
+
+#[test]
+fn probes_are_answered_while_logins_wait_for_their_turn() {
+    const LOGINS: usize = 24;
+    let here = Installation::new().with("ARGON2_ITERATIONS", "40");
+    let server = here.serve();
+    let finished = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..LOGINS {
+            scope.spawn(|| {
+                let body = serde_json::json!({"username": "nobody", "password": PASSWORD});
+                server.anon().try_post("login", &body);
+                finished.fetch_add(1, Ordering::SeqCst);
+            });
+        }
+        until(|| finished.load(Ordering::SeqCst) > 0);
+        for path in ["/healthz", "/readyz"] {
+            assert_eq!(server.anon().probe(path).0, 200, "{path}");
+        }
+        assert!(finished.load(Ordering::SeqCst) < LOGINS, "they were faster");
+        server.signal("KILL"); // nobody has to wait for the rest
+    });
 }
 
 #[test]

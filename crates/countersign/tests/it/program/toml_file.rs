@@ -10,9 +10,11 @@ impl Installation {
     /// A setting's value in force, and where it was said.
     fn in_force(&self, name: &str) -> (String, String) {
         let all = self.say_json(&["config"]);
-        let list = all["settings"].as_array().expect("a list");
-        let setting = list.iter().find(|setting| setting["name"] == name).expect("it is there");
-        let text = |key: &str| setting[key].as_str().expect("a text").to_owned();
+        let list = all.get("settings").and_then(Value::as_array).expect("a list");
+        let text_of =
+            |setting: &Value, key: &str| setting.get(key).and_then(Value::as_str).expect("a text").to_owned();
+        let setting = list.iter().find(|setting| text_of(setting, "name") == name).expect("it is there");
+        let text = |key: &str| text_of(setting, key);
         (text("value"), text("origin"))
     }
 }
@@ -34,6 +36,7 @@ fn what_is_said_first_counts_the_environment_then_dotenv_then_toml() {
     let (value, origin) = here.in_force("LEEWAY");
     assert!(value == "3" && origin.ends_with("countersign.toml:2"), "{path}: {origin}");
     assert_eq!(here.in_force("PORT"), pair("8000", "default"));
+    assert_eq!(here.in_force("ALLOWED_HOSTS"), pair("", "default: local hosts"));
     assert!(here.say(&["config"]).contains("\nISSUER=dotenv  # .env\n"));
 }
 
