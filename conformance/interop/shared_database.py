@@ -18,7 +18,7 @@ def django_runs_on_our_database(check, directory):
         check.answers("an account outlives Django's migrate", django.for_user("alice"), 200)
         check.answers("an account can log in after Django's migrate", ours.log_in("alice"), 200)
         state = ours.command("check")
-        check.holds("`countersign check` has no complaint afterwards", state["warnings"] == [], state)
+        check.holds("`countersign check` has no complaint afterwards", state["findings"] == [], state)
 
 
 def _nothing_to_do(check, django, *arguments):

@@ -9,6 +9,7 @@ mod blacklist;
 mod clock;
 mod error;
 mod hashing;
+mod health;
 mod holder;
 mod keys;
 mod login;
@@ -21,7 +22,7 @@ mod token_claims;
 mod users;
 mod verify;
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use countersign_domain::{PasswordPolicy, User, UserId};
@@ -36,6 +37,7 @@ pub use authenticate::Caller;
 pub use clock::{Clock, ManualClock};
 pub use error::{Error, FieldErrors, StartError, Submitted};
 pub use hashing::HashingPool;
+pub use health::{Health, Verdict};
 pub use keys::{ConfiguredKeys, KeyRing, KeyRingError, KeySet, KeyStatus, Rotated};
 pub use login::{LoginOutcome, TokenPair};
 pub use refresh::Refreshed;
@@ -107,6 +109,8 @@ pub struct Auth {
     tokens: RwLock<Arc<Tokens>>,
     /// How many looks at the ring have begun.
     looks: AtomicU64,
+    /// Whether the ring is now one that cannot be used, so that the keys of before are.
+    keys_are_outdated: AtomicBool,
     policy: PasswordPolicy,
     rules: Rules,
     clock: Clock,
@@ -128,7 +132,19 @@ impl Auth {
         let tokens = RwLock::new(Arc::new(key_ring.tokens(&kept_keys)?));
         let kept_keys = tokio::sync::Mutex::new(keys::LastLook::at(kept_keys));
         let (looks, hashing) = (AtomicU64::default(), HashingPool::start(hashers)?);
-        Ok(Self { store, hashing, key_ring, kept_keys, tokens, looks, policy, rules, clock })
+        let keys_are_outdated = AtomicBool::default();
+        Ok(Self {
+            store,
+            hashing,
+            key_ring,
+            kept_keys,
+            tokens,
+            looks,
+            keys_are_outdated,
+            policy,
+            rules,
+            clock,
+        })
     }
 
     /// Password work done so far, in the units of [`countersign_password::Workspace::work`]; for a metric.

@@ -14,6 +14,7 @@ mod endpoint;
 mod error;
 mod forward_auth;
 mod head;
+mod health;
 mod jwks;
 mod large_bodies;
 mod lingering;

@@ -1,12 +1,66 @@
-//! How many connections are held at once: no more than the process may have file descriptors for.
+//! How many connections are held at once: no more than the process may have file descriptors for. A few more are let in
+//! for a moment when all places are taken, so that a probe still gets its answer.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Connections held at once where nothing else limits them.
 const MAX_CONNECTIONS: usize = 10_000;
 /// Descriptors that are left for everything else: the database, which may have some per core, and the log.
 const OTHER_DESCRIPTORS: usize = 128;
 
-/// The places for connections. Says so when the system grants less than we would take.
-pub(crate) fn places() -> usize {
+/// Connections beyond the places, which are answered once: a probe as always, anything else is asked to come back.
+const BEYOND: usize = 64;
+
+/// The places for connections.
+pub(crate) struct Places {
+    regular: Arc<Semaphore>,
+    beyond: Arc<Semaphore>,
+}
+
+/// What a connection holds while it lasts.
+pub(crate) struct Place {
+    _permit: OwnedSemaphorePermit,
+    /// Whether it is none of the places, and good for one answer.
+    pub(crate) is_beyond: bool,
+}
+
+impl Place {
+    fn regular(permit: OwnedSemaphorePermit) -> Self {
+        Self { _permit: permit, is_beyond: false }
+    }
+}
+
+impl Places {
+    /// As many as the system grants.
+    pub(crate) fn new() -> Self {
+        Self { regular: Arc::new(Semaphore::new(places())), beyond: Arc::new(Semaphore::new(BEYOND)) }
+    }
+
+    /// A place, or leave to be answered once. Without either, connections wait to be accepted.
+    pub(crate) async fn take(&self) -> Place {
+        let take = |kind: &Arc<Semaphore>| Arc::clone(kind).acquire_owned();
+        tokio::select! {
+            biased;
+            place = take(&self.regular) => Place::regular(place.expect(NEVER_CLOSED)),
+            place = take(&self.beyond) => Place { _permit: place.expect(NEVER_CLOSED), is_beyond: true },
+        }
+    }
+
+    /// The place for a connection that has come: a regular one may have become free while it was waited for.
+    pub(crate) fn settle(&self, place: Place) -> Place {
+        if !place.is_beyond {
+            return place;
+        }
+        Arc::clone(&self.regular).try_acquire_owned().map_or(place, Place::regular)
+    }
+}
+
+const NEVER_CLOSED: &str = "the semaphore is never closed";
+
+/// The number of places. Says so when the system grants less than we would take.
+fn places() -> usize {
     // Where there is no such file, accepting pauses when the descriptors are used up.
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
     let Some(descriptors) = soft_limit_of_open_files(&limits) else { return MAX_CONNECTIONS };
@@ -18,7 +72,7 @@ pub(crate) fn places() -> usize {
 }
 
 fn places_within(descriptors: usize) -> usize {
-    descriptors.saturating_sub(OTHER_DESCRIPTORS).clamp(1, MAX_CONNECTIONS)
+    descriptors.saturating_sub(OTHER_DESCRIPTORS + BEYOND).clamp(1, MAX_CONNECTIONS)
 }
 
 /// The soft limit in Linux's table of limits; `None` if there is none.
@@ -41,7 +95,7 @@ mod tests {
             )
         };
         let places = |soft| soft_limit_of_open_files(&table(soft)).map(places_within);
-        assert_eq!(places("1024"), Some(896));
+        assert_eq!(places("1024"), Some(832));
         assert_eq!(places("64"), Some(1));
         assert_eq!(places("524288"), Some(10_000));
         assert_eq!(places("unlimited"), None);

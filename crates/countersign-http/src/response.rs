@@ -72,6 +72,13 @@ pub(crate) fn page(code: Code) -> Response<Full<Bytes>> {
     finish(framed(status).header(CONTENT_TYPE, HTML).extension(code), html_page(title, text))
 }
 
+/// The answer of a server that has no place for another connection.
+pub(crate) fn full() -> Response<Full<Bytes>> {
+    let mut response = page(Code::ServiceUnavailable);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECS));
+    response
+}
+
 /// Django's answer for a host that is not allowed.
 pub(crate) fn bad_host() -> Response<Full<Bytes>> {
     let mut response = page(Code::DisallowedHost);

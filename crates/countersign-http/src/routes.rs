@@ -2,6 +2,7 @@
 
 use crate::document::Document;
 use crate::endpoint::Endpoint;
+use crate::health::{self, Probe};
 use crate::{blacklist, docs, forward_auth, jwks, login, logout, me, refresh, register, sessions, verify};
 
 /// What stands for the part of a path that is the endpoint's argument: letters and digits.
@@ -36,6 +37,8 @@ pub(crate) enum Route<'a> {
     Endpoint(&'static Endpoint, &'a str),
     /// To a document.
     Document(&'static Document),
+    /// To what tells whether the server lives, or is ready.
+    Probe(Probe),
     /// To the same path with a slash at its end (`APPEND_SLASH`).
     AppendSlash(String),
     /// Nowhere.
@@ -44,6 +47,11 @@ pub(crate) enum Route<'a> {
 
 /// Matches a percent-decoded path exactly: no folding of case, dots or slashes.
 pub(crate) fn find(path: &str) -> Route<'_> {
+    match path {
+        health::ALIVE => return Route::Probe(Probe::Alive),
+        health::READY => return Route::Probe(Probe::Ready),
+        _ => {}
+    }
     for (known, endpoint) in &ENDPOINTS {
         let (known, end) = known.strip_suffix('/').map_or((*known, ""), |known| (known, "/"));
         let (argument, rest) = match known.strip_suffix(ARGUMENT) {

@@ -11,12 +11,11 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use crate::Service;
 use crate::lingering::Lingering;
-use crate::places::places;
+use crate::places::{Place, Places};
 
 /// A client that has not sent its request's head by then is let go.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -24,13 +23,18 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_HEAD: usize = 64 * 1024;
 /// How long to wait before accepting again when the system has nothing left for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// How long requests in flight may take to finish after `stop`.
-const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
+/// How long a connection may last for which there was no place.
+const MOMENT: Duration = Duration::from_secs(1);
 
-/// Serves until `stop` is ready, then finishes the requests in flight.
-pub async fn serve(listener: TcpListener, service: Arc<Service>, stop: impl Future<Output = ()>) {
+/// Serves until `stop` is ready, then finishes the requests in flight, for which they have until `deadline` has passed.
+pub async fn serve(
+    listener: TcpListener,
+    service: Arc<Service>,
+    stop: impl Future<Output = ()>,
+    deadline: Duration,
+) {
     let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(places())); // without one, connections wait to be accepted
+    let places = Places::new();
     let mut connections = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
     loop {
@@ -38,9 +42,15 @@ pub async fn serve(listener: TcpListener, service: Arc<Service>, stop: impl Futu
             accepted = accept(&listener, &places) => accepted,
             () = &mut stop => break,
         };
-        let connection = graceful.watch(connection(stream, Arc::clone(&service)));
+        let is_beyond = place.is_beyond;
+        let connection = graceful.watch(connection(stream, Arc::clone(&service), is_beyond));
         connections.spawn(async move {
-            if let Err(error) = connection.await {
+            let ended = if is_beyond {
+                tokio::time::timeout(MOMENT, connection).await.unwrap_or(Ok(()))
+            } else {
+                connection.await
+            };
+            if let Err(error) = ended {
                 tracing::debug!(%error, "connection ended");
             }
             drop(place);
@@ -52,14 +62,14 @@ pub async fn serve(listener: TcpListener, service: Arc<Service>, stop: impl Futu
         }
     }
     drop(listener);
-    if tokio::time::timeout(DRAIN_DEADLINE, graceful.shutdown()).await.is_err() {
-        tracing::warn!("requests were cut off after {} s", DRAIN_DEADLINE.as_secs());
+    if tokio::time::timeout(deadline, graceful.shutdown()).await.is_err() {
+        tracing::warn!("requests were cut off after {} s", deadline.as_secs());
     }
 }
 
 /// The next connection, once there is a place for it.
-async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, OwnedSemaphorePermit) {
-    let place = Arc::clone(places).acquire_owned().await.expect("the semaphore is never closed");
+async fn accept(listener: &TcpListener, places: &Places) -> (TcpStream, Place) {
+    let place = places.take().await;
     let mut is_exhausted = false;
     loop {
         match listener.accept().await {
@@ -67,7 +77,7 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, 
                 if is_exhausted {
                     tracing::info!("connections are accepted again");
                 }
-                return (stream, place);
+                return (stream, places.settle(place));
             }
             Err(error) if is_of_one_client(&error) => tracing::debug!(%error, "a client went away"),
             Err(error) => {
@@ -93,10 +103,11 @@ fn is_of_one_client(error: &io::Error) -> bool {
     )
 }
 
-/// One connection, to be driven by whoever awaits it.
+/// One connection, to be driven by whoever awaits it. One that `is_beyond` the places is answered once.
 fn connection(
     stream: TcpStream,
     service: Arc<Service>,
+    is_beyond: bool,
 ) -> impl GracefulConnection<Error = hyper::Error> + Send {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY was refused");
@@ -104,11 +115,16 @@ fn connection(
     let peer = stream.peer_addr().ok().map(|peer| peer.ip().to_canonical());
     let answer = service_fn(move |request| {
         let service = Arc::clone(&service);
-        async move { Ok::<_, Infallible>(service.answer(request, peer).await) }
+        async move {
+            let answer =
+                if is_beyond { service.turn_away(&request) } else { service.answer(request, peer).await };
+            Ok::<_, Infallible>(answer)
+        }
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
+        .keep_alive(!is_beyond)
         .max_buf_size(MAX_HEAD)
         .serve_connection(TokioIo::new(Lingering::new(stream)), answer)
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use countersign_auth::{Auth, Caller};
+use countersign_auth::{Auth, Caller, Health};
 use countersign_domain::Client;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderName, USER_AGENT};
 use http::request::Parts;
@@ -17,6 +17,7 @@ use crate::body::{self, Form};
 use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, metadata};
 use crate::error::{Code, Error};
 use crate::head::refused_by_server;
+use crate::health::Readiness;
 use crate::large_bodies::LargeBodies;
 use crate::request::accept::{Negotiated, Renderer, negotiate};
 use crate::request::host::AllowedHosts;
@@ -46,13 +47,24 @@ pub struct Service {
     auth: Auth,
     settings: Settings,
     large_bodies: LargeBodies,
+    readiness: Readiness,
 }
 
 impl Service {
     /// Puts the wire on top of `auth`.
     #[must_use]
     pub fn new(auth: Auth, settings: Settings) -> Self {
-        Self { auth, settings, large_bodies: LargeBodies::new() }
+        Self { auth, settings, large_bodies: LargeBodies::new(), readiness: Readiness::default() }
+    }
+
+    /// Has `/readyz` answer with what a check has come to; it says for some seconds only that this is so.
+    pub fn found(&self, health: Health) {
+        self.readiness.found(health);
+    }
+
+    /// Has `/readyz` answer that nobody new is to come. Everything else is answered as before.
+    pub fn drain(&self) {
+        self.readiness.drain();
     }
 
     /// The use-cases below, for what is to be done beside answering.
@@ -70,19 +82,30 @@ impl Service {
         if let Some(code) = refused_by_server(&head) {
             return response::page(code);
         }
+        let path = percent::decode_path(head.uri.path().as_bytes());
+        let route = find(&path);
         let host = joined(&head.headers, &HOST);
-        if !self.settings.allowed_hosts.permits(host.as_deref().unwrap_or(SERVER_NAME)) {
+        let is_probe = matches!(route, Route::Probe(_)); // whoever asks does so by address
+        if !is_probe && !self.settings.allowed_hosts.permits(host.as_deref().unwrap_or(SERVER_NAME)) {
             return response::bad_host();
         }
-        let path = percent::decode_path(head.uri.path().as_bytes());
-        match find(&path) {
+        match route {
             Route::Endpoint(endpoint, argument) => {
                 let asked = Asked { endpoint, argument, head: &head, peer };
                 self.answer_endpoint(&asked, body).await
             }
             Route::Document(document) => document.answer(&self.auth, &head),
             Route::AppendSlash(path) => response::redirect(&path, head.uri.query()),
+            Route::Probe(probe) => self.readiness.answer(probe, &head.method),
             Route::NotFound => response::page(Code::NotFound),
+        }
+    }
+
+    /// Answers a request for which there is no place: a probe as always, anything else is asked to come back.
+    pub(crate) fn turn_away<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
+        match find(&percent::decode_path(request.uri().path().as_bytes())) {
+            Route::Probe(probe) => self.readiness.answer(probe, request.method()),
+            _ => response::full(),
         }
     }
 

@@ -85,6 +85,21 @@ impl DatabaseUrl {
     }
 }
 
+impl Server {
+    /// Whether the server may be on another machine, and whoever answers is taken for it.
+    #[must_use]
+    pub fn is_remote_and_unverified(&self) -> bool {
+        let is_here = |name: &str| {
+            name == "localhost" || name.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
+        };
+        let is_remote = |host: &tokio_postgres::config::Host| match host {
+            tokio_postgres::config::Host::Tcp(name) => !is_here(name),
+            tokio_postgres::config::Host::Unix(_) => false,
+        };
+        !self.encryption.verifies() && self.config.get_hosts().iter().any(is_remote)
+    }
+}
+
 impl FromStr for Server {
     type Err = DatabaseUrlError;
 

@@ -8,10 +8,12 @@
 mod adoption;
 mod columns;
 mod database_url;
+mod disk;
 mod engine;
 mod error;
 mod foreign_keys;
 mod groups;
+mod health;
 mod listening;
 mod migrations;
 mod moving;
@@ -31,6 +33,7 @@ pub use adoption::{
     Difference, Findings, MigrationsOf, OwnObjects, Prospect, Removed, TokenSighted, UserSighted, give_back,
 };
 pub use database_url::{DatabaseUrl, DatabaseUrlError, Server};
+pub use disk::network_file_system;
 pub use error::{InsertUserError, StoreError};
 pub use moving::{MoveError, Moved, Source};
 pub use postgres::PoolOptions;

@@ -118,6 +118,14 @@ async fn record(transaction: &mut Transaction<'_>, name: &str) -> Result<(), Sto
     transaction.execute(sql, &[name.into()]).await.map(drop)
 }
 
+/// Refuses a database in which a migration of this version was not applied.
+pub(crate) fn refuse_missing(applied: &[String]) -> Result<(), StoreError> {
+    match MIGRATIONS.iter().find(|needed| !applied.iter().any(|name| name == needed.name)) {
+        Some(missing) => Err(StoreError::Migration(format!("it lacks the migration {}", missing.name))),
+        None => Ok(()),
+    }
+}
+
 fn refuse_newer(applied: &[String]) -> Result<(), StoreError> {
     let known = |name: &String| name == MADE_BY_DJANGO || MIGRATIONS.iter().any(|known| known.name == name);
     match applied.iter().find(|name| !known(name)) {

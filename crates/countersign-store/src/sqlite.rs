@@ -30,6 +30,8 @@ const PARAMETER_NAMES: [&str; 12] =
 /// One SQLite file: idle readers and the writer's queue.
 pub(crate) struct Sqlite {
     path: PathBuf,
+    /// The file that the writer writes to.
+    identity: Option<FileIdentity>,
     idle_readers: Mutex<Vec<Connection>>,
     queue: Option<mpsc::Sender<Job>>,
     writer: Option<JoinHandle<()>>,
@@ -61,7 +63,7 @@ impl Sqlite {
     pub(crate) fn open_to_read(path: &Path) -> Result<Self, StoreError> {
         let reader = open_reader(path).map_err(|error| open_error(path, &error))?;
         let idle_readers = Mutex::new(vec![reader]);
-        Ok(Self { path: path.to_owned(), idle_readers, queue: None, writer: None })
+        Ok(Self { path: path.to_owned(), identity: None, idle_readers, queue: None, writer: None })
     }
 
     /// Opens a file that is there, with the tables that it has.
@@ -74,11 +76,13 @@ impl Sqlite {
         let (queue, jobs) = mpsc::channel(QUEUE_LENGTH);
         let identity = FileIdentity::of(path).map_err(|error| open_error(path, &error))?;
         let thread = std::thread::Builder::new().name("sqlite-writer".to_owned());
+        let file = identity.clone();
         let handle = thread
-            .spawn(move || write_until_closed(writer, &identity, jobs))
+            .spawn(move || write_until_closed(writer, &file, jobs))
             .map_err(|error| open_error(path, &error))?;
         Ok(Self {
             path: path.to_owned(),
+            identity: Some(identity),
             idle_readers: Mutex::default(),
             queue: Some(queue),
             writer: Some(handle),
@@ -133,6 +137,23 @@ impl Sqlite {
     }
 }
 
+impl Sqlite {
+    /// Fails when what is written would be refused: the writer has ended, or its file is not the one at the path.
+    pub(crate) fn check_writer(&self) -> Result<(), StoreError> {
+        let writes = self.queue.as_ref().is_some_and(|queue| !queue.is_closed());
+        match &self.identity {
+            Some(file) if writes && file.still_holds() => Ok(()),
+            _ => Err(StoreError::NotCommitted),
+        }
+    }
+
+    /// What its file system has left for us.
+    pub(crate) fn free_disk_bytes(&self) -> std::io::Result<u64> {
+        let status = rustix::fs::statvfs(&self.path)?;
+        Ok(status.f_bavail.saturating_mul(status.f_frsize))
+    }
+}
+
 impl Drop for Sqlite {
     fn drop(&mut self) {
         // The last connection to close folds the write-ahead log into the file, which a reader cannot.
@@ -146,6 +167,7 @@ impl Drop for Sqlite {
 }
 
 /// Which file a path names, so that writes into one that was removed or replaced are not acknowledged.
+#[derive(Clone)]
 struct FileIdentity {
     path: PathBuf,
     device: u64,

@@ -74,6 +74,15 @@ impl Encryption {
         self.roots.as_ref().is_some_and(|roots| roots.place == SYSTEM)
     }
 
+    /// Whether the server is known by its certificate; with roots, `require` means `verify-ca` as in libpq.
+    pub(crate) fn verifies(&self) -> bool {
+        match self.mode() {
+            Mode::VerifyCa | Mode::VerifyFull => true,
+            Mode::Require => self.roots.is_some(),
+            Mode::Disable | Mode::Prefer => false,
+        }
+    }
+
     /// Whether TLS is asked for, needed, or neither.
     pub(crate) fn ssl_mode(&self) -> SslMode {
         match self.mode() {

@@ -5,10 +5,11 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::check::Level;
 use crate::program::Failure;
 use crate::{
     adopt, changepassword, check, createsuperuser, export, flushexpiredtokens, import, keys, migrate, serve,
-    settings, user,
+    settings, show_config, user,
 };
 
 #[derive(Parser)]
@@ -22,6 +23,9 @@ struct Cli {
     /// Print the result as JSON.
     #[arg(long, global = true)]
     json: bool,
+    /// Read settings from this TOML file instead of countersign.toml.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
     #[command(flatten)]
     serve: ServeArgs,
     #[command(subcommand)]
@@ -31,6 +35,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Serve the API (what happens without a subcommand).
+    #[command(after_long_help = settings::help())]
     Serve(ServeArgs),
     /// Bring the database up to the tables of this version.
     Migrate,
@@ -48,6 +53,8 @@ enum Command {
     Flushexpiredtokens,
     /// Check settings, keys and database, and say what is wrong.
     Check(CheckArgs),
+    /// Print the settings in force, and where each was said; secrets are not shown.
+    Config,
     /// Look at accounts and change them.
     #[command(subcommand)]
     User(UserCommand),
@@ -70,6 +77,12 @@ pub struct CheckArgs {
     /// Also warn of what must not be so where real users are.
     #[arg(long)]
     pub deploy: bool,
+    /// Fail when a finding is at least as grave as this.
+    #[arg(long, value_enum, ignore_case = true, default_value = "ERROR", value_name = "LEVEL")]
+    pub fail_level: Level,
+    /// Leave out the finding with this id, for example countersign.W012; may be repeated.
+    #[arg(long, value_name = "ID")]
+    pub silence: Vec<String>,
 }
 
 /// Whether to add, to look only, or to take out again.
@@ -212,6 +225,8 @@ pub fn run() -> ExitCode {
     let as_json = cli.json;
     match dispatch(cli) {
         Ok(()) => ExitCode::SUCCESS,
+        // What was found is printed already.
+        Err(Failure::Found) => ExitCode::FAILURE,
         Err(failure) if as_json => {
             eprintln!("{}", serde_json::json!({ "error": failure.to_string() }));
             ExitCode::FAILURE
@@ -221,6 +236,11 @@ pub fn run() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The TOML file that the command line names. It is looked at again here, so that not each subcommand has to hand it on.
+pub fn config_file() -> Option<PathBuf> {
+    Cli::try_parse().ok()?.config
 }
 
 fn dispatch(cli: Cli) -> Result<(), Failure> {
@@ -238,6 +258,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Changepassword(args) => changepassword::run(&args, cli.json),
         Command::Flushexpiredtokens => flushexpiredtokens::run(cli.json),
         Command::Check(args) => check::run(&args, cli.json),
+        Command::Config => show_config::run(cli.json),
         Command::User(command) => user::run(command, cli.json),
         Command::Keys(command) => keys::run(command, cli.json),
     }

@@ -18,10 +18,11 @@ use jiff::SignedDuration;
 
 use self::keys::keys;
 use self::passwords::{hashers, policy};
-use self::reader::{Reader, refused};
+pub use self::reader::Reader;
+use self::reader::refused;
 use self::token_claims::token_claims;
 use self::tokens::{algorithm, token_settings};
-use crate::durations::parse_duration;
+use crate::check::Finding;
 use crate::secret_key::{self, SecretKey};
 use crate::sources::{SettingError, Sources};
 
@@ -62,20 +63,32 @@ pub struct Config {
     pub bind: String,
     /// Where to listen.
     pub port: u16,
+    /// How a server ends.
+    pub drain: Drain,
+    /// The bytes that an SQLite file needs to have left.
+    pub min_free_disk: u64,
     /// What to say at the start.
-    pub warnings: Vec<String>,
-    /// What to say when asked whether this is fit for real users.
-    pub deployment_warnings: Vec<String>,
+    pub warnings: Vec<Finding>,
+}
+
+/// How a server ends.
+#[derive(Clone, Copy)]
+pub struct Drain {
+    /// How long it goes on accepting, so that others take notice.
+    pub delay: Duration,
+    /// How long requests in flight may then take.
+    pub timeout: Duration,
 }
 
 impl Config {
     /// Checks everything that was said. The key comes last: a refused start has made none.
     pub fn from_sources(sources: &Sources, files: Files) -> Result<Self, SettingError> {
+        sources.check()?;
         let reader = Reader(sources);
         let debug = reader.switch("DEBUG")?;
         let database = database(&reader, files)?;
         let pool = pool(&reader)?;
-        let start_wait = start_wait(&reader)?;
+        let start_wait = reader.wait("DATABASE_START_WAIT")?;
         let hashers = hashers(&reader)?;
         let policy = policy(&reader)?;
         let token_settings = token_settings(&reader)?;
@@ -83,10 +96,11 @@ impl Config {
         let django_peer = django_peer(&reader)?;
         let http = http_settings(&reader, debug)?;
         let bind = reader.text("BIND")?.to_owned();
-        let port = reader.number("PORT", "must be a number from 0 to 65535")?;
+        let port = reader.whole("PORT")?;
+        let drain = Drain { delay: reader.wait("DRAIN_DELAY")?, timeout: reader.wait("DRAIN_TIMEOUT")? };
+        let min_free_disk = reader.whole::<u64>("MIN_FREE_DISK_MIB")? << 20;
         algorithm(&reader)?;
         let secret_key = secret_key::obtain(reader.optional_text("SECRET_KEY")?, &database, files)?;
-        let deployment_warnings = deployment_warnings(&reader, &rules, debug)?;
         let mut warnings = sources.warnings.clone();
         let accepts_weak = debug || reader.switch("ALLOW_WEAK_SECRET_KEY")?;
         warnings.extend(check_secrets(&reader, &secret_key, accepts_weak)?);
@@ -105,8 +119,9 @@ impl Config {
             http,
             bind,
             port,
+            drain,
+            min_free_disk,
             warnings,
-            deployment_warnings,
         })
     }
 }
@@ -135,20 +150,9 @@ fn database(reader: &Reader<'_>, files: Files) -> Result<DatabaseUrl, SettingErr
 }
 
 fn pool(reader: &Reader<'_>) -> Result<PoolOptions, SettingError> {
-    let fix = "must be a whole number from 1 to 1000";
-    let size = reader.number("DATABASE_POOL_SIZE", fix)?;
-    if !(1..=1000).contains(&size) {
-        return Err(refused("DATABASE_POOL_SIZE", fix));
-    }
+    let size = reader.whole("DATABASE_POOL_SIZE")?;
     let prepares = reader.switch("DATABASE_PREPARED_STATEMENTS")?;
     Ok(PoolOptions { size, prepares, ..PoolOptions::default() })
-}
-
-fn start_wait(reader: &Reader<'_>) -> Result<Duration, SettingError> {
-    let text = reader.text("DATABASE_START_WAIT")?.trim();
-    let wait = if text == "0" { Some(SignedDuration::ZERO) } else { parse_duration(text) };
-    wait.and_then(|wait| wait.try_into().ok())
-        .ok_or_else(|| refused("DATABASE_START_WAIT", "must be 0, or a time such as 30s or 2m"))
 }
 
 /// Warns of weak keys, or refuses them: `SECRET_KEY`, and a `SIGNING_KEY` that takes its place.
@@ -156,16 +160,20 @@ fn check_secrets(
     reader: &Reader<'_>,
     key: &SecretKey,
     is_accepted: bool,
-) -> Result<Vec<String>, SettingError> {
+) -> Result<Vec<Finding>, SettingError> {
     let is_secret = algorithm(reader)?.is_symmetric();
     let signing_key = reader.optional_text("SIGNING_KEY")?.filter(|key| is_secret && !key.is_empty());
-    let mut warnings: Vec<String> =
+    let mut warnings: Vec<Finding> =
         key.file.iter().filter_map(|(path, _)| secret_key::exposure(path)).collect();
     for (name, key) in [("SECRET_KEY", Some(key.value.as_str())), ("SIGNING_KEY", signing_key)] {
         match key.and_then(secret_key::weakness) {
             None => {}
-            Some(weakness) if is_accepted => warnings
-                .push(format!("{name} {weakness}: whoever guesses it can be any user. Not for real users.")),
+            Some(weakness) if is_accepted => warnings.push(Finding::warning(
+                "W001",
+                format!("{name} {weakness}"),
+                "whoever guesses it can be any user",
+                format!("set {name} to the output of `openssl rand -hex 32`"),
+            )),
             Some(weakness) => {
                 let fix = "Set a long random one (for example the output of `openssl rand -hex 32`), or remove it to \
                            have one made; DEBUG=True accepts it for trying out";
@@ -206,21 +214,6 @@ fn rules(reader: &Reader<'_>, settings: &Settings) -> Result<Rules, SettingError
     })
 }
 
-/// What is right for trying out, or was right for the original, and is dangerous where real users are.
-fn deployment_warnings(reader: &Reader<'_>, rules: &Rules, debug: bool) -> Result<Vec<String>, SettingError> {
-    let any_host = reader.optional_text("ALLOWED_HOSTS")?.is_some_and(|hosts| hosts.trim() == "*");
-    let findings = [
-        (
-            rules.rotate_refresh_tokens && !rules.blacklist_after_rotation,
-            "BLACKLIST_AFTER_ROTATION is off: a stolen refresh token stays good until it expires, and nobody notices its \
-             use. Set it to True, so that it is good once, and its reuse ends the session",
-        ),
-        (debug, "DEBUG is on: a weak SECRET_KEY is accepted. Set it to False"),
-        (any_host, "ALLOWED_HOSTS is *: any host name is served. Name those that are yours"),
-    ];
-    Ok(findings.into_iter().filter(|(is_so, _)| *is_so).map(|(_, what)| what.to_owned()).collect())
-}
-
 fn django_peer(reader: &Reader<'_>) -> Result<Option<bool>, SettingError> {
     match reader.optional_text("DJANGO_PEER")? {
         None => Ok(None),
@@ -228,13 +221,18 @@ fn django_peer(reader: &Reader<'_>) -> Result<Option<bool>, SettingError> {
     }
 }
 
-/// Nothing, or a time in which a lost answer is asked for again.
+/// The time in which a lost answer is asked for again. Without sessions there is none.
 fn refresh_grace(reader: &Reader<'_>) -> Result<SignedDuration, SettingError> {
-    let longest = SignedDuration::from_hours(1);
-    let fix = "must be 0, or a time such as 60 or 2m, of at most an hour";
-    let text = reader.text("REFRESH_GRACE")?.trim();
-    let grace = if matches!(text, "0" | "0s") { Some(SignedDuration::ZERO) } else { parse_duration(text) };
-    grace.filter(|grace| *grace <= longest).ok_or_else(|| refused("REFRESH_GRACE", fix))
+    let grace = reader.duration("REFRESH_GRACE")?;
+    let has_sessions = !reader.text("SESSION_CLAIM")?.is_empty();
+    if !has_sessions && reader.0.get("REFRESH_GRACE").is_some() && !grace.is_zero() {
+        let fix = "remove it, or let SESSION_CLAIM have its default";
+        return Err(refused(
+            "REFRESH_GRACE",
+            &format!("there is no grace where SESSION_CLAIM is empty; {fix}"),
+        ));
+    }
+    Ok(grace)
 }
 
 fn http_settings(reader: &Reader<'_>, debug: bool) -> Result<countersign_http::Settings, SettingError> {

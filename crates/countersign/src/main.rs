@@ -13,11 +13,13 @@ mod export;
 mod flushexpiredtokens;
 mod import;
 mod keys;
+mod logging;
 mod migrate;
 mod program;
 mod secret_key;
 mod serve;
 mod settings;
+mod show_config;
 mod sources;
 mod user;
 

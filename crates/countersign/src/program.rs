@@ -1,6 +1,7 @@
 //! What every subcommand starts from: settings, the open store and the use-cases; and how it ends.
 
-use std::io::{IsTerminal, Write};
+use std::ffi::OsString;
+use std::io::Write;
 use std::time::Duration;
 
 use countersign_auth::{
@@ -9,12 +10,11 @@ use countersign_auth::{
 use countersign_store::{MoveError, Store, StoreError};
 use serde_json::Value;
 use tokio::time::Instant;
-use tracing_subscriber::EnvFilter;
 
 use crate::adopt;
 use crate::config::{Config, Files};
-use crate::settings;
-use crate::sources::{Raw, SettingError, Sources};
+use crate::sources::{SettingError, Sources};
+use crate::{cli, logging, settings};
 
 /// Between the first attempts to reach a database; it doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -41,6 +41,9 @@ pub enum Failure {
     /// Accounts cannot be moved.
     #[error(transparent)]
     Move(#[from] MoveError),
+    /// A check has found something that is grave enough; it is printed.
+    #[error("the check has found something")]
+    Found,
     /// Anything else.
     #[error("{0}")]
     Other(String),
@@ -61,16 +64,39 @@ impl From<UserError> for Failure {
 
 /// Reads and checks the settings, and begins to log.
 pub fn configure(files: Files) -> Result<Config, Failure> {
-    let directory =
-        std::env::current_dir().map_err(|error| Failure::Other(format!("no working directory: {error}")))?;
-    refuse_settings_that_are_no_text()?;
-    let sources = Sources::read(&directory, |name| std::env::var(name).ok())?;
-    start_logging(&sources)?;
+    Ok(configure_in_full(files)?.config)
+}
+
+/// Settings, what they were read from, and what lets the log be changed.
+pub struct Configured {
+    /// Each setting, checked.
+    pub config: Config,
+    /// Where they come from.
+    pub sources: Sources,
+    /// The log.
+    pub log: logging::Handle,
+}
+
+/// The same, with all that was made on the way.
+pub fn configure_in_full(files: Files) -> Result<Configured, Failure> {
+    let sources = read_sources()?;
+    let log = logging::start(&sources)?;
     let config = Config::from_sources(&sources, files)?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    Ok(config)
+    Ok(Configured { config, sources, log })
+}
+
+/// What is said of settings at this moment; nothing is checked yet.
+pub fn read_sources() -> Result<Sources, Failure> {
+    let directory =
+        std::env::current_dir().map_err(|error| Failure::Other(format!("no working directory: {error}")))?;
+    refuse_settings_that_are_no_text()?;
+    let text =
+        |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    let environment = std::env::vars_os().filter_map(text).collect();
+    Ok(Sources::read(&directory, cli::config_file().as_deref(), &environment)?)
 }
 
 /// A `SECRET_KEY` in other bytes would otherwise be taken for none.
@@ -147,21 +173,4 @@ pub fn report(as_json: bool, json: &Value, sentence: &str) {
 /// Prints a line; a reader that has gone away (`countersign | head -1`) is no reason to stop.
 pub fn say(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
-}
-
-/// Pretty on a terminal, JSON lines otherwise; on standard error, so that results can be piped.
-fn start_logging(sources: &Sources) -> Result<(), SettingError> {
-    let directives = match sources.get("LOG") {
-        Some(Raw::Text(text)) => text.as_str(),
-        _ => "info",
-    };
-    let filter = EnvFilter::try_new(directives)
-        .map_err(|error| SettingError(format!("LOG: {error}; use error, warn, info, debug or trace")))?;
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let started = if std::io::stderr().is_terminal() {
-        subscriber.compact().try_init()
-    } else {
-        subscriber.json().try_init()
-    };
-    started.map_err(|error| SettingError(format!("LOG: {error}")))
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use countersign_store::DatabaseUrl;
 use zeroize::Zeroizing;
 
+use crate::check::Finding;
 use crate::config::Files;
 use crate::sources::SettingError;
 
@@ -86,11 +87,13 @@ pub fn weakness(key: &str) -> Option<String> {
     (key.len() < MIN_BYTES).then(|| format!("has {} bytes, and needs at least {MIN_BYTES}", key.len()))
 }
 
-/// Why a key file is not as private as it should be, if so.
-pub fn exposure(path: &Path) -> Option<String> {
+/// Whether a file with a secret is not as private as it should be.
+pub fn exposure(path: &Path) -> Option<Finding> {
     let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;
-    let why = || format!("{} can be read by others (mode {mode:o}); chmod 600 it", path.display());
-    (mode & 0o077 != 0).then(why)
+    let path = path.display();
+    let what = format!("{path} can be read by others (mode {mode:o})");
+    let finding = || Finding::warning("W002", what, "a secret is in it", format!("chmod 600 {path}"));
+    (mode & 0o077 != 0).then(finding)
 }
 
 /// The key in a file; `None` when there is no such file.

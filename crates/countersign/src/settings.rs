@@ -1,16 +1,27 @@
-//! Every setting, declared once: `config` reads them by these names, `--help` and `docs/settings.md` print them.
+//! Every setting, declared once: `config` reads them by these names, `--help`, `docs/settings.md`, `.env.example` and
+//! `docs/settings.schema.json` are made of what stands here (`settings/pages.rs`, `settings/schema.rs`).
 
-use std::fmt::Write;
+pub mod kind;
+mod pages;
+#[cfg(test)]
+mod schema;
+
+pub use kind::Kind;
+pub use pages::help;
 
 /// One setting.
 #[derive(Clone, Copy)]
 pub struct Setting {
-    /// Its name in the environment, in `.env`, and (for Simple JWT's own) in `SIMPLE_JWT_JSON`.
+    /// Its name in the environment, in `.env`, in `countersign.toml`, and (for Simple JWT's own) in `SIMPLE_JWT_JSON`.
     pub name: &'static str,
     /// What it is when nothing is said.
     pub default: Default,
-    /// What it decides, and which values it takes.
+    /// Which values it takes.
+    pub kind: Kind,
+    /// What it decides.
     pub doc: &'static str,
+    /// The first version that has it.
+    pub since: &'static str,
     /// Whether it is one of Simple JWT's, so that `SIMPLE_JWT_JSON` may hold it.
     pub is_simple_jwt: bool,
     /// Whether `NAME_FILE` may name a file that holds it.
@@ -36,7 +47,7 @@ impl Default {
     }
 
     /// The value or the words, for people.
-    fn shown(self) -> &'static str {
+    pub fn shown(self) -> &'static str {
         match self {
             Self::Value("") => "none",
             Self::Value(text) | Self::Words(text) => text,
@@ -45,7 +56,9 @@ impl Default {
 }
 
 const fn own(name: &'static str, default: &'static str, doc: &'static str) -> Setting {
-    Setting { name, default: Default::Value(default), doc, is_simple_jwt: false, is_secret: false }
+    let default = Default::Value(default);
+    let (kind, since) = (Kind::Text, "0.1.0");
+    Setting { name, default, kind, doc, since, is_simple_jwt: false, is_secret: false }
 }
 
 const fn simple_jwt(name: &'static str, default: &'static str, doc: &'static str) -> Setting {
@@ -60,6 +73,23 @@ const fn otherwise(words: &'static str, setting: Setting) -> Setting {
 const fn secret(setting: Setting) -> Setting {
     Setting { is_secret: true, ..setting }
 }
+
+impl Setting {
+    const fn of(self, kind: Kind) -> Self {
+        Self { kind, ..self }
+    }
+}
+
+/// Where a part of the list below begins, by its first setting.
+pub const PARTS: &[(&str, &str)] = &[
+    ("SECRET_KEY", "Basics"),
+    ("DATABASE_URL", "Database"),
+    ("BIND", "Server"),
+    ("AUTH_PASSWORD_VALIDATORS", "Passwords"),
+    ("DJANGO_PEER", "Django, sessions and tokens"),
+    ("ALLOW_WEAK_SECRET_KEY", "Keys"),
+    ("SIMPLE_JWT_JSON", "Simple JWT's own"),
+];
 
 /// All settings, in the order in which they are documented.
 pub const SETTINGS: &[Setting] = &[
@@ -76,14 +106,14 @@ pub const SETTINGS: &[Setting] = &[
         "DEBUG",
         "False",
         "`True` accepts a weak `SECRET_KEY`, and local hosts when `ALLOWED_HOSTS` is empty.",
-    ),
+    ).of(Kind::Switch),
     otherwise(
         "local hosts",
         own(
             "ALLOWED_HOSTS",
             "",
             "Host names served, comma-separated: `api.example.com`, `.example.com` with all subdomains, `*` for any.",
-        ),
+        ).of(Kind::List),
     ),
     secret(own(
         "DATABASE_URL",
@@ -98,24 +128,39 @@ pub const SETTINGS: &[Setting] = &[
         "",
         "The file of certificates (PEM) that PostgreSQL's has to come from, or `system` for those the machine trusts. \
          `sslrootcert=` in `DATABASE_URL` goes before.",
-    ),
+    ).of(Kind::Path),
     own(
         "DATABASE_START_WAIT",
         "30s",
         "How long `serve` goes on trying at the start while PostgreSQL cannot be reached; `0` not at all.",
-    ),
+    ).of(Kind::NO_TIME_OR_MORE),
     own(
         "DATABASE_POOL_SIZE",
         "16",
         "Connections to PostgreSQL at the most, of each server; one more listens for changed keys.",
-    ),
+    ).of(Kind::Whole(1, 1000)),
     own(
         "DATABASE_PREPARED_STATEMENTS",
         "on",
         "`off` for a PgBouncer in transaction mode that knows no prepared statements (before 1.21).",
-    ),
+    ).of(Kind::Switch),
     own("BIND", "127.0.0.1", "The address to listen on."),
-    own("PORT", "8000", "The port to listen on."),
+    own("PORT", "8000", "The port to listen on.").of(Kind::Whole(0, 65_535)),
+    own(
+        "DRAIN_DELAY",
+        "0",
+        "How long after SIGTERM requests are still accepted while `/readyz` answers 503, so that a load balancer takes \
+         notice first.",
+    )
+    .of(Kind::NO_TIME_OR_MORE),
+    own("DRAIN_TIMEOUT", "10s", "How long requests in flight may then take; what is not done by then is cut off.")
+        .of(Kind::NO_TIME_OR_MORE),
+    own(
+        "MIN_FREE_DISK_MIB",
+        "64",
+        "With less than this left for an SQLite file, `/readyz` answers 503; `0` does not look.",
+    )
+    .of(Kind::Whole(0, u32::MAX as u64)),
     own(
         "LOG",
         "info",
@@ -125,7 +170,7 @@ pub const SETTINGS: &[Setting] = &[
         "RENDERERS",
         "json,html",
         "Forms of an answer: `json`, or `json,html` for a page where a browser asks for one.",
-    ),
+    ).of(Kind::Choice(&["json", "json,html"])),
     otherwise(
         "Django's four",
         own(
@@ -134,22 +179,22 @@ pub const SETTINGS: &[Setting] = &[
             "Validators a new password must pass, comma-separated, by Django's class names: \
          `UserAttributeSimilarityValidator`, `MinimumLengthValidator` (or `MinimumLengthValidator:12`), \
          `CommonPasswordValidator`, `NumericPasswordValidator`. Django's own JSON list works too. Empty or `[]` for none.",
-        ),
+        ).of(Kind::List),
     ),
     own(
         "PASSWORD_HASHER",
         "argon2id",
         "How new passwords are hashed: `argon2id` (OWASP's parameters), `argon2` (Django's), `pbkdf2_sha256`, \
          `pbkdf2_sha1`, `scrypt`, `bcrypt_sha256` (Django's). Hashes of another kind are upgraded at login.",
-    ),
-    own("ARGON2_MEMORY_KIB", "19456", "Memory of one `argon2id` hash, in KiB."),
-    own("ARGON2_ITERATIONS", "2", "Passes of one `argon2id` hash."),
-    own("ARGON2_PARALLELISM", "1", "Lanes of one `argon2id` hash."),
+    ).of(Kind::Choice(&["argon2id", "argon2", "pbkdf2_sha256", "pbkdf2_sha1", "scrypt", "bcrypt_sha256"])),
+    own("ARGON2_MEMORY_KIB", "19456", "Memory of one `argon2id` hash, in KiB.").of(Kind::Whole(1, u32::MAX as u64)),
+    own("ARGON2_ITERATIONS", "2", "Passes of one `argon2id` hash.").of(Kind::Whole(1, u32::MAX as u64)),
+    own("ARGON2_PARALLELISM", "1", "Lanes of one `argon2id` hash.").of(Kind::Whole(1, u32::MAX as u64)),
     own(
         "LEGACY_PASSWORD_HASHERS",
         "",
         "Hashes to accept (and upgrade at login) beside Django's default list, comma-separated: `md5`, `bcrypt`.",
-    ),
+    ).of(Kind::List),
     otherwise(
         "on if Django made the database",
         own(
@@ -157,7 +202,7 @@ pub const SETTINGS: &[Setting] = &[
             "",
             "`on` when a Django serves the same database: each login and rotation is then recorded in its token tables \
              too, though without the token's signature.",
-        ),
+        ).of(Kind::Switch),
     ),
     own(
         "SESSION_CLAIM",
@@ -171,30 +216,30 @@ pub const SETTINGS: &[Setting] = &[
         "60",
         "How long after its exchange a rotated refresh token may be presented again and gets the same successor: for \
          other tabs, and for answers that were lost. `0` for no grace, as in Simple JWT.",
-    ),
+    ).of(Kind::Time { may_be_none: true, max_secs: 3600 }),
     own(
         "TOKEN_CLAIMS",
         "",
         "Claims that tokens carry beside Simple JWT's, comma-separated: `username`, `email`, `first_name`, `last_name`, \
          `is_active`, `is_staff`, `is_superuser`, `groups`, `permissions`, each under another name by `NAME=SOURCE`; or \
          a JSON object of both. Access tokens get them anew at each refresh.",
-    ),
+    ).of(Kind::List),
     own(
         "ALLOW_WEAK_SECRET_KEY",
         "off",
         "`on` accepts any `SECRET_KEY` even with `DEBUG=False`. Whoever guesses the key can be any user.",
-    ),
+    ).of(Kind::Switch),
     secret(own(
         "SECRET_KEY_FALLBACKS",
         "",
         "Former values of `SECRET_KEY`, comma-separated or a JSON list: tokens that they signed stay good, and signing keys \
          sealed under them can be opened (and are sealed anew at the start). Remove them once the longest token has expired.",
-    )),
+    ).of(Kind::List)),
     own(
         "KEY_PUBLISH_WINDOW",
         "10m",
         "How long a new signing key is published at `/.well-known/jwks.json` before `countersign keys rotate` lets it sign.",
-    ),
+    ).of(Kind::TIME),
     own(
         "SIGNING_KEYS_DIR",
         "",
@@ -203,28 +248,28 @@ pub const SETTINGS: &[Setting] = &[
          ES256, P-384 with ES384, P-521 with ES512, secp256k1 with ES256K, RSA with RS256. Files are read anew each second; \
          to rotate, rename the next key first. An empty `configured.retired` ends the tokens of `SECRET_KEY` or \
          `SIGNING_KEY`.",
-    ),
-    secret(own("SIMPLE_JWT_JSON", "{}", "Simple JWT's settings as one JSON object, durations in seconds.")),
+    ).of(Kind::Path),
+    secret(own("SIMPLE_JWT_JSON", "{}", "Simple JWT's settings as one JSON object, durations in seconds.").of(Kind::Json)),
     simple_jwt(
         "ACCESS_TOKEN_LIFETIME",
         "5m",
         "How long an access token is good: seconds, or `90s`, `5m`, `12h`, `1d`.",
-    ),
-    simple_jwt("REFRESH_TOKEN_LIFETIME", "1d", "How long a refresh token is good."),
-    simple_jwt("SLIDING_TOKEN_LIFETIME", "5m", "How long a sliding token is good."),
-    simple_jwt("SLIDING_TOKEN_REFRESH_LIFETIME", "1d", "How long a sliding token can be refreshed."),
+    ).of(Kind::TIME),
+    simple_jwt("REFRESH_TOKEN_LIFETIME", "1d", "How long a refresh token is good.").of(Kind::TIME),
+    simple_jwt("SLIDING_TOKEN_LIFETIME", "5m", "How long a sliding token is good.").of(Kind::TIME),
+    simple_jwt("SLIDING_TOKEN_REFRESH_LIFETIME", "1d", "How long a sliding token can be refreshed.").of(Kind::TIME),
     simple_jwt(
         "ROTATE_REFRESH_TOKENS",
         "False",
         "`True` answers a refresh with a new refresh token as well.",
-    ),
+    ).of(Kind::Switch),
     simple_jwt(
         "BLACKLIST_AFTER_ROTATION",
         "False",
         "`True` ends a refresh token when it is rotated; if it is presented again later, its session ends. `False` leaves \
          it good for its session until it expires.",
-    ),
-    simple_jwt("UPDATE_LAST_LOGIN", "False", "`True` writes `last_login` at each login."),
+    ).of(Kind::Switch),
+    simple_jwt("UPDATE_LAST_LOGIN", "False", "`True` writes `last_login` at each login.").of(Kind::Switch),
     simple_jwt(
         "ALGORITHM",
         "HS256",
@@ -236,10 +281,10 @@ pub const SETTINGS: &[Setting] = &[
         simple_jwt("SIGNING_KEY", "", "The key that signs: text for HS…, a private key in PEM otherwise."),
     )),
     secret(simple_jwt("VERIFYING_KEY", "", "The public key in PEM, for algorithms with a key pair.")),
-    simple_jwt("AUDIENCE", "", "The claim `aud` to write and to require; several comma-separated."),
+    simple_jwt("AUDIENCE", "", "The claim `aud` to write and to require; several comma-separated.").of(Kind::List),
     simple_jwt("ISSUER", "", "The claim `iss` to write and to require."),
-    simple_jwt("LEEWAY", "0", "Seconds that clocks may differ."),
-    simple_jwt("AUTH_HEADER_TYPES", "Bearer", "Words that may stand before a token, comma-separated."),
+    simple_jwt("LEEWAY", "0", "Seconds that clocks may differ.").of(Kind::Seconds(86_400)),
+    simple_jwt("AUTH_HEADER_TYPES", "Bearer", "Words that may stand before a token, comma-separated.").of(Kind::List),
     simple_jwt(
         "AUTH_HEADER_NAME",
         "HTTP_AUTHORIZATION",
@@ -263,14 +308,14 @@ pub const SETTINGS: &[Setting] = &[
         "AccessToken",
         "Tokens that protected endpoints accept, comma-separated: `AccessToken`, `SlidingToken`, `RefreshToken`, \
          `UntypedToken`.",
-    ),
-    simple_jwt("CHECK_REVOKE_TOKEN", "False", "`True` ends tokens when the password changes."),
+    ).of(Kind::List),
+    simple_jwt("CHECK_REVOKE_TOKEN", "False", "`True` ends tokens when the password changes.").of(Kind::Switch),
     simple_jwt(
         "REVOKE_TOKEN_CLAIM",
         "hash_password",
         "The claim that holds the fingerprint of the password hash.",
     ),
-    simple_jwt("CHECK_USER_IS_ACTIVE", "True", "`False` lets tokens of inactive users pass."),
+    simple_jwt("CHECK_USER_IS_ACTIVE", "True", "`False` lets tokens of inactive users pass.").of(Kind::Switch),
 ];
 
 /// The setting with this name.
@@ -286,6 +331,11 @@ pub fn names() -> impl Iterator<Item = String> {
     })
 }
 
+/// Whether this is the name of a setting, or of the file of a secret one.
+pub fn is_known(name: &str) -> bool {
+    find(name).is_some() || name.strip_suffix("_FILE").and_then(find).is_some_and(|setting| setting.is_secret)
+}
+
 /// The known name that is nearest to a mistyped one.
 pub fn nearest(name: &str) -> Option<&'static str> {
     let upper = name.to_ascii_uppercase();
@@ -295,51 +345,4 @@ pub fn nearest(name: &str) -> Option<&'static str> {
         .min_by_key(|setting| distance(setting))
         .filter(|setting| distance(setting) <= setting.name.len() / 3)
         .map(|setting| setting.name)
-}
-
-/// The settings as they end `--help`.
-pub fn help() -> String {
-    let mut text = String::from("Settings, from the environment or from .env in the working directory:\n");
-    for setting in SETTINGS {
-        let _ = write!(text, "\n  {} [{}]\n      {}\n", setting.name, setting.default.shown(), setting.doc);
-    }
-    text
-}
-
-/// The page `docs/settings.md`.
-#[cfg(test)]
-pub fn markdown() -> String {
-    let mut text = String::from(
-        "# Settings\n\nFrom the environment, or from `.env` in the working directory; the environment wins. \
-         For those marked *secret*, `NAME_FILE` may name a file that holds the value. Those marked *Simple JWT* have \
-         its meaning and may also stand in `SIMPLE_JWT_JSON`. An unknown name in `.env` stops the start.\n\n\
-         (Generated from `crates/countersign/src/settings.rs`.)\n\n| setting | default | meaning |\n|---|---|---|\n",
-    );
-    for setting in SETTINGS {
-        let marks = match (setting.is_simple_jwt, setting.is_secret) {
-            (true, true) => " *Simple JWT, secret*",
-            (true, false) => " *Simple JWT*",
-            (false, true) => " *secret*",
-            (false, false) => "",
-        };
-        let default = setting.default.shown();
-        let _ = writeln!(text, "| `{}`{marks} | {default} | {} |", setting.name, setting.doc);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn the_settings_page_is_what_the_declarations_say() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/settings.md");
-        if std::env::var_os("UPDATE_DOCS").is_some() {
-            std::fs::write(path, super::markdown()).expect("docs/ is writable");
-        }
-        let page = std::fs::read_to_string(path).expect("docs/settings.md is there");
-        assert!(
-            page == super::markdown(),
-            "run the tests once with UPDATE_DOCS=1 to write docs/settings.md anew"
-        );
-    }
 }

@@ -1,13 +1,23 @@
-//! Where settings come from: the environment, then `.env`, and `SIMPLE_JWT_JSON`; for secrets `NAME_FILE` stands
-//! beside `NAME` in each.
+//! Where settings come from: the environment, then `.env`, then `countersign.toml`, and `SIMPLE_JWT_JSON`; for secrets
+//! `NAME_FILE` stands beside `NAME` in each.
+
+mod simple_jwt;
+mod toml_file;
+mod unknown;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use crate::check::Finding;
 use crate::dotenv;
-use crate::settings::{SETTINGS, Setting, find, nearest};
+use crate::settings::{Kind, SETTINGS, Setting, find, names};
+
+/// The file that is read where none is named, and need not be there.
+const TOML_FILE: &str = "countersign.toml";
+/// The variable that names another one.
+const TOML_VARIABLE: &str = "COUNTERSIGN_CONFIG";
 
 /// A setting cannot be used: the sentence names it and says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -25,27 +35,61 @@ pub enum Raw {
     List(Vec<String>),
 }
 
+/// What was said of a setting, and where.
+#[derive(Clone)]
+pub struct Said {
+    /// What.
+    pub raw: Raw,
+    /// Where, for people.
+    pub origin: String,
+    /// The file in which the value is.
+    pub file: Option<PathBuf>,
+}
+
 /// Everything that was said, by setting.
 pub struct Sources {
-    values: BTreeMap<&'static str, Raw>,
+    values: BTreeMap<&'static str, Said>,
     /// What is ignored, and most likely a mistake.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Finding>,
+}
+
+/// One place in which settings stand.
+struct Place {
+    name: String,
+    path: Option<PathBuf>,
+    values: BTreeMap<String, Value>,
+}
+
+/// A value in a place, and the line where it stands if that is known.
+struct Value {
+    raw: Raw,
+    line: Option<usize>,
 }
 
 impl Sources {
-    /// Reads the environment `variable` and `.env` in `directory`.
-    pub fn read(directory: &Path, variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingError> {
-        let dotenv: BTreeMap<_, _> = read_dotenv(directory, &variable)?.into_iter().collect();
-        refuse_unknown(dotenv.keys().map(String::as_str))?;
-        let mut sources = Self { values: BTreeMap::new(), warnings: Vec::new() };
+    /// Reads the environment, `.env` in `directory`, and the TOML file that `config` names, or the variable, or that is
+    /// there.
+    pub fn read(
+        directory: &Path,
+        config: Option<&Path>,
+        environment: &BTreeMap<String, String>,
+    ) -> Result<Self, SettingError> {
+        let variable = |name: &str| environment.get(name).cloned();
+        let dotenv = read_dotenv(directory, &variable)?;
+        unknown::refuse(".env", dotenv.values.keys())?;
+        let named = config.map(Path::to_owned).or_else(|| variable(TOML_VARIABLE).map(PathBuf::from));
+        let toml = toml_file::read(&directory.join(TOML_FILE), named.as_deref())?;
+        unknown::refuse(&toml.name, toml.values.keys())?;
+        let warnings = unknown::in_environment(environment.keys())?;
+        let places = [Place::environment(variable), dotenv, toml];
+        let mut sources = Self { values: BTreeMap::new(), warnings };
         for setting in SETTINGS {
-            let in_environment =
-                one_of(setting, "the environment", |name| variable(name).map(Zeroizing::new))?;
-            let value = match in_environment {
-                Some(value) => Some(value),
-                None => one_of(setting, ".env", |name| dotenv.get(name).cloned())?,
-            };
-            sources.values.extend(value.map(|value| (setting.name, Raw::Text(value))));
+            for place in &places {
+                if let Some(said) = place.find(setting)? {
+                    sources.values.insert(setting.name, said);
+                    break;
+                }
+            }
         }
         sources.add_simple_jwt_json()?;
         Ok(sources)
@@ -53,85 +97,85 @@ impl Sources {
 
     /// What was said of `name`, if anything.
     pub fn get(&self, name: &'static str) -> Option<&Raw> {
+        self.said(name).map(|said| &said.raw)
+    }
+
+    /// What was said of `name`, if anything, and where.
+    pub fn said(&self, name: &'static str) -> Option<&Said> {
         debug_assert!(find(name).is_some(), "{name} is not declared");
         self.values.get(name)
     }
 
-    fn add_simple_jwt_json(&mut self) -> Result<(), SettingError> {
-        let Some(Raw::Text(json)) = self.values.get("SIMPLE_JWT_JSON") else { return Ok(()) };
-        let object = match serde_json::from_str(json) {
-            Ok(serde_json::Value::Object(object)) => object,
-            Ok(_) => {
-                return Err(SettingError(
-                    "SIMPLE_JWT_JSON is not a JSON object: {\"NAME\": value}".to_owned(),
-                ));
-            }
-            Err(error) => return Err(SettingError(format!("SIMPLE_JWT_JSON is not JSON: {error}"))),
-        };
-        for (name, value) in object {
-            let Some(setting) = find(&name).filter(|setting| setting.is_simple_jwt) else {
-                self.warnings.extend(unsupported(&name, &value)?);
-                continue;
+    /// Refuses what is none of the values that a setting takes.
+    pub fn check(&self) -> Result<(), SettingError> {
+        for setting in SETTINGS {
+            let why = match self.get(setting.name) {
+                Some(Raw::Text(text) | Raw::One(text)) => setting.kind.refusal(text),
+                Some(Raw::List(_)) if !matches!(setting.kind, Kind::List) => {
+                    Some("must be one value, not a list".to_owned())
+                }
+                Some(Raw::List(_)) | None => None,
             };
-            let Some(raw) = json_value(&name, &value)? else { continue };
-            if self.values.contains_key(setting.name) {
-                return Err(SettingError(format!(
-                    "{name} is set twice, by itself and in SIMPLE_JWT_JSON; remove one"
-                )));
+            if let Some(why) = why {
+                return Err(SettingError(format!("{}: {why}", setting.name)));
             }
-            self.values.insert(setting.name, raw);
         }
         Ok(())
     }
 }
 
-/// A setting as one place has it: its value, or for a secret the content of the file that `NAME_FILE` names.
-fn one_of(
-    setting: &Setting,
-    place: &str,
-    value: impl Fn(&str) -> Option<Zeroizing<String>>,
-) -> Result<Option<Zeroizing<String>>, SettingError> {
-    let name = setting.name;
-    let file = if setting.is_secret { value(&format!("{name}_FILE")) } else { None };
-    match (value(name), file) {
-        (Some(_), Some(_)) => {
-            Err(SettingError(format!("{name} and {name}_FILE are both set in {place}; remove one")))
+impl Place {
+    fn environment(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let value = |name: String| variable(&name).map(|text| (name, Value::text(text.into())));
+        Self { name: "the environment".to_owned(), path: None, values: names().filter_map(value).collect() }
+    }
+
+    /// A setting as this place has it: its value, or for a secret the content of the file that `NAME_FILE` names.
+    fn find(&self, setting: &Setting) -> Result<Option<Said>, SettingError> {
+        let name = setting.name;
+        let file_name = format!("{name}_FILE");
+        let file = self.values.get(&file_name).filter(|_| setting.is_secret);
+        let origin = |value: &Value| match value.line {
+            Some(line) => format!("{}:{line}", self.name),
+            None => self.name.clone(),
+        };
+        match (self.values.get(name), file) {
+            (Some(_), Some(_)) => {
+                Err(SettingError(format!("{name} and {file_name} are both set in {}; remove one", self.name)))
+            }
+            (None, Some(value)) => {
+                let Raw::Text(path) = &value.raw else {
+                    return Err(SettingError(format!("{file_name}: must be one path")));
+                };
+                let raw = Raw::Text(read_secret(name, path)?);
+                let file = Some(PathBuf::from(&**path));
+                Ok(Some(Said { raw, origin: format!("{} ({file_name} in {})", **path, origin(value)), file }))
+            }
+            (Some(value), None) => {
+                Ok(Some(Said { raw: value.raw.clone(), origin: origin(value), file: self.path.clone() }))
+            }
+            (None, None) => Ok(None),
         }
-        (None, Some(path)) => read_secret(name, &path).map(Some),
-        (value, None) => Ok(value),
     }
 }
 
-fn read_dotenv(
-    directory: &Path,
-    variable: &impl Fn(&str) -> Option<String>,
-) -> Result<Vec<(String, Zeroizing<String>)>, SettingError> {
+impl Value {
+    fn text(text: Zeroizing<String>) -> Self {
+        Self { raw: Raw::Text(text), line: None }
+    }
+}
+
+fn read_dotenv(directory: &Path, variable: &impl Fn(&str) -> Option<String>) -> Result<Place, SettingError> {
     let path = directory.join(".env");
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => Zeroizing::new(text),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Zeroizing::default(),
         Err(error) => return Err(SettingError(format!("{} cannot be read: {error}", path.display()))),
     };
-    dotenv::parse(&text, variable).map_err(|error| SettingError(format!("{}: {error}", path.display())))
-}
-
-/// Names of `.env` that mean nothing here are most likely mistakes: all of them, each with the nearest known one.
-fn refuse_unknown<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), SettingError> {
-    let is_file =
-        |name: &str| name.strip_suffix("_FILE").and_then(find).is_some_and(|setting| setting.is_secret);
-    let described = |name: &str| match nearest(name) {
-        Some(known) => format!("{name} (did you mean {known}?)"),
-        None => name.to_owned(),
-    };
-    let unknown: Vec<_> =
-        names.filter(|name| find(name).is_none() && !is_file(name)).map(described).collect();
-    if unknown.is_empty() {
-        return Ok(());
-    }
-    Err(SettingError(format!(
-        ".env sets {}, which Countersign does not know. Correct or remove it; docs/settings.md lists all settings.",
-        unknown.join(", ")
-    )))
+    let values = dotenv::parse(&text, variable)
+        .map_err(|error| SettingError(format!("{}: {error}", path.display())))?;
+    let values = values.into_iter().map(|(name, text)| (name, Value::text(text))).collect();
+    Ok(Place { name: ".env".to_owned(), path: Some(path), values })
 }
 
 fn read_secret(name: &str, path: &str) -> Result<Zeroizing<String>, SettingError> {
@@ -139,75 +183,4 @@ fn read_secret(name: &str, path: &str) -> Result<Zeroizing<String>, SettingError
         .map_err(|error| SettingError(format!("{name}_FILE names {path}, which cannot be read: {error}")))?;
     let text = Zeroizing::new(text);
     Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))
-}
-
-/// Simple JWT's settings that name a class of its own or of a project's.
-const OWN_CLASSES: [(&str, &str); 7] = [
-    ("TOKEN_OBTAIN_SERIALIZER", "rest_framework_simplejwt.serializers.TokenObtainPairSerializer"),
-    ("TOKEN_REFRESH_SERIALIZER", "rest_framework_simplejwt.serializers.TokenRefreshSerializer"),
-    ("TOKEN_VERIFY_SERIALIZER", "rest_framework_simplejwt.serializers.TokenVerifySerializer"),
-    ("TOKEN_BLACKLIST_SERIALIZER", "rest_framework_simplejwt.serializers.TokenBlacklistSerializer"),
-    ("SLIDING_TOKEN_OBTAIN_SERIALIZER", "rest_framework_simplejwt.serializers.TokenObtainSlidingSerializer"),
-    (
-        "SLIDING_TOKEN_REFRESH_SERIALIZER",
-        "rest_framework_simplejwt.serializers.TokenRefreshSlidingSerializer",
-    ),
-    ("TOKEN_USER_CLASS", "rest_framework_simplejwt.models.TokenUser"),
-];
-
-/// What to say of a name in `SIMPLE_JWT_JSON` that is none of our settings. Simple JWT ignores names it does not know,
-/// but some of its own are not to be had here.
-fn unsupported(name: &str, value: &serde_json::Value) -> Result<Option<String>, SettingError> {
-    let removed = ["SECRET_KEY", "AUTH_HEADER_TYPE", "AUTH_TOKEN_CLASS", "TOKEN_BACKEND_CLASS"];
-    let default = match name {
-        "JWK_URL" | "JSON_ENCODER" => serde_json::Value::Null,
-        "USER_AUTHENTICATION_RULE" => serde_json::Value::from(
-            "rest_framework_simplejwt.authentication.default_user_authentication_rule",
-        ),
-        _ if OWN_CLASSES.iter().any(|(own, _)| *own == name) => serde_json::Value::from(
-            OWN_CLASSES.iter().find(|(own, _)| *own == name).map_or("", |(_, class)| *class),
-        ),
-        _ if removed.contains(&name) => {
-            return Err(SettingError(format!(
-                "SIMPLE_JWT_JSON holds {name}, which Simple JWT has removed; remove it"
-            )));
-        }
-        _ if find(name).is_some() => {
-            return Err(SettingError(format!(
-                "SIMPLE_JWT_JSON holds {name}, which is not one of Simple JWT's settings; set it by itself"
-            )));
-        }
-        _ => {
-            let hint = nearest(name).map(|known| format!(" Did you mean {known}?")).unwrap_or_default();
-            return Ok(Some(format!(
-                "SIMPLE_JWT_JSON holds {name}, which Simple JWT does not know and ignores.{hint}"
-            )));
-        }
-    };
-    if *value == default {
-        return Ok(None);
-    }
-    let hint = if name.starts_with("TOKEN_OBTAIN") { "; TOKEN_CLAIMS adds claims to tokens" } else { "" };
-    Err(SettingError(format!(
-        "SIMPLE_JWT_JSON sets {name}, which Countersign does not support; remove it{hint}"
-    )))
-}
-
-/// `None` for null, which means the default.
-fn json_value(name: &str, value: &serde_json::Value) -> Result<Option<Raw>, SettingError> {
-    use serde_json::Value;
-    let text = |text: String| Ok(Some(Raw::One(Zeroizing::new(text))));
-    match value {
-        Value::Null => Ok(None),
-        Value::String(value) => text(value.clone()),
-        Value::Bool(true) => text("True".to_owned()),
-        Value::Bool(false) => text("False".to_owned()),
-        Value::Number(number) => text(number.to_string()),
-        Value::Array(items) => {
-            let texts: Option<Vec<_>> = items.iter().map(|item| item.as_str().map(str::to_owned)).collect();
-            let refused = || SettingError(format!("SIMPLE_JWT_JSON: {name} must be a list of strings"));
-            Ok(Some(Raw::List(texts.ok_or_else(refused)?)))
-        }
-        Value::Object(_) => Err(SettingError(format!("SIMPLE_JWT_JSON: {name} cannot be an object"))),
-    }
 }

@@ -91,10 +91,15 @@ impl Auth {
             Err(KeyRingError::Store(error)) => Some(error.to_string()),
             _ => None,
         };
-        let kept = kept?;
-        if last.seen == kept {
-            return Ok(false);
+        let looked = kept.and_then(|kept| if last.seen == kept { Ok(false) } else { self.go_by(kept, last) });
+        // A database that does not answer says nothing of keys.
+        if last.out_of_reach.is_none() {
+            self.keys_are_outdated.store(looked.is_err(), Ordering::Release);
         }
+        looked
+    }
+
+    fn go_by(&self, kept: Kept, last: &mut LastLook) -> Result<bool, KeyRingError> {
         if kept.has_lost_what_signed(&last.seen) {
             return Err(KeyRingError::Directory(
                 "no NAME.signing.pem is there any more; bring one back, or restart to let SECRET_KEY sign"

@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::actors::{LOGIN, LOGOUT, ME, PASSWORD, VERIFY, World};
 
+const DEADLINE: Duration = Duration::from_secs(10);
 const UNKNOWN_TOKEN: &str = r#"{"token":"x"}"#;
 
 /// A server that runs until it is stopped.
@@ -31,7 +32,12 @@ impl Server {
         let (stop, stopped) = oneshot::channel();
         let service = Arc::clone(&world.service);
         let mut running = JoinSet::new();
-        running.spawn(countersign_http::serve(listener, service, async move { drop(stopped.await) }));
+        running.spawn(countersign_http::serve(
+            listener,
+            service,
+            async move { drop(stopped.await) },
+            DEADLINE,
+        ));
         Self { address, stop, running }
     }
 

@@ -277,6 +277,7 @@ async fn a_write_into_a_file_that_was_removed_or_replaced_is_not_acknowledged() 
         if replaced {
             std::fs::write(place.file(), "").unwrap();
         }
+        assert!(store.check_tables().await.is_err(), "it is known without a write: {replaced}");
         assert!(store.insert_user(person("bob")).await.is_err(), "replaced: {replaced}");
         std::fs::rename(place.file().with_extension("away"), place.file()).unwrap();
         store.insert_user(person("bob")).await.unwrap();

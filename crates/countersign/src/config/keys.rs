@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::reader::{Reader, refused};
 use super::tokens::algorithm;
+use crate::check::Finding;
 use crate::secret_key::{self, SecretKey};
 use crate::sources::SettingError;
 
@@ -17,7 +18,7 @@ pub fn keys(
     settings: Settings,
     secret_key: &SecretKey,
     accepts_weak: bool,
-) -> Result<(ConfiguredKeys, Vec<String>), SettingError> {
+) -> Result<(ConfiguredKeys, Vec<Finding>), SettingError> {
     let mut warnings = Vec::new();
     let keys = configured(reader, settings, secret_key)?;
     let former = fallbacks(reader, secret_key, accepts_weak, &mut warnings)?;
@@ -30,10 +31,12 @@ pub fn keys(
     let files = keys.private_key_files().map_err(|error: KeyRingError| SettingError(error.to_string()))?;
     warnings.extend(files.iter().filter_map(|path| secret_key::exposure(path)));
     if keys.is_directory_without_signing_key() {
-        warnings.push(
-            "SIGNING_KEYS_DIR holds no NAME.signing.pem: the key that ALGORITHM and SIGNING_KEY name signs"
-                .to_owned(),
-        );
+        warnings.push(Finding::warning(
+            "W005",
+            "SIGNING_KEYS_DIR holds no NAME.signing.pem",
+            "the key that ALGORITHM and SIGNING_KEY name signs",
+            "rename one to NAME.signing.pem, or remove the setting",
+        ));
     }
     Ok((keys, warnings))
 }
@@ -66,14 +69,18 @@ fn fallbacks(
     reader: &Reader<'_>,
     secret_key: &SecretKey,
     accepts_weak: bool,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Finding>,
 ) -> Result<Vec<Zeroizing<Vec<u8>>>, SettingError> {
     const NAME: &str = "SECRET_KEY_FALLBACKS";
     let mut former = Vec::new();
     for key in fallback_texts(reader)? {
         if *key == *secret_key.value {
-            warnings
-                .push(format!("{NAME} holds the current SECRET_KEY, which is not needed; remove it there"));
+            warnings.push(Finding::warning(
+                "W004",
+                format!("{NAME} holds the current SECRET_KEY"),
+                "it is not needed there",
+                "remove it there",
+            ));
             continue;
         }
         if let Some(weakness) = secret_key::weakness(&key) {
@@ -84,7 +91,12 @@ fn fallbacks(
                     &format!("{why}. Remove it; who is logged in has to log in again"),
                 ));
             }
-            warnings.push(format!("a key in {NAME} {weakness}: whoever guesses it can be any user."));
+            warnings.push(Finding::warning(
+                "W003",
+                format!("a key in {NAME} {weakness}"),
+                "whoever guesses it can be any user",
+                "remove it; who is logged in has to log in again",
+            ));
         }
         former.push(Zeroizing::new(key.as_bytes().to_vec()));
     }

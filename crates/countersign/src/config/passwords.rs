@@ -8,11 +8,16 @@ use crate::sources::SettingError;
 
 /// How passwords are hashed.
 pub fn hashers(reader: &Reader<'_>) -> Result<Hashers, SettingError> {
-    let preferred = match reader.text("PASSWORD_HASHER")? {
+    let hasher = reader.text("PASSWORD_HASHER")?.trim();
+    let unused = ["ARGON2_MEMORY_KIB", "ARGON2_ITERATIONS", "ARGON2_PARALLELISM"];
+    if let Some(name) = unused.into_iter().find(|name| hasher != "argon2id" && reader.0.get(name).is_some()) {
+        return Err(refused(name, "is for PASSWORD_HASHER=argon2id only; remove one of the two"));
+    }
+    let preferred = match hasher {
         "argon2id" => Preferred::Argon2id {
-            memory_kib: reader.number("ARGON2_MEMORY_KIB", "must be a whole number of KiB")?,
-            iterations: reader.number("ARGON2_ITERATIONS", "must be a whole number")?,
-            parallelism: reader.number("ARGON2_PARALLELISM", "must be a whole number")?,
+            memory_kib: reader.whole("ARGON2_MEMORY_KIB")?,
+            iterations: reader.whole("ARGON2_ITERATIONS")?,
+            parallelism: reader.whole("ARGON2_PARALLELISM")?,
         },
         "argon2" => Preferred::DJANGO_ARGON2,
         "pbkdf2_sha256" => Preferred::DJANGO_PBKDF2,

@@ -1,11 +1,10 @@
 //! Reads settings of one type each, falling back to the declared default.
 
-use std::str::FromStr;
+use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use crate::durations::parse_duration;
-use crate::settings::find;
+use crate::settings::{Kind, find, kind};
 use crate::sources::{Raw, SettingError, Sources};
 
 /// What was said, by type.
@@ -39,25 +38,41 @@ impl<'a> Reader<'a> {
         Ok(items.filter(|item| !item.is_empty()).map(str::to_owned).collect())
     }
 
-    /// A number; `fix` says which.
-    pub fn number<T: FromStr>(&self, name: &'static str, fix: &str) -> Result<T, SettingError> {
-        self.text(name)?.trim().parse().map_err(|_| refused(name, fix))
+    /// A whole number.
+    pub fn whole<T: TryFrom<u64>>(&self, name: &'static str) -> Result<T, SettingError> {
+        let number = self.text(name)?.trim().parse().ok();
+        must_be(name, number.and_then(|number: u64| number.try_into().ok()))
     }
 
     /// On or off.
     pub fn switch(&self, name: &'static str) -> Result<bool, SettingError> {
-        match self.text(name)?.trim().to_ascii_lowercase().as_str() {
-            "true" | "on" | "yes" | "1" => Ok(true),
-            "false" | "off" | "no" | "0" | "" => Ok(false),
-            _ => Err(refused(name, "must be True or False")),
-        }
+        must_be(name, kind::switch(self.text(name)?))
     }
 
     /// A span of time.
     pub fn duration(&self, name: &'static str) -> Result<SignedDuration, SettingError> {
-        let fix = "must be a time such as 300, 90s, 5m, 12h or 1d, between one second and ten years";
-        parse_duration(self.text(name)?).ok_or_else(|| refused(name, fix))
+        let text = self.text(name)?;
+        must_be(name, find(name).and_then(|setting| setting.kind.time(text)))
     }
+
+    /// The same, for whoever waits.
+    pub fn wait(&self, name: &'static str) -> Result<Duration, SettingError> {
+        must_be(name, self.duration(name)?.try_into().ok())
+    }
+
+    /// A number of seconds, with a fraction if need be.
+    pub fn seconds(&self, name: &'static str) -> Result<SignedDuration, SettingError> {
+        let Some(Kind::Seconds(max)) = find(name).map(|setting| setting.kind) else {
+            return must_be(name, None);
+        };
+        must_be(name, kind::seconds(self.text(name)?, max))
+    }
+}
+
+/// What was read, or the refusal of what is none of the setting's values.
+fn must_be<T>(name: &'static str, read: Option<T>) -> Result<T, SettingError> {
+    let words = || find(name).map_or_else(String::new, |setting| setting.kind.words());
+    read.ok_or_else(|| refused(name, &format!("must be {}", words())))
 }
 
 /// The refusal of a setting: its name, and what is wrong or what to do.

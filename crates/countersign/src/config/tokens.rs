@@ -1,7 +1,6 @@
 //! The settings of tokens: Simple JWT's.
 
 use countersign_token::{Algorithm, Audience, Settings};
-use jiff::SignedDuration;
 
 use super::reader::{Reader, refused};
 use crate::sources::{Raw, SettingError};
@@ -23,7 +22,7 @@ pub fn token_settings(reader: &Reader<'_>) -> Result<Settings, SettingError> {
         refresh_lifetime: reader.duration("REFRESH_TOKEN_LIFETIME")?,
         sliding_lifetime: reader.duration("SLIDING_TOKEN_LIFETIME")?,
         sliding_refresh_lifetime: reader.duration("SLIDING_TOKEN_REFRESH_LIFETIME")?,
-        leeway: leeway(reader)?,
+        leeway: reader.seconds("LEEWAY")?,
         audience: audience(reader)?,
         issuer: reader.optional_text("ISSUER")?.filter(|issuer| !issuer.is_empty()).map(str::to_owned),
         token_type_claim: claim("TOKEN_TYPE_CLAIM")?,
@@ -33,15 +32,6 @@ pub fn token_settings(reader: &Reader<'_>) -> Result<Settings, SettingError> {
         sliding_refresh_exp_claim: claim("SLIDING_TOKEN_REFRESH_EXP_CLAIM")?,
         session_claim: Some(claim("SESSION_CLAIM")?).filter(|name| !name.is_empty()),
     })
-}
-
-/// Seconds, with a fraction if need be; a day would make expiry meaningless.
-fn leeway(reader: &Reader<'_>) -> Result<SignedDuration, SettingError> {
-    let fix = "must be a number of seconds from 0 to 86400";
-    let secs: f64 = reader.number("LEEWAY", fix)?;
-    let leeway =
-        (0.0..=86_400.0).contains(&secs).then(|| SignedDuration::try_from_secs_f64(secs).ok()).flatten();
-    leeway.ok_or_else(|| refused("LEEWAY", fix))
 }
 
 fn audience(reader: &Reader<'_>) -> Result<Option<Audience>, SettingError> {

@@ -4,6 +4,7 @@ mod bodies;
 mod documents;
 mod forward_auth;
 mod heads;
+mod health;
 mod jwks;
 mod large_bodies;
 mod order;

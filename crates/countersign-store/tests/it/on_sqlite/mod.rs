@@ -4,6 +4,8 @@
 mod adoption;
 #[path = "../contract/groups.rs"]
 mod groups;
+#[path = "../contract/health.rs"]
+mod health;
 #[path = "../contract/moving.rs"]
 mod moving;
 mod place;

@@ -36,7 +36,7 @@ fn migrate_makes_the_tables_once_and_can_be_repeated() {
 fn check_says_that_nothing_is_wrong() {
     let (here, _server, _) = with_ada();
     assert_eq!(here.say(&["check"]), "No issues.\n");
-    assert_eq!(here.say_json(&["check"]), json!({"warnings": []}));
+    assert_eq!(here.say_json(&["check"]), json!({"findings": []}));
 }
 
 #[test]

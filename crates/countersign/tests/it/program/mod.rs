@@ -3,7 +3,9 @@
 
 mod adopt;
 mod commands;
+mod deployment;
 mod first_run;
+mod health;
 mod keys;
 mod moving;
 mod outages;
@@ -12,6 +14,8 @@ mod refusals;
 mod secrecy;
 mod sources;
 mod stopping;
+mod systemd;
+mod toml_file;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -107,9 +111,16 @@ impl Installation {
 
     /// Starts the server and reads its greeting to the end.
     fn serve_with(&self, arguments: &[&str]) -> Server {
-        let log = File::options().create(true).append(true).open(self.path().join("server.log"));
         let mut command = self.command(arguments);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log.expect("a log file"));
+        command.stdin(Stdio::null());
+        self.greeted(command)
+    }
+
+    /// Starts a server, whoever is to do that, in this directory and environment.
+    fn greeted(&self, mut command: Command) -> Server {
+        let log = File::options().create(true).append(true).open(self.path().join("server.log"));
+        command.env_clear().envs(self.environment.clone()).current_dir(self.path());
+        command.stdout(Stdio::piped()).stderr(log.expect("a log file"));
         let mut child = command.spawn().expect("the binary runs");
         let mut stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
         let mut greeting = String::new();

@@ -15,6 +15,9 @@ fn while_postgresql_is_away_answers_are_503_and_then_all_is_well_again() {
     let tokens = server.anon().tokens("ada", PASSWORD);
     cluster.stop();
     assert_eq!(server.anon().register("bob", PASSWORD).0, 503);
+    until(|| server.anon().readiness().0 == 503);
+    assert_eq!(server.anon().readiness().1["checks"]["migrations"], "unknown");
+    assert_eq!(server.anon().probe("/healthz").0, 200, "the server itself is alive");
     assert_eq!(server.anon().login("ada", PASSWORD).0, 503);
     assert_eq!(server.anon().refresh(&tokens), 503);
     assert_eq!(server.anon().me(&tokens).0, 503);
@@ -24,6 +27,7 @@ fn while_postgresql_is_away_answers_are_503_and_then_all_is_well_again() {
     assert_eq!(server.anon().me(&tokens).0, 200);
     assert_eq!(server.anon().register("bob", PASSWORD).0, 201);
     assert_eq!(server.anon().refresh(&tokens), 200);
+    until(|| server.anon().readiness().0 == 200);
 }
 
 #[test]

@@ -1,0 +1,91 @@
+//! Whether this process could serve now, and if not, why: in fixed sentences, for anybody may read them.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use countersign_store::StoreError;
+
+use crate::Auth;
+
+/// A database that has not answered by then is taken for one that does not.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What a look at everything came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Health {
+    /// Whether the database answers.
+    pub database: Verdict,
+    /// Whether it has the tables of this version.
+    pub migrations: Verdict,
+    /// Whether the keys are those that the ring has now.
+    pub keys: Verdict,
+    /// Whether there is room for an SQLite file to grow.
+    pub disk: Verdict,
+    /// Whether a new process might do better: what fails is part of this one.
+    pub is_for_a_restart: bool,
+}
+
+/// What a look at one thing came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is as it should be.
+    Good,
+    /// Something else fails, without which it cannot be told.
+    Unknown,
+    /// It is not, in words.
+    Bad(&'static str),
+}
+
+impl Health {
+    /// Every verdict by its name.
+    #[must_use]
+    pub fn verdicts(&self) -> [(&'static str, Verdict); 4] {
+        [
+            ("database", self.database),
+            ("migrations", self.migrations),
+            ("keys", self.keys),
+            ("disk", self.disk),
+        ]
+    }
+
+    /// Whether requests can be served.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        self.verdicts().into_iter().all(|(_, verdict)| verdict == Verdict::Good)
+    }
+}
+
+impl Auth {
+    /// Looks at everything that is needed to serve. `min_free_disk` are the bytes that an SQLite file needs to have left.
+    pub async fn health(&self, min_free_disk: u64) -> Health {
+        let checked = tokio::time::timeout(PATIENCE, self.store.check_tables()).await;
+        let (database, migrations) = match checked {
+            Ok(Ok(())) => (Verdict::Good, Verdict::Good),
+            Ok(Err(StoreError::Migration(_))) => {
+                (Verdict::Good, Verdict::Bad("tables of this version are missing; run migrate"))
+            }
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "the database cannot be used");
+                (Verdict::Bad("it cannot be used; the log says why"), Verdict::Unknown)
+            }
+            Err(_) => (Verdict::Bad("it does not answer in time"), Verdict::Unknown),
+        };
+        let keys = match (database, self.keys_are_outdated.load(Ordering::Acquire)) {
+            (Verdict::Good, false) => Verdict::Good,
+            (Verdict::Good, true) => {
+                Verdict::Bad("they have changed and cannot be used; those of before stay in use")
+            }
+            _ => Verdict::Unknown,
+        };
+        let is_for_a_restart = database != Verdict::Good && self.store.is_embedded();
+        Health { database, migrations, keys, disk: self.disk(min_free_disk), is_for_a_restart }
+    }
+
+    fn disk(&self, min_free: u64) -> Verdict {
+        match self.store.free_disk_bytes() {
+            Some(Ok(free)) if free < min_free => Verdict::Bad("less is free than MIN_FREE_DISK_MIB asks for"),
+            Some(Err(_)) => Verdict::Bad("it cannot be asked how much is free"),
+            Some(Ok(_)) | None => Verdict::Good,
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! `GET /healthz`: that this process answers. `GET /readyz`: whether it should be sent requests, and if not, why.
+//!
+//! Both are for programs and answer without looking at anything: `/readyz` gives the outcome of a check that runs beside
+//! the server, so that asking costs nothing. They are asked by address, so that `ALLOWED_HOSTS` does not count; nothing
+//! in the answers depends on the host.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use countersign_auth::{Health, Verdict};
+use countersign_token::json::{Value, to_response};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Method, Response, StatusCode};
+use http_body_util::Full;
+use tokio::time::Instant;
+
+use crate::endpoint::object;
+use crate::error::{Code, RETRY_AFTER_SECS};
+use crate::response;
+
+pub(crate) const ALIVE: &str = "/healthz";
+pub(crate) const READY: &str = "/readyz";
+
+const ALLOWED: HeaderValue = HeaderValue::from_static("GET, HEAD");
+/// An outcome that is older says nothing: the check hangs.
+const STALE_AFTER: Duration = Duration::from_secs(10);
+
+/// Which of the two is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Probe {
+    Alive,
+    Ready,
+}
+
+/// What `/readyz` answers with.
+#[derive(Default)]
+pub(crate) struct Readiness(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    is_draining: bool,
+    checked: Option<(Instant, Health)>,
+}
+
+impl Readiness {
+    /// What a check came to just now.
+    pub(crate) fn found(&self, health: Health) {
+        self.state(|state| state.checked = Some((Instant::now(), health)));
+    }
+
+    /// From now on nobody new is to come.
+    pub(crate) fn drain(&self) {
+        self.state(|state| state.is_draining = true);
+    }
+
+    /// The answer to a probe.
+    pub(crate) fn answer(&self, probe: Probe, method: &Method) -> Response<Full<Bytes>> {
+        if method != Method::GET && method != Method::HEAD {
+            let mut refused = response::page(Code::MethodNotAllowed);
+            refused.headers_mut().insert(ALLOW, ALLOWED);
+            return refused;
+        }
+        let (status, body) = match probe {
+            Probe::Alive => (StatusCode::OK, object([("status", "ok".into())]).into()),
+            Probe::Ready => self.state(|state| state.report()),
+        };
+        let mut head = response::framed(status)
+            .header(CACHE_CONTROL, "no-store")
+            .header(CONTENT_TYPE, "application/json");
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            head = head.header(RETRY_AFTER, RETRY_AFTER_SECS);
+        }
+        response::finish(head, to_response(&body, None))
+    }
+
+    fn state<T>(&self, with: impl FnOnce(&mut State) -> T) -> T {
+        with(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl State {
+    fn report(&self) -> (StatusCode, Value) {
+        let fresh = self.checked.filter(|(when, _)| when.elapsed() < STALE_AFTER);
+        let word = match (self.is_draining, fresh, self.checked) {
+            (true, ..) => "draining",
+            (_, None, None) => "starting",
+            (_, None, Some(_)) => "the check does not end",
+            (_, Some((_, health)), _) if health.is_good() => "ready",
+            _ => "unavailable",
+        };
+        let status = if word == "ready" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        let checks = self.checked.map(|(_, health)| {
+            let verdict = |(name, verdict): (&'static str, Verdict)| (name, said(verdict).into());
+            ("checks", object(health.verdicts().map(verdict)).into())
+        });
+        (status, object([("status", word.into())].into_iter().chain(checks)).into())
+    }
+}
+
+fn said(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Good => "ok",
+        Verdict::Unknown => "unknown",
+        Verdict::Bad(why) => why,
+    }
+}

@@ -1,0 +1,81 @@
+//! What a check has found: which, how grave, what is so, why that matters, and what to do.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde_json::{Value, json};
+
+/// One finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Its name for ever: `W001` stands for `countersign.W001`.
+    id: &'static str,
+    /// How grave it is.
+    pub level: Level,
+    what: Cow<'static, str>,
+    why: &'static str,
+    fix: Cow<'static, str>,
+}
+
+/// How grave a finding is; the words are those of Django's checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+#[value(rename_all = "UPPER")]
+pub enum Level {
+    /// For the developer.
+    Debug,
+    /// Worth knowing.
+    Info,
+    /// Dangerous where real users are.
+    Warning,
+    /// It cannot work.
+    Error,
+    /// It does harm.
+    Critical,
+}
+
+impl Finding {
+    /// Something that is dangerous where real users are.
+    pub fn warning(
+        id: &'static str,
+        what: impl Into<Cow<'static, str>>,
+        why: &'static str,
+        fix: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self { id, level: Level::Warning, what: what.into(), why, fix: fix.into() }
+    }
+
+    /// The same, where it cannot work.
+    pub fn error(self) -> Self {
+        Self { level: Level::Error, ..self }
+    }
+
+    /// Its name, as `--silence` takes it.
+    pub fn id(&self) -> String {
+        format!("countersign.{}", self.id)
+    }
+
+    /// For programs.
+    pub fn json(&self) -> Value {
+        let level = self.level.to_string();
+        json!({ "id": self.id(), "level": level, "what": self.what, "why": self.why, "fix": self.fix })
+    }
+}
+
+/// On one line.
+impl fmt::Display for Finding {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}. Fix: {} ({})", self.what, self.why, self.fix, self.id())
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Debug => "DEBUG",
+            Self::Info => "INFO",
+            Self::Warning => "WARNING",
+            Self::Error => "ERROR",
+            Self::Critical => "CRITICAL",
+        })
+    }
+}

@@ -1,0 +1,55 @@
+//! What the operator is told at the start.
+
+use countersign_store::DatabaseUrl;
+
+use crate::config::Config;
+use crate::program::say;
+
+/// Where everything is.
+pub struct Greeting {
+    database: String,
+    secret_key: String,
+}
+
+impl Greeting {
+    /// Before anything is made.
+    pub fn of(config: &Config) -> Self {
+        let made = |new: bool| if new { " (made now)" } else { "" };
+        let secret_key = match &config.secret_key.file {
+            Some((file, new)) => format!("{}{}", file.display(), made(*new)),
+            None => "SECRET_KEY, as configured".to_owned(),
+        };
+        let database = match &config.database {
+            DatabaseUrl::Sqlite(path) => {
+                let has_new_key = config.secret_key.file.as_ref().is_some_and(|(_, made)| *made);
+                if path.exists() && has_new_key {
+                    tracing::warn!(
+                        "the database was there but its key was not: a new key was made, and everyone has to log in \
+                         again"
+                    );
+                }
+                format!("{}{}", path.display(), made(!path.exists()))
+            }
+            DatabaseUrl::Postgres(server) => server.to_string(),
+        };
+        Self { database, secret_key }
+    }
+
+    /// With the address that was got.
+    pub fn print(&self, local: &str) {
+        // What listens on every address answers on this one, under a name that is allowed by default.
+        let here = local.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:");
+        say(&format!(
+            "Countersign {version} listens on http://{local}\n\
+             \x20 database    {database}\n\
+             \x20 secret key  {secret_key}\n\
+             Next, in another terminal:\n\
+             \x20 curl http://{here}/user/api/register/ -H 'Content-Type: application/json' \\\n\
+             \x20   -d '{{\"username\":\"testuser\",\"email\":\"test@example.com\",\"password\":\"yourpassword\"}}'\n\
+             Ctrl-C finishes the requests in flight and stops.",
+            version = env!("CARGO_PKG_VERSION"),
+            database = self.database,
+            secret_key = self.secret_key,
+        ));
+    }
+}

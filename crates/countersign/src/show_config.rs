@@ -1,0 +1,64 @@
+//! `countersign config`: the settings in force, and where each was said; secrets are not shown.
+
+use countersign_store::DatabaseUrl;
+use serde_json::{Value, json};
+
+use crate::config::{Config, Files};
+use crate::program::{Failure, read_sources, report};
+use crate::settings::{Default, SETTINGS, Setting};
+use crate::sources::{Raw, Sources};
+
+const HIDDEN: &str = "********";
+
+/// Prints the settings even where they cannot be used, and fails then.
+pub fn run(as_json: bool) -> Result<(), Failure> {
+    let sources = read_sources()?;
+    let shown: Vec<_> = SETTINGS.iter().map(|setting| Shown::of(setting, &sources)).collect();
+    let list: Vec<Value> = shown.iter().map(Shown::json).collect();
+    let lines: Vec<String> = shown.iter().map(Shown::line).collect();
+    report(as_json, &json!({ "settings": list }), &lines.join("\n"));
+    Config::from_sources(&sources, Files::NotNeeded)?;
+    Ok(())
+}
+
+/// A setting as it is printed.
+struct Shown {
+    name: &'static str,
+    value: String,
+    origin: String,
+}
+
+impl Shown {
+    fn of(setting: &'static Setting, sources: &Sources) -> Self {
+        let Some(said) = sources.said(setting.name) else { return Self::default_of(setting) };
+        let value = match &said.raw {
+            Raw::Text(text) if setting.name == "DATABASE_URL" => without_password(text),
+            Raw::Text(text) | Raw::One(text) if text.is_empty() => String::new(),
+            _ if setting.is_secret => HIDDEN.to_owned(),
+            Raw::Text(text) | Raw::One(text) => text.to_string(),
+            Raw::List(items) => items.join(","),
+        };
+        Self { name: setting.name, value, origin: said.origin.clone() }
+    }
+
+    fn default_of(setting: &'static Setting) -> Self {
+        let origin = match setting.default {
+            Default::Value(_) => "default".to_owned(),
+            Default::Words(words) => format!("default: {words}"),
+        };
+        Self { name: setting.name, value: setting.default.value().to_owned(), origin }
+    }
+
+    fn json(&self) -> Value {
+        json!({ "name": self.name, "value": self.value, "origin": self.origin })
+    }
+
+    fn line(&self) -> String {
+        format!("{}={}  # {}", self.name, self.value.replace('\n', " "), self.origin)
+    }
+}
+
+/// As the program would name it; one that cannot be read may have its password anywhere.
+fn without_password(url: &str) -> String {
+    url.trim().parse().map_or_else(|_| HIDDEN.to_owned(), |url: DatabaseUrl| url.to_string())
+}

@@ -1,0 +1,60 @@
+//! `countersign.toml`: the names of `.env`, the values of TOML, no tables.
+
+use std::path::Path;
+
+use toml::de::{DeTable, DeValue};
+use zeroize::Zeroizing;
+
+use super::{Place, Raw, SettingError, Value};
+use crate::settings::find;
+
+/// Reads the file that is `named`, which has to be there, or the `usual` one, which need not.
+pub fn read(usual: &Path, named: Option<&Path>) -> Result<Place, SettingError> {
+    let path = named.unwrap_or(usual);
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => Zeroizing::new(text),
+        Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => Zeroizing::default(),
+        Err(error) => return Err(SettingError(format!("{} cannot be read: {error}", path.display()))),
+    };
+    let place = path.display().to_string();
+    let line = |at: usize| text.get(..at).unwrap_or_default().matches('\n').count() + 1;
+    // What the parser says has more lines, and shows the text, which may be a secret.
+    let table = DeTable::parse(&text).map_err(|error| {
+        let at = error.span().map_or(1, |span| line(span.start));
+        SettingError(format!("{place}:{at} is not TOML: {}", error.message()))
+    })?;
+    let mut values = std::collections::BTreeMap::new();
+    for (name, value) in table.get_ref() {
+        let (name, at) = (name.get_ref().to_string(), line(name.span().start));
+        let raw =
+            raw(&name, value.get_ref()).ok_or_else(|| SettingError(format!("{place}:{at}: {name} {FIX}")))?;
+        values.insert(name, Value { raw, line: Some(at) });
+    }
+    Ok(Place { name: place, path: Some(path.to_owned()), values })
+}
+
+const FIX: &str = "must be a string, a number, a boolean or a list of strings; settings stand in no table, and what has a \
+                   comma cannot stand in a list";
+
+/// A list becomes the text that `.env` would have, but where Simple JWT tells a list of one from one.
+fn raw(name: &str, value: &DeValue<'_>) -> Option<Raw> {
+    let text = match value {
+        DeValue::String(text) => text.to_string(),
+        DeValue::Integer(number) => number.as_str().to_owned(),
+        DeValue::Float(number) => number.as_str().to_owned(),
+        DeValue::Boolean(is_on) => if *is_on { "True" } else { "False" }.to_owned(),
+        DeValue::Array(items) => {
+            let items: Option<Vec<&str>> = items.iter().map(|item| item.get_ref().as_str()).collect();
+            let items = items?;
+            if find(name).is_some_and(|setting| setting.is_simple_jwt) {
+                return Some(Raw::List(items.into_iter().map(str::to_owned).collect()));
+            }
+            if items.iter().any(|item| item.contains(',')) {
+                return None;
+            }
+            items.join(",")
+        }
+        DeValue::Datetime(_) | DeValue::Table(_) => return None,
+    };
+    Some(Raw::Text(Zeroizing::new(text)))
+}

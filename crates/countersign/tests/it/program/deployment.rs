@@ -1,0 +1,138 @@
+//! `check --deploy`: what is found before real users come, and what a CI makes of it.
+
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::Value;
+
+use super::Installation;
+
+const STRONG_KEY: &str = "0123456789abcdef0123456789abcdef";
+
+impl Installation {
+    /// The findings by their ids, without the common part.
+    fn found(&self) -> Vec<String> {
+        let checked = self.say_json(&["check", "--deploy"]);
+        let findings = checked.get("findings").and_then(Value::as_array).expect("a list");
+        for finding in findings {
+            for part in ["what", "why", "fix", "level"] {
+                let text = finding.get(part).and_then(Value::as_str);
+                assert!(text.is_some_and(|text| !text.is_empty()), "{part}: {finding}");
+            }
+        }
+        let id = |finding: &Value| {
+            finding.get("id").and_then(Value::as_str).expect("an id").replace("countersign.", "")
+        };
+        findings.iter().map(id).collect()
+    }
+
+    fn make_private(&self, name: &str, mode: u32) {
+        let permissions = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(self.path().join(name), permissions).expect("it is ours");
+    }
+}
+
+#[test]
+fn a_sound_configuration_is_clean_with_the_defaults_and_with_a_rotation() {
+    assert_eq!(Installation::new().say(&["check", "--deploy"]), "No issues.\n");
+    let here = Installation::new();
+    drop(here.serve());
+    assert_eq!(here.found(), [""; 0], "with its database and its key");
+    let here = Installation::new()
+        .with("SECRET_KEY", STRONG_KEY)
+        .with("ALLOWED_HOSTS", "api.example.com")
+        .with("REFRESH_TOKEN_LIFETIME", "60d")
+        .with("ROTATE_REFRESH_TOKENS", "True")
+        .with("BLACKLIST_AFTER_ROTATION", "True");
+    assert_eq!(here.found(), [""; 0]);
+}
+
+#[test]
+fn each_dangerous_setting_is_found_by_an_id_of_its_own() {
+    let table: &[(&str, &[(&'static str, &str)])] = &[
+        ("W010", &[("DEBUG", "True")]),
+        ("W011", &[("ALLOWED_HOSTS", "a.example, *")]),
+        ("W012", &[("BIND", "0.0.0.0"), ("ALLOWED_HOSTS", "a.example")]),
+        ("E001", &[("ALLOWED_HOSTS", "")]),
+        ("W014", &[("ALLOW_WEAK_SECRET_KEY", "on")]),
+        ("W020", &[("ACCESS_TOKEN_LIFETIME", "2h")]),
+        ("W022", &[("REFRESH_TOKEN_LIFETIME", "30d")]),
+        ("W023", &[("REFRESH_TOKEN_LIFETIME", "60")]),
+        ("W024", &[("LEEWAY", "600")]),
+        ("W030", &[("ROTATE_REFRESH_TOKENS", "True")]),
+        ("W031", &[("SESSION_CLAIM", "")]),
+        ("W032", &[("CHECK_USER_IS_ACTIVE", "False")]),
+        ("W033", &[("AUDIENCE", "shop,forum")]),
+        ("W040", &[("ARGON2_MEMORY_KIB", "1024")]),
+        ("W041", &[("PASSWORD_HASHER", "pbkdf2_sha1")]),
+        ("W042", &[("LEGACY_PASSWORD_HASHERS", "bcrypt,md5")]),
+        ("W043", &[("AUTH_PASSWORD_VALIDATORS", "[]")]),
+    ];
+    for (id, settings) in table {
+        let here = settings.iter().fold(Installation::new(), |here, (name, value)| here.with(name, *value));
+        let findings = here.run(&["check", "--deploy", "--fail-level", "CRITICAL", "--json"]);
+        let findings: Value = serde_json::from_str(&findings.stdout).expect("one JSON value");
+        let ids: Vec<_> =
+            findings["findings"].as_array().expect("a list").iter().map(|found| &found["id"]).collect();
+        assert_eq!(ids, [&format!("countersign.{id}")], "{settings:?}");
+        assert!(here.run(&["check"]).stdout.ends_with("No issues.\n"), "{id} is for deployments");
+    }
+    let owasp = [("ARGON2_MEMORY_KIB", "9216"), ("ARGON2_ITERATIONS", "4")];
+    let here = owasp.into_iter().fold(Installation::new(), |here, (name, value)| here.with(name, value));
+    assert_eq!(here.found(), [""; 0], "another of OWASP's");
+}
+
+#[test]
+fn the_status_is_1_from_the_level_on_that_is_asked_for() {
+    let here = Installation::new().with("DEBUG", "True").with("SECRET_KEY", STRONG_KEY);
+    let succeeds = |arguments: &[&str]| here.run(&[&["check", "--deploy"], arguments].concat()).success;
+    assert!(succeeds(&[]), "a warning is no error, as in Django");
+    assert!(!succeeds(&["--fail-level", "WARNING"]));
+    assert!(!succeeds(&["--fail-level", "info"]));
+    assert!(succeeds(&["--fail-level", "WARNING", "--silence", "countersign.W010"]));
+    let refused = here.run(&["check", "--deploy", "--fail-level", "WARNING"]);
+    assert!(
+        refused.stdout.contains("WARNING   DEBUG is on: ") && refused.stdout.contains("(countersign.W010)")
+    );
+    assert_eq!(refused.stderr, "", "it is all said");
+    let here = here.with("DEBUG", "False").with("ALLOWED_HOSTS", "");
+    assert!(!here.run(&["check", "--deploy"]).success, "an error fails by default");
+}
+
+#[test]
+fn files_that_others_can_read_are_found() {
+    let here = Installation::new()
+        .with_file(".env", &format!("SECRET_KEY={STRONG_KEY}\n"))
+        .with_file("countersign.toml", "PORT = 8001\n");
+    here.say(&["migrate"]);
+    here.make_private(".env", 0o644);
+    here.make_private("countersign.toml", 0o644);
+    here.make_private("countersign.sqlite3", 0o644);
+    assert_eq!(here.found(), ["W002", "W051"], "in the TOML file there is no secret");
+    here.make_private(".env", 0o600);
+    here.make_private("countersign.sqlite3", 0o600);
+    assert_eq!(here.found(), [""; 0]);
+    let here = Installation::new().with_file("key", STRONG_KEY).with("SECRET_KEY_FILE", "key");
+    here.make_private("key", 0o640);
+    assert_eq!(here.found(), ["W002"], "a file of its own, which the group can read");
+}
+
+#[test]
+fn an_unverified_server_elsewhere_is_not_taken_for_granted() {
+    // Nobody has to answer: that the host is far is in its name.
+    let url = |rest: &str| format!("postgresql://ada@db.invalid/x{rest}");
+    let here = |url: String| Installation::new().with("DATABASE_URL", url).with("SECRET_KEY", STRONG_KEY);
+    let refused = here(url("?sslmode=verify-full")).run(&["check", "--deploy"]);
+    assert!(!refused.success, "the database is asked as well");
+    for (host, is_found) in [
+        ("db.invalid/x", true),
+        ("db.invalid/x?sslmode=require", true),
+        ("db.invalid/x?sslmode=verify-full&sslrootcert=system", false),
+        ("127.0.0.1/x", false),
+        ("localhost/x", false),
+        ("%2Frun%2Fpostgresql/x", false),
+    ] {
+        let url: countersign_store::DatabaseUrl = format!("postgresql://ada@{host}").parse().expect("an URL");
+        let countersign_store::DatabaseUrl::Postgres(server) = url else { panic!("it is of PostgreSQL") };
+        assert_eq!(server.is_remote_and_unverified(), is_found, "{host}");
+    }
+}
