@@ -40,6 +40,8 @@ pub(crate) enum Value<'a> {
 pub(crate) enum Row<'a> {
     Sqlite(&'a rusqlite::Row<'a>),
     Postgres(&'a tokio_postgres::Row),
+    /// The columns of another one from some on.
+    Rest(&'a Row<'a>, usize),
 }
 
 /// What a column can be read as.
@@ -54,7 +56,13 @@ impl Row<'_> {
         match self {
             Self::Sqlite(row) => Ok(T::from_sqlite(row, index)?),
             Self::Postgres(row) => Ok(T::from_postgres(row, index)?),
+            Self::Rest(row, first) => row.get(first + index),
         }
+    }
+
+    /// The columns from `first` on, as a row.
+    pub(crate) fn rest(&self, first: usize) -> Row<'_> {
+        Row::Rest(self, first)
     }
 
     /// The time in a column of ours, which holds microseconds since the epoch.

@@ -2,7 +2,7 @@
 //!
 //! The user and token tables are Django's own, exactly as Django 5.2 makes them (`migrations/`), so that a Django
 //! project can run on a database of ours. [`Store`] is the only public door: its functions are grouped by table
-//! in `users`, `sessions`, `tokens` and `signing_keys`, each statement right above the reader of its row. No SQL is
+//! in `users`, `sessions`, `tokens` and `signing_keys`, and `holders` reads of several at once, each statement right above the reader of its row. No SQL is
 //! written above this crate.
 
 mod adoption;
@@ -12,6 +12,7 @@ mod engine;
 mod error;
 mod foreign_keys;
 mod groups;
+mod holders;
 mod migrations;
 mod postgres;
 mod sessions;
@@ -30,6 +31,7 @@ pub use adoption::{
 };
 pub use database_url::{DatabaseUrl, DatabaseUrlError, Server};
 pub use error::{InsertUserError, StoreError};
+pub use holders::{Held, Named, NamedUser};
 pub use postgres::PoolOptions;
 pub use sessions::{Ended, Exchange, Exchanged, NewSession, RefreshId};
 pub use signing_keys::{KeyRotation, KeyState, StoredKey};

@@ -22,6 +22,7 @@ macro_rules! session_columns {
          ended_because, address, client"
     };
 }
+pub(crate) use session_columns;
 
 /// A session to record.
 #[derive(Debug, Clone)]
@@ -339,7 +340,7 @@ async fn delete_next(
     Ok((deleted, end))
 }
 
-fn read_session(row: &Row<'_>) -> Result<Session, StoreError> {
+pub(crate) fn read_session(row: &Row<'_>) -> Result<Session, StoreError> {
     let ended = match row.get::<Option<i64>>(8)? {
         None => None,
         Some(at) => Some((to_time(at)?, read_reason(row)?)),

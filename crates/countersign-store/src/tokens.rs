@@ -13,6 +13,15 @@ use crate::sessions::insert_session;
 use crate::users::{Account, is_still};
 use crate::{NewSession, Store, StoreError};
 
+/// The blacklist row of a `jti`, if there is one, up to that `jti`.
+macro_rules! blacklist_row {
+    () => {
+        "SELECT 1 FROM token_blacklist_outstandingtoken AS o \
+           JOIN token_blacklist_blacklistedtoken AS b ON b.token_id = o.id WHERE o.jti = "
+    };
+}
+pub(crate) use blacklist_row;
+
 /// Rows that a flush looks for and deletes in one transaction, so that others can write between.
 const FLUSH_LENGTH: i64 = 1000;
 /// Rows that a sweep looks at; each recording adds one at the most, so that sweeping is faster than growth.
@@ -275,11 +284,7 @@ impl Store {
     }
 }
 
-/// The blacklist row of a `jti`, if there is one.
-const BLACKLIST_ROW: &str = "SELECT 1
-   FROM token_blacklist_outstandingtoken AS o
-   JOIN token_blacklist_blacklistedtoken AS b ON b.token_id = o.id
-  WHERE o.jti = $1";
+const BLACKLIST_ROW: &str = concat!(blacklist_row!(), "$1");
 
 /// Deletes what expired at or before `until` of the tokens with these keys.
 async fn delete_expired(

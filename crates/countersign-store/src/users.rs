@@ -15,6 +15,7 @@ macro_rules! user_columns {
         "id, username, email, password, is_active, is_staff, is_superuser, first_name, last_name, last_login, date_joined"
     };
 }
+pub(crate) use user_columns;
 
 /// Columns of a user to set; `None` leaves one as it is. Use-cases set the hash and whether the account is active; the
 /// rest is what the conformance scenarios change behind the server's back.
@@ -248,7 +249,7 @@ async fn delete(transaction: &mut Transaction<'_>, id: UserId) -> Result<bool, S
     Ok(deleted == 1)
 }
 
-fn read_user(row: &Row<'_>) -> Result<User, StoreError> {
+pub(crate) fn read_user(row: &Row<'_>) -> Result<User, StoreError> {
     Ok(User {
         id: UserId::new(row.get(0)?),
         username: row.get(1)?,

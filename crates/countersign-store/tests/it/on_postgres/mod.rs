@@ -4,6 +4,8 @@
 mod adoption;
 #[path = "../contract/groups.rs"]
 mod groups;
+#[path = "../contract/holders.rs"]
+mod holders;
 pub mod place;
 mod roles;
 #[path = "../contract/sessions.rs"]

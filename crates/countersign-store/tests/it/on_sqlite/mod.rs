@@ -4,6 +4,8 @@
 mod adoption;
 #[path = "../contract/groups.rs"]
 mod groups;
+#[path = "../contract/holders.rs"]
+mod holders;
 mod place;
 #[path = "../contract/sessions.rs"]
 mod sessions;
