@@ -103,6 +103,29 @@ impl Engine {
         }
     }
 
+    /// Runs one statement, and returns after its commit is on disk; whether it returned a row. On PostgreSQL it needs no
+    /// transaction.
+    ///
+    /// It has to be one that may be run again when nobody knows whether it was: then it does nothing, and a caller who is
+    /// told so looks again, or it does the same.
+    pub(crate) async fn write_one<I: Send + Sync + 'static>(
+        &self,
+        sql: &'static str,
+        input: I,
+        values: for<'a> fn(&'a I) -> Vec<Value<'a>>,
+    ) -> Result<bool, StoreError> {
+        let found = match self {
+            Self::Sqlite(sqlite) => {
+                let work = sqlite.write(move |transaction| {
+                    Box::pin(async move { transaction.first(sql, &values(&input), |_| Ok(())).await })
+                });
+                work.await?.is_some()
+            }
+            Self::Postgres(postgres) => !postgres.write_one(sql, &values(&input)).await?.is_empty(),
+        };
+        Ok(found)
+    }
+
     /// Runs `work`, all or nothing, and returns after its commit is on disk.
     pub(crate) async fn write<T: Send + 'static>(
         &self,

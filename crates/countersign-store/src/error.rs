@@ -49,6 +49,9 @@ pub enum StoreError {
     /// The server, or a place in the pool of connections, took too long.
     #[error("the database took too long")]
     TooSlow,
+    /// The server undid the transaction because of another one.
+    #[error("the database gave way to another transaction: {0}")]
+    RolledBack(String),
     /// A user cannot be deleted yet.
     #[error("rows of the table {0} refer to the user; delete them first, or deactivate the user")]
     UserReferenced(String),
@@ -111,6 +114,9 @@ impl From<tokio_postgres::Error> for StoreError {
             | SqlState::READ_ONLY_SQL_TRANSACTION => Self::Disconnected(cause.message().to_owned()),
             _ if cause.code().code().starts_with("08") => Self::Disconnected(cause.message().to_owned()),
             SqlState::QUERY_CANCELED => Self::TooSlow,
+            SqlState::T_R_DEADLOCK_DETECTED | SqlState::T_R_SERIALIZATION_FAILURE => {
+                Self::RolledBack(cause.message().to_owned())
+            }
             _ => Self::Statement(in_full(&error).into()),
         }
     }

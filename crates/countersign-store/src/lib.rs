@@ -18,6 +18,7 @@ mod postgres;
 mod sessions;
 mod signing_keys;
 mod sqlite;
+mod sweeping;
 mod timestamp;
 mod tls;
 mod tokens;

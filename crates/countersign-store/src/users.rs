@@ -49,6 +49,16 @@ pub struct Account {
 }
 
 impl Account {
+    /// The key of its user.
+    pub(crate) fn id(&self) -> UserId {
+        self.id
+    }
+
+    /// The hash that its password had.
+    pub(crate) fn password_hash(&self) -> &str {
+        self.password_hash.as_str()
+    }
+
     /// The account as it was read; `must_be_active` if an inactive one is refused.
     #[must_use]
     pub fn of(user: &User, must_be_active: bool) -> Self {
@@ -147,13 +157,10 @@ impl Store {
         from: PasswordHash,
         to: PasswordHash,
     ) -> Result<bool, StoreError> {
-        let sql = "UPDATE auth_user SET password = $3 WHERE id = $1 AND password = $2";
+        let sql = "UPDATE auth_user SET password = $3 WHERE id = $1 AND password = $2 RETURNING id";
         self.engine
-            .write(move |transaction| {
-                Box::pin(async move {
-                    let values = [id.get().into(), from.as_str().into(), to.as_str().into()];
-                    Ok(transaction.execute(sql, &values).await? == 1)
-                })
+            .write_one(sql, (id, from, to), |(id, from, to)| {
+                vec![id.get().into(), from.as_str().into(), to.as_str().into()]
             })
             .await
     }
