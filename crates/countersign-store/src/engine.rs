@@ -34,6 +34,10 @@ pub(crate) enum Value<'a> {
     Bytes(Option<&'a [u8]>),
     /// A time in a column of Django's. (Columns of ours hold microseconds.)
     Time(Option<Timestamp>),
+    /// One for each of those who go together. PostgreSQL only.
+    Ints(&'a [Option<i64>]),
+    /// One for each of those who go together. PostgreSQL only.
+    Texts(&'a [Option<&'a str>]),
 }
 
 /// A row of an answer.

@@ -80,6 +80,26 @@ impl StoreError {
     }
 }
 
+impl StoreError {
+    /// Whether a value may be what the server did not take.
+    pub(crate) fn is_of_a_value(&self) -> bool {
+        matches!(self, Self::Statement(_) | Self::DoesNotFit(_))
+    }
+
+    /// The same, for another caller whom it meets too.
+    pub(crate) fn for_another(&self) -> Self {
+        match self {
+            Self::Disconnected(reason) => Self::Disconnected(reason.clone()),
+            Self::Refused(reason) => Self::Refused(reason.clone()),
+            Self::RolledBack(reason) => Self::RolledBack(reason.clone()),
+            Self::DoesNotFit(reason) => Self::DoesNotFit(reason.clone()),
+            Self::TooSlow => Self::TooSlow,
+            Self::NotCommitted => Self::NotCommitted,
+            other => Self::Statement(other.to_string().into()),
+        }
+    }
+}
+
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error() {

@@ -21,6 +21,7 @@ mod sqlite;
 mod sweeping;
 mod timestamp;
 mod tls;
+mod together;
 mod tokens;
 mod users;
 
@@ -40,6 +41,7 @@ pub use tokens::{Blacklisting, Ending, NewToken, OutstandingToken, TokensOf};
 pub use users::{Account, UserChange};
 
 use engine::Engine;
+use together::Together;
 
 /// A migrated database, open for use. Cheap to clone; the last clone to go closes it after its waiting writes.
 ///
@@ -47,6 +49,7 @@ use engine::Engine;
 #[derive(Clone)]
 pub struct Store {
     engine: Arc<Engine>,
+    together: Option<Arc<Together>>,
     /// The key of the recorded token that was swept last.
     swept: Arc<AtomicI64>,
     /// The id of the session that was swept last.
@@ -71,8 +74,10 @@ impl Store {
                 (Engine::Postgres(postgres), made_by_django)
             }
         };
+        let engine = Arc::new(engine);
         Ok(Self {
-            engine: Arc::new(engine),
+            together: Together::start(&engine, pool),
+            engine,
             swept: Arc::default(),
             swept_session: Arc::default(),
             made_by_django,

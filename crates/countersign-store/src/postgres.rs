@@ -4,6 +4,8 @@
 //! that could not begin, or a single statement that compares what it sets, so that a second run finds the first. What is
 //! left half done when its caller goes away is rolled back.
 
+pub(crate) mod batch;
+
 use std::future::Future;
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 use countersign_domain::{Client, EndReason, Session, SessionId, UserId};
 use jiff::Timestamp;
 
-use crate::engine::{Row, Transaction, Value, to_time};
+use crate::engine::{Engine, Row, Transaction, Value, to_time};
 use crate::tokens::{blacklist, blacklist_recorded, blacklist_row, end_tokens, has_blacklist_row, insert};
 use crate::users::{Account, is_still};
 use crate::{Ending, NewToken, Store, StoreError};
@@ -136,6 +136,12 @@ impl Store {
     /// one succeeds. All or nothing, Django's tables included.
     pub async fn exchange(&self, exchange: Exchange) -> Result<Exchanged, StoreError> {
         if exchange.is_of_the_session_alone() {
+            // Who is not served with the others asks alone, and may wait.
+            if let Some(together) = &self.together
+                && together.exchanges.ask(exchange.clone()).await?
+            {
+                return Ok(Exchanged::Done);
+            }
             let is_done = self.engine.write_one(ADVANCE, exchange, Exchange::values).await?;
             return Ok(if is_done { Exchanged::Done } else { Exchanged::Overtaken });
         }
@@ -227,9 +233,7 @@ impl Store {
         until: Timestamp,
     ) -> Result<(usize, Option<String>), StoreError> {
         self.engine
-            .write(move |transaction| {
-                Box::pin(async move { delete_next(transaction, &after, until).await })
-            })
+            .write(move |transaction| Box::pin(async move { delete_next(transaction, &after, until).await }))
             .await
     }
 
@@ -239,6 +243,45 @@ impl Store {
         let count = self.engine.first(sql, &[until.as_microsecond().into()], |row| row.get(0)).await?;
         Ok(count.unwrap_or_default())
     }
+}
+
+/// Several on PostgreSQL: of each, whether it was done. None waits for a row that somebody else holds, so that the others
+/// need not wait with it, and of two of one session one is left over.
+pub(crate) async fn exchange_together(
+    engine: &Engine,
+    exchanges: &[Exchange],
+) -> Result<Vec<bool>, StoreError> {
+    let Engine::Postgres(postgres) = engine else { return Err(StoreError::NotCommitted) };
+    let microseconds = |time: Timestamp| Some(time.as_microsecond());
+    let ids: Vec<_> = exchanges.iter().map(|exchange| Some(exchange.session.as_str())).collect();
+    let generations: Vec<_> = exchanges.iter().map(|exchange| Some(exchange.generation.into())).collect();
+    let replaced: Vec<_> = exchanges.iter().map(|exchange| Some(exchange.jti.as_str())).collect();
+    let times: Vec<_> = exchanges.iter().map(|exchange| microseconds(exchange.at)).collect();
+    let ends: Vec<_> = exchanges.iter().map(|exchange| microseconds(exchange.expires_at)).collect();
+    // The range of places is for the planner, as in `find_together`.
+    let sql = concat!(
+        "WITH free AS (
+            SELECT asked.* FROM unnest($1, $2, $3, $4, $5) WITH ORDINALITY
+                           AS asked (id, generation, jti, at, expires_at, place)
+              JOIN countersign_session AS s ON s.id = asked.id
+             WHERE asked.place BETWEEN 1 AND 1000 AND s.generation = asked.generation AND s.ended_at IS NULL AND NOT EXISTS (",
+        blacklist_row!(),
+        "asked.jti) FOR UPDATE OF s SKIP LOCKED)
+         UPDATE countersign_session AS s
+            SET generation = s.generation + 1, replaced_jti = free.jti, rotated_at = free.at,
+                last_seen_at = free.at, expires_at = free.expires_at
+           FROM free WHERE s.id = free.id RETURNING free.place"
+    );
+    let values = [
+        Value::Texts(&ids),
+        Value::Ints(&generations),
+        Value::Texts(&replaced),
+        Value::Ints(&times),
+        Value::Ints(&ends),
+    ];
+    let rows = postgres.write_one(sql, &values).await?;
+    let places: Vec<i64> = rows.iter().map(|row| Row::Postgres(row).get(0)).collect::<Result<_, _>>()?;
+    Ok((1..).zip(exchanges).map(|(place, _)| places.contains(&place)).collect())
 }
 
 /// Run a second time, it finds that the session has moved on.

@@ -32,13 +32,13 @@ impl Store {
     pub async fn sweep(&self, sessions: Timestamp, tokens: Timestamp) -> Result<usize, StoreError> {
         let after_session = self.swept_session.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let after_token = self.swept.load(Ordering::Relaxed);
-        let sql = "SELECT s.last, s.seen, s.past, t.last, t.seen, t.past
+        let sql = "SELECT of_sessions.last, of_sessions.seen, of_sessions.past, of_tokens.last, of_tokens.seen, of_tokens.past
              FROM (SELECT max(next.id) AS last, count(*) AS seen, sum(next.past) AS past
                      FROM (SELECT id, CASE WHEN COALESCE(ended_at, expires_at) <= $2 THEN 1 ELSE 0 END AS past
-                             FROM countersign_session WHERE id > $1 ORDER BY id LIMIT $5) AS next) AS s,
+                             FROM countersign_session WHERE id > $1 ORDER BY id LIMIT $5) AS next) AS of_sessions,
                   (SELECT max(next.id) AS last, count(*) AS seen, sum(next.past) AS past
                      FROM (SELECT id, CASE WHEN expires_at <= $4 THEN 1 ELSE 0 END AS past
-                             FROM token_blacklist_outstandingtoken WHERE id > $3 ORDER BY id LIMIT $5) AS next) AS t";
+                             FROM token_blacklist_outstandingtoken WHERE id > $3 ORDER BY id LIMIT $5) AS next) AS of_tokens";
         let values = [
             (&after_session).into(),
             sessions.as_microsecond().into(),

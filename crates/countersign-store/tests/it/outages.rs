@@ -35,7 +35,7 @@ fn kill_all(database: &Database) {
 }
 
 /// Comes back when a statement of the store's waits for a lock.
-async fn until_one_waits(database: &Database) {
+pub async fn until_one_waits(database: &Database) {
     let held_up = format!("SELECT 1 FROM pg_stat_activity WHERE {OF_THE_STORE} AND wait_event_type = 'Lock'");
     while database.rows(&held_up).is_empty() {
         tokio::task::yield_now().await;

@@ -2,6 +2,7 @@
 
 use countersign_domain::{Client, SessionId, User, UserId};
 use countersign_store::{Held, Named, NamedUser, NewSession, Store};
+use tokio::task::JoinSet;
 
 use super::place::{Place, after_noon, noon, person, token};
 
@@ -33,8 +34,7 @@ async fn what_a_token_names_is_found_at_once() {
     let session = store.find_session(&id('a')).await.unwrap();
     for user in [NamedUser::Id(ada.id), NamedUser::Username("ada".to_owned())] {
         for (jti, is_blacklisted) in [("over", true), ("good", false), ("unheard of", false)] {
-            let named =
-                Named { user: Some(user.clone()), session: Some(id('a')), jti: Some(jti.to_owned()) };
+            let named = Named { user: Some(user.clone()), session: Some(id('a')), jti: Some(jti.to_owned()) };
             let expected = Held { user: Some(ada.clone()), session: session.clone(), is_blacklisted };
             assert_eq!(store.find_held(named).await.unwrap(), expected);
         }
@@ -72,4 +72,25 @@ async fn the_session_of_somebody_else_is_found_as_it_is() {
     let named = Named { user: Some(NamedUser::Id(ada.id)), session: Some(id('b')), jti: None };
     let found = store.find_held(named).await.unwrap();
     assert_ne!(found.session.unwrap().user, found.user.unwrap().id);
+}
+
+#[tokio::test]
+async fn each_of_many_who_ask_at_once_is_told_of_what_was_asked() {
+    let Some((_place, store, ada)) = with_ada_and_bob().await else { return };
+    let bob = store.find_user_by_username("bob").await.unwrap().unwrap();
+    let (of_ada, of_bob) =
+        (store.find_session(&id('a')).await.unwrap(), store.find_session(&id('b')).await.unwrap());
+    let users = [(ada.id, Some(ada)), (bob.id, Some(bob)), (UserId::new(4711), None)];
+    let sessions = [(id('a'), of_ada), (id('b'), of_bob), (id('f'), None)];
+    let mut asking = JoinSet::new();
+    for (number, jti) in ["over", "good", "unheard of", "over"].into_iter().cycle().take(36).enumerate() {
+        let (user, found_user) = users[number % 3].clone();
+        let (session, found_session) = sessions[number / 3 % 3].clone();
+        let named =
+            Named { user: Some(NamedUser::Id(user)), session: Some(session), jti: Some(jti.to_owned()) };
+        let expected = Held { user: found_user, session: found_session, is_blacklisted: jti == "over" };
+        let store = store.clone();
+        asking.spawn(async move { assert_eq!(store.find_held(named).await.unwrap(), expected) });
+    }
+    asking.join_all().await;
 }

@@ -259,10 +259,9 @@ async fn tokens_that_another_application_refers_to_are_not_deleted_under_it() {
             "CREATE TABLE device (token_id bigint REFERENCES token_blacklist_outstandingtoken (id) DEFERRABLE INITIALLY DEFERRED);
              INSERT INTO device VALUES (1)",
         );
-    for refused in [
-        flush_tokens(&store, after_noon(100_000)).await,
-        store.sweep(noon(), after_noon(100_000)).await,
-    ] {
+    for refused in
+        [flush_tokens(&store, after_noon(100_000)).await, store.sweep(noon(), after_noon(100_000)).await]
+    {
         assert!(
             matches!(&refused, Err(StoreError::TokensReferenced(table)) if table == "device"),
             "{refused:?}"
