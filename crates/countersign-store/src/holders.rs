@@ -86,7 +86,7 @@ pub(crate) async fn find_together(
     named: &[Named],
 ) -> Result<Vec<Result<Held, StoreError>>, StoreError> {
     if let [one] = named {
-        return Ok(vec![Ok(find_one(engine, one).await?)]);
+        return Ok(vec![find_one(engine, one).await]);
     }
     let users: Vec<_> = named.iter().map(Named::user_id).collect();
     let sessions: Vec<_> = named.iter().map(Named::session_id).collect();

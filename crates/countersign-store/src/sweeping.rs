@@ -15,8 +15,8 @@ const LENGTH: i64 = 10;
 
 /// The next few rows of a table.
 struct Next<K> {
-    /// The key of the last of them.
-    last: K,
+    /// The key of the last of them, if there are any.
+    last: Option<K>,
     /// Whether there are no more after them.
     is_end: bool,
     /// How many of them are past their use.
@@ -56,7 +56,7 @@ impl Store {
     async fn sweep_sessions(
         &self,
         after: String,
-        next: Next<Option<String>>,
+        next: Next<String>,
         until: Timestamp,
     ) -> Result<usize, StoreError> {
         let last = next.last.clone().unwrap_or_default();
@@ -74,12 +74,7 @@ impl Store {
         Ok(usize::try_from(next.past).unwrap_or_default())
     }
 
-    async fn sweep_tokens(
-        &self,
-        after: i64,
-        next: Next<Option<i64>>,
-        until: Timestamp,
-    ) -> Result<usize, StoreError> {
+    async fn sweep_tokens(&self, after: i64, next: Next<i64>, until: Timestamp) -> Result<usize, StoreError> {
         let last = next.last.unwrap_or(after);
         if next.past > 0 {
             self.engine
@@ -93,7 +88,8 @@ impl Store {
     }
 }
 
-fn read_next(row: &Row<'_>) -> Result<(Next<Option<String>>, Next<Option<i64>>), StoreError> {
+/// Of the sessions and of the tokens.
+fn read_next(row: &Row<'_>) -> Result<(Next<String>, Next<i64>), StoreError> {
     let (seen_sessions, seen_tokens): (i64, i64) = (row.get(1)?, row.get(4)?);
     let past = |index| Ok::<_, StoreError>(row.get::<Option<i64>>(index)?.unwrap_or_default());
     let sessions = Next { last: row.get(0)?, is_end: seen_sessions < LENGTH, past: past(2)? };
