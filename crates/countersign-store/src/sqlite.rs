@@ -374,6 +374,26 @@ mod tests {
     }
 
     #[test]
+    fn a_statement_with_a_join_is_not_prepared_anew_for_each_value() {
+        let (_directory, file) = place();
+        let writer = open_writer(&file).expect("it opens");
+        writer
+            .execute_batch("CREATE TABLE one (id INTEGER PRIMARY KEY, name TEXT UNIQUE)")
+            .expect("it is made");
+        for connection in [writer, open_reader(&file).expect("it opens")] {
+            let sql =
+                "SELECT 1 FROM (SELECT 1) LEFT JOIN one AS a ON a.id = ?1 LEFT JOIN one AS b ON b.name = ?2";
+            let mut statement = connection.prepare(sql).expect("it is right");
+            for value in 0..3 {
+                let found: i64 =
+                    statement.query_row((value, "a name"), |row| row.get(0)).expect("it is read");
+                assert_eq!(found, 1);
+            }
+            assert_eq!(statement.get_status(rusqlite::StatementStatus::RePrepare), 0);
+        }
+    }
+
+    #[test]
     fn a_write_that_panics_does_not_end_the_writer() {
         let (_directory, file) = place();
         let sqlite = Sqlite::start(&file, open_writer(&file).expect("it opens")).expect("it starts");
