@@ -93,7 +93,7 @@ impl Postgres {
         sql: &'static str,
         values: &[Value<'_>],
     ) -> Result<Vec<tokio_postgres::Row>, StoreError> {
-        let (client, answered) = self.answered(sql, values).await?;
+        let (client, answered) = Box::pin(self.answered(sql, values)).await?;
         self.kept_unless_in_doubt(client, answered).await
     }
 
@@ -106,7 +106,7 @@ impl Postgres {
         sql: &'static str,
         values: &[Value<'_>],
     ) -> Result<Vec<tokio_postgres::Row>, StoreError> {
-        let (client, answered) = self.answered(sql, values).await?;
+        let (client, answered) = Box::pin(self.answered(sql, values)).await?;
         match answered {
             Err(StoreError::TooSlow) => {
                 self.discard_silent(client);
@@ -118,6 +118,8 @@ impl Postgres {
 
     /// Runs one statement, and again on another connection for each that turns out to be broken: when a server is started
     /// anew, all those of the pool are. And again where the server undid it for another's sake.
+    ///
+    /// To be boxed: what is awaited within would nest deeper than the compiler follows.
     async fn answered(
         &self,
         sql: &'static str,
