@@ -25,9 +25,9 @@ mod verify;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use countersign_domain::{PasswordPolicy, User, UserId};
+use countersign_domain::{PasswordPolicy, UserId};
 use countersign_password::Hashers;
-use countersign_store::{NewToken, Store};
+use countersign_store::{NamedUser, NewToken, Store};
 use countersign_token::{Claims, Kind, Refusal, Tokens, UserIdClaim};
 use jiff::{SignedDuration, Timestamp};
 use zeroize::Zeroizing;
@@ -44,6 +44,8 @@ pub use refresh::Refreshed;
 pub use retention::Flushed;
 pub use token_claims::{ClaimSource, TokenClaim};
 pub use users::{NewAccount, UserError};
+
+use holder::Holder;
 
 /// What is decided by settings rather than by keys or the database; the names are Simple JWT's.
 #[derive(Debug, Clone)]
@@ -175,14 +177,20 @@ impl Auth {
         Ok((tokens, claims))
     }
 
-    /// Decodes a token and checks it as `kind`, blacklist included where the kind has one.
-    async fn validate(&self, token: &str, kind: Kind, now: Timestamp) -> Result<Claims, Error> {
-        let (_, claims) = self.decode(token, now).await?;
-        if kind.can_be_blacklisted() && self.store.is_blacklisted(self.jti(&claims)?).await? {
+    /// Decodes a token and checks it as `kind`, blacklist included where the kind has one; and whom it names.
+    async fn validate(&self, token: &str, kind: Kind, now: Timestamp) -> Result<(Claims, Holder), Error> {
+        let (tokens, claims) = self.decode(token, now).await?;
+        if !kind.can_be_blacklisted() {
+            tokens.check(&claims, kind, now)?;
+            let holder = self.holder_of(&claims, None).await?;
+            return Ok((claims, holder));
+        }
+        let holder = self.holder_of(&claims, Some(self.jti(&claims)?)).await?;
+        if holder.is_blacklisted {
             return Err(Refusal::Blacklisted.into());
         }
-        self.tokens().check(&claims, kind, now)?;
-        Ok(claims)
+        tokens.check(&claims, kind, now)?;
+        Ok((claims, holder))
     }
 
     /// The id of a token that can be blacklisted.
@@ -190,19 +198,18 @@ impl Auth {
         claims.jti(&self.tokens().settings().jti_claim).ok_or(Refusal::NoId)
     }
 
-    /// The user that a token's claim names, if it names one that exists.
-    async fn find_user_of(&self, claims: &Claims) -> Result<Option<User>, Error> {
+    /// The user that a token's claim names, who need not exist.
+    fn named_user(&self, claims: &Claims) -> Option<NamedUser> {
         let tokens = self.tokens();
         let claim = &tokens.settings().user_id_claim;
         match self.rules.user_id_field {
             UserIdField::Id => match claims.user_id(claim) {
-                UserIdClaim::Id(id) => Ok(self.store.find_user(UserId::new(id)).await?),
-                _ => Ok(None),
+                UserIdClaim::Id(id) => Some(NamedUser::Id(UserId::new(id))),
+                _ => None,
             },
-            UserIdField::Username => match claims.get(claim).and_then(|value| value.as_str()) {
-                Some(username) => Ok(self.store.find_user_by_username(username).await?),
-                None => Ok(None),
-            },
+            UserIdField::Username => {
+                Some(NamedUser::Username(claims.get(claim).and_then(|value| value.as_str())?.to_owned()))
+            }
         }
     }
 

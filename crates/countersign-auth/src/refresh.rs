@@ -84,8 +84,7 @@ impl Auth {
     pub async fn refresh_sliding(&self, token: Submitted) -> Result<String, Error> {
         let token = parse_token_field("token", token)?;
         let now = self.clock.now();
-        let claims = self.validate(&token, Kind::Sliding, now).await?;
-        let holder = self.holder_of(&claims).await?;
+        let (claims, holder) = self.validate(&token, Kind::Sliding, now).await?;
         let session = holder.session.found();
         if holder.refuses_access() || session.is_some_and(|session| session.ended.is_some()) {
             return Err(Refusal::Blacklisted.into());
@@ -108,9 +107,8 @@ impl Auth {
         now: Timestamp,
     ) -> Result<Good, Error> {
         let jti = self.jti(&claims)?.to_owned();
-        // First: an exchange writes both at once, and what it blacklists it also notes as exchanged.
-        let is_blacklisted = self.store.is_blacklisted(&jti).await?;
         let holder = self.holder_of_refresh(&claims, &jti).await?;
+        let is_blacklisted = holder.is_blacklisted;
         if matches!(holder.session, SessionOf::Gone) && holder.user.is_some() {
             return Err(Refusal::Blacklisted.into());
         }

@@ -22,6 +22,8 @@ impl Value<'_> {
             Self::Bool(_) => Type::BOOL,
             Self::Bytes(_) => Type::BYTEA,
             Self::Time(_) => Type::TIMESTAMPTZ,
+            Self::Ints(_) => Type::INT8_ARRAY,
+            Self::Texts(_) => Type::TEXT_ARRAY,
         }
     }
 }
@@ -36,6 +38,9 @@ impl rusqlite::ToSql for Value<'_> {
             Self::Time(Some(value)) => ToSqlOutput::Owned(Owned::Text(to_text(value))),
             Self::Int(None) | Self::Text(None) | Self::Bool(None) | Self::Bytes(None) | Self::Time(None) => {
                 ToSqlOutput::Owned(Owned::Null)
+            }
+            Self::Ints(_) | Self::Texts(_) => {
+                return Err(rusqlite::Error::ToSqlConversionFailure("SQLite has no arrays".into()));
             }
         })
     }
@@ -58,6 +63,8 @@ impl ToSql for Value<'_> {
                 let since = value.map(|time| time.as_microsecond().saturating_sub(EPOCH_OF_POSTGRES));
                 ToSql::to_sql(&since, &Type::INT8, out) // its binary form
             }
+            Self::Ints(values) => ToSql::to_sql(values, of, out),
+            Self::Texts(values) => ToSql::to_sql(values, of, out),
         }
     }
 

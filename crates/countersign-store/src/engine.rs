@@ -34,12 +34,18 @@ pub(crate) enum Value<'a> {
     Bytes(Option<&'a [u8]>),
     /// A time in a column of Django's. (Columns of ours hold microseconds.)
     Time(Option<Timestamp>),
+    /// One for each of those who go together. PostgreSQL only.
+    Ints(&'a [Option<i64>]),
+    /// One for each of those who go together. PostgreSQL only.
+    Texts(&'a [Option<&'a str>]),
 }
 
 /// A row of an answer.
 pub(crate) enum Row<'a> {
     Sqlite(&'a rusqlite::Row<'a>),
     Postgres(&'a tokio_postgres::Row),
+    /// The columns of another one from some on.
+    Rest(&'a Row<'a>, usize),
 }
 
 /// What a column can be read as.
@@ -54,7 +60,13 @@ impl Row<'_> {
         match self {
             Self::Sqlite(row) => Ok(T::from_sqlite(row, index)?),
             Self::Postgres(row) => Ok(T::from_postgres(row, index)?),
+            Self::Rest(row, first) => row.get(first + index),
         }
+    }
+
+    /// The columns from `first` on, as a row.
+    pub(crate) fn rest(&self, first: usize) -> Row<'_> {
+        Row::Rest(self, first)
     }
 
     /// The time in a column of ours, which holds microseconds since the epoch.
@@ -93,6 +105,29 @@ impl Engine {
             Self::Sqlite(sqlite) => sqlite.read(|connection| sqlite::all(connection, sql, values, read)),
             Self::Postgres(postgres) => postgres.all(sql, values, read).await,
         }
+    }
+
+    /// Runs one statement, and returns after its commit is on disk; whether it returned a row. On PostgreSQL it needs no
+    /// transaction.
+    ///
+    /// It has to be one that may be run again when nobody knows whether it was: then it does nothing, and a caller who is
+    /// told so looks again, or it does the same.
+    pub(crate) async fn write_one<I: Send + Sync + 'static>(
+        &self,
+        sql: &'static str,
+        input: I,
+        values: for<'a> fn(&'a I) -> Vec<Value<'a>>,
+    ) -> Result<bool, StoreError> {
+        let found = match self {
+            Self::Sqlite(sqlite) => {
+                let work = sqlite.write(move |transaction| {
+                    Box::pin(async move { transaction.first(sql, &values(&input), |_| Ok(())).await })
+                });
+                work.await?.is_some()
+            }
+            Self::Postgres(postgres) => !postgres.write_one(sql, &values(&input)).await?.is_empty(),
+        };
+        Ok(found)
     }
 
     /// Runs `work`, all or nothing, and returns after its commit is on disk.

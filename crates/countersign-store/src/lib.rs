@@ -2,7 +2,7 @@
 //!
 //! The user and token tables are Django's own, exactly as Django 5.2 makes them (`migrations/`), so that a Django
 //! project can run on a database of ours. [`Store`] is the only public door: its functions are grouped by table
-//! in `users`, `sessions`, `tokens` and `signing_keys`, each statement right above the reader of its row. No SQL is
+//! in `users`, `sessions`, `tokens` and `signing_keys`, and `holders` reads of several at once, each statement right above the reader of its row. No SQL is
 //! written above this crate.
 
 mod adoption;
@@ -14,6 +14,7 @@ mod error;
 mod foreign_keys;
 mod groups;
 mod health;
+mod holders;
 mod listening;
 mod migrations;
 mod moving;
@@ -21,8 +22,10 @@ mod postgres;
 mod sessions;
 mod signing_keys;
 mod sqlite;
+mod sweeping;
 mod timestamp;
 mod tls;
+mod together;
 mod tokens;
 mod users;
 
@@ -35,6 +38,7 @@ pub use adoption::{
 pub use database_url::{DatabaseUrl, DatabaseUrlError, Server};
 pub use disk::network_file_system;
 pub use error::{InsertUserError, StoreError};
+pub use holders::{Held, Named, NamedUser};
 pub use moving::{MoveError, Moved, Source};
 pub use postgres::PoolOptions;
 pub use sessions::{Ended, Exchange, Exchanged, NewSession, RefreshId};
@@ -43,6 +47,7 @@ pub use tokens::{Blacklisting, Ending, NewToken, OutstandingToken, TokensOf};
 pub use users::{Account, UserChange};
 
 use engine::Engine;
+use together::Together;
 
 /// A migrated database, open for use. Cheap to clone; the last clone to go closes it after its waiting writes.
 ///
@@ -50,6 +55,7 @@ use engine::Engine;
 #[derive(Clone)]
 pub struct Store {
     engine: Arc<Engine>,
+    together: Option<Arc<Together>>,
     /// The key of the recorded token that was swept last.
     swept: Arc<AtomicI64>,
     /// The id of the session that was swept last.
@@ -74,8 +80,10 @@ impl Store {
                 (Engine::Postgres(postgres), made_by_django)
             }
         };
+        let engine = Arc::new(engine);
         Ok(Self {
-            engine: Arc::new(engine),
+            together: Together::start(&engine, pool),
+            engine,
             swept: Arc::default(),
             swept_session: Arc::default(),
             made_by_django,

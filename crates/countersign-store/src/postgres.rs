@@ -1,7 +1,10 @@
 //! PostgreSQL: a pool of connections with limits and timeouts, reads on any of them, and writes as transactions.
 //!
-//! A statement that fails because its connection broke is tried again only where nothing can have happened: a read, or
-//! a transaction that could not begin. What is left half done when its caller goes away is rolled back.
+//! A statement that fails because its connection broke is tried again only where that cannot hurt: a read, a transaction
+//! that could not begin, or a single statement that compares what it sets, so that a second run finds the first. What is
+//! left half done when its caller goes away is rolled back.
+
+pub(crate) mod batch;
 
 use std::future::Future;
 use std::time::Duration;
@@ -101,13 +104,43 @@ impl Postgres {
         self.rows(sql, values).await?.iter().map(|row| read(&Row::Postgres(row))).collect()
     }
 
-    /// Reads, and again on another connection for each that turns out to be broken: when a server is started anew, all
-    /// those of the pool are.
     async fn rows(
         &self,
         sql: &'static str,
         values: &[Value<'_>],
     ) -> Result<Vec<tokio_postgres::Row>, StoreError> {
+        let (client, answered) = Box::pin(self.answered(sql, values)).await?;
+        self.kept_unless_in_doubt(client, answered).await
+    }
+
+    /// Runs a statement that writes, without a transaction; the rows that it returned.
+    ///
+    /// One that takes too long is not told to stop: nobody knows whether it is at work or waits for a follower, and
+    /// the write of one that is stopped then is seen by others without being safe there.
+    pub(crate) async fn write_one(
+        &self,
+        sql: &'static str,
+        values: &[Value<'_>],
+    ) -> Result<Vec<tokio_postgres::Row>, StoreError> {
+        let (client, answered) = Box::pin(self.answered(sql, values)).await?;
+        match answered {
+            Err(StoreError::TooSlow) => {
+                self.discard_silent(client);
+                Err(StoreError::TooSlow)
+            }
+            answered => self.kept_unless_in_doubt(client, answered).await,
+        }
+    }
+
+    /// Runs one statement, and again on another connection for each that turns out to be broken: when a server is started
+    /// anew, all those of the pool are. And again where the server undid it for another's sake.
+    ///
+    /// To be boxed: what is awaited within would nest deeper than the compiler follows.
+    async fn answered(
+        &self,
+        sql: &'static str,
+        values: &[Value<'_>],
+    ) -> Result<(Object, Result<Vec<tokio_postgres::Row>, StoreError>), StoreError> {
         let mut client = self.pool.get().await?;
         for _ in 0..self.options.size {
             match self.rows_on(&client, sql, values).await {
@@ -116,11 +149,12 @@ impl Postgres {
                     discard(client);
                     client = self.pool.get().await?;
                 }
-                answered => return self.kept_unless_in_doubt(client, answered).await,
+                Err(StoreError::RolledBack(error)) => tracing::debug!(error, "a statement is run again"),
+                answered => return Ok((client, answered)),
             }
         }
         let answered = self.rows_on(&client, sql, values).await;
-        self.kept_unless_in_doubt(client, answered).await
+        Ok((client, answered))
     }
 
     async fn rows_on(
@@ -176,7 +210,7 @@ impl Postgres {
         // A server that is still at work for the commit is not told to stop: a commit that waits for a follower would be
         // seen by others without being safe there.
         if committing && matches!(outcome, Err(StoreError::TooSlow)) {
-            discard(client);
+            self.discard_silent(client);
             return outcome;
         }
         self.kept_unless_in_doubt(client, outcome).await
@@ -196,12 +230,19 @@ impl Postgres {
                 if tokio::time::timeout(CANCEL_TIMEOUT, asked).await.is_err() {
                     tracing::debug!("the server cannot be asked to stop a statement");
                 }
-                discard(client);
+                self.discard_silent(client);
             }
             Err(StoreError::Disconnected(_)) => discard(client),
             _ => {}
         }
         outcome
+    }
+
+    /// Closes a connection that gave no answer in time, and those that lie idle: if the server is gone without a word,
+    /// so are they, and each would cost the next caller as long.
+    fn discard_silent(&self, client: Object) {
+        discard(client);
+        self.pool.retain(|_, _| false);
     }
 
     async fn in_time<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {

@@ -2,21 +2,27 @@
 
 use std::fmt;
 use std::ops::RangeInclusive;
-use std::sync::atomic::Ordering;
 
 use countersign_domain::{EndReason, SessionId, User, UserId};
 use jiff::Timestamp;
 
-use crate::engine::{Row, Transaction};
+use crate::engine::{Engine, Row, Transaction};
 use crate::foreign_keys::{check_references, refuse_if_tokens_are_referred_to};
 use crate::sessions::insert_session;
 use crate::users::{Account, is_still};
 use crate::{NewSession, Store, StoreError};
 
+/// The blacklist row of a `jti`, if there is one, up to that `jti`.
+macro_rules! blacklist_row {
+    () => {
+        "SELECT 1 FROM token_blacklist_outstandingtoken AS o \
+           JOIN token_blacklist_blacklistedtoken AS b ON b.token_id = o.id WHERE o.jti = "
+    };
+}
+pub(crate) use blacklist_row;
+
 /// Rows that a flush looks for and deletes in one transaction, so that others can write between.
 const FLUSH_LENGTH: i64 = 1000;
-/// Rows that a sweep looks at; each recording adds one at the most, so that sweeping is faster than growth.
-const SWEEP_LENGTH: i64 = 10;
 
 /// A refresh or sliding token to record.
 #[derive(Clone)]
@@ -117,6 +123,21 @@ impl Store {
         last_login: Option<Timestamp>,
     ) -> Result<bool, StoreError> {
         let (id, account) = (user.id, Account::of(user, true));
+        if let (Engine::Postgres(postgres), Some(session), None, None) =
+            (&*self.engine, &session, &token, last_login)
+        {
+            // Run a second time, it finds the session that it began.
+            let sql = "WITH account AS (SELECT id FROM auth_user
+                             WHERE id = $1 AND password = $2 AND is_active FOR UPDATE)
+                       INSERT INTO countersign_session (id, user_id, generation, rotated_at, created_at, last_seen_at,
+                                                        expires_at, address, client)
+                       SELECT $3, id, 0, $4, $4, $4, $5, $6, $7 FROM account
+                       ON CONFLICT (id) DO UPDATE SET id = excluded.id
+                       RETURNING id";
+            let mut values = vec![account.id().get().into(), account.password_hash().into()];
+            values.extend(session.values());
+            return Ok(!postgres.write_one(sql, &values).await?.is_empty());
+        }
         self.engine
             .write(move |transaction| {
                 Box::pin(async move {
@@ -250,39 +271,12 @@ impl Store {
             })
             .await
     }
-
-    /// Looks at the next few recorded tokens, round and round, and deletes those that expired at or before `until`.
-    ///
-    /// Called with each recording it keeps the table near the number of good tokens without a flush. Django has no
-    /// index on `expires_at`, and the oldest rows alone could all be long-lived: hence the rounds by primary key.
-    pub async fn sweep_expired_tokens(&self, until: Timestamp) -> Result<usize, StoreError> {
-        let after = self.swept.load(Ordering::Relaxed);
-        let last =
-            "SELECT id FROM token_blacklist_outstandingtoken WHERE id > $1 ORDER BY id LIMIT 1 OFFSET $2";
-        let (deleted, end) = self
-            .engine
-            .write(move |transaction| {
-                Box::pin(async move {
-                    let values = [after.into(), (SWEEP_LENGTH - 1).into()];
-                    let end: Option<i64> = transaction.first(last, &values, |row| row.get(0)).await?;
-                    let ids = after + 1..=end.unwrap_or(i64::MAX);
-                    Ok((delete_expired(transaction, ids, until).await?, end))
-                })
-            })
-            .await?;
-        self.swept.store(end.unwrap_or(0), Ordering::Relaxed);
-        Ok(deleted)
-    }
 }
 
-/// The blacklist row of a `jti`, if there is one.
-const BLACKLIST_ROW: &str = "SELECT 1
-   FROM token_blacklist_outstandingtoken AS o
-   JOIN token_blacklist_blacklistedtoken AS b ON b.token_id = o.id
-  WHERE o.jti = $1";
+const BLACKLIST_ROW: &str = concat!(blacklist_row!(), "$1");
 
 /// Deletes what expired at or before `until` of the tokens with these keys.
-async fn delete_expired(
+pub(crate) async fn delete_expired(
     transaction: &mut Transaction<'_>,
     ids: RangeInclusive<i64>,
     until: Timestamp,

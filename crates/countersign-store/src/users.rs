@@ -15,6 +15,7 @@ macro_rules! user_columns {
         "id, username, email, password, is_active, is_staff, is_superuser, first_name, last_name, last_login, date_joined"
     };
 }
+pub(crate) use user_columns;
 
 /// Columns of a user to set; `None` leaves one as it is. Use-cases set the hash and whether the account is active; the
 /// rest is what the conformance scenarios change behind the server's back.
@@ -48,6 +49,16 @@ pub struct Account {
 }
 
 impl Account {
+    /// The key of its user.
+    pub(crate) fn id(&self) -> UserId {
+        self.id
+    }
+
+    /// The hash that its password had.
+    pub(crate) fn password_hash(&self) -> &str {
+        self.password_hash.as_str()
+    }
+
     /// The account as it was read; `must_be_active` if an inactive one is refused.
     #[must_use]
     pub fn of(user: &User, must_be_active: bool) -> Self {
@@ -146,13 +157,10 @@ impl Store {
         from: PasswordHash,
         to: PasswordHash,
     ) -> Result<bool, StoreError> {
-        let sql = "UPDATE auth_user SET password = $3 WHERE id = $1 AND password = $2";
+        let sql = "UPDATE auth_user SET password = $3 WHERE id = $1 AND password = $2 RETURNING id";
         self.engine
-            .write(move |transaction| {
-                Box::pin(async move {
-                    let values = [id.get().into(), from.as_str().into(), to.as_str().into()];
-                    Ok(transaction.execute(sql, &values).await? == 1)
-                })
+            .write_one(sql, (id, from, to), |(id, from, to)| {
+                vec![id.get().into(), from.as_str().into(), to.as_str().into()]
             })
             .await
     }
@@ -248,7 +256,7 @@ async fn delete(transaction: &mut Transaction<'_>, id: UserId) -> Result<bool, S
     Ok(deleted == 1)
 }
 
-fn read_user(row: &Row<'_>) -> Result<User, StoreError> {
+pub(crate) fn read_user(row: &Row<'_>) -> Result<User, StoreError> {
     Ok(User {
         id: UserId::new(row.get(0)?),
         username: row.get(1)?,

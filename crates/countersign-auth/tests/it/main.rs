@@ -21,6 +21,8 @@ mod recorded_tokens;
 #[cfg(test)]
 mod rotation;
 #[cfg(test)]
+mod round_trips;
+#[cfg(test)]
 mod service;
 #[cfg(test)]
 mod sessions;

@@ -41,7 +41,8 @@ fn one_waits(database: &Database) -> bool {
     !database.rows(&held_up).is_empty()
 }
 
-async fn until_one_waits(database: &Database) {
+/// Comes back when a statement of the store's waits for a lock.
+pub async fn until_one_waits(database: &Database) {
     until("a statement of the store's waits for the lock", || one_waits(database)).await;
 }
 

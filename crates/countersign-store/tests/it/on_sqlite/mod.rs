@@ -6,6 +6,8 @@ mod adoption;
 mod groups;
 #[path = "../contract/health.rs"]
 mod health;
+#[path = "../contract/holders.rs"]
+mod holders;
 #[path = "../contract/moving.rs"]
 mod moving;
 mod place;
