@@ -173,6 +173,7 @@ pub fn sentence(error: &FieldError) -> String {
                 .to_owned()
         }
         FieldError::UsernameTaken => "A user with that username already exists.".to_owned(),
+        FieldError::EmailTaken => "user with this email address already exists.".to_owned(),
         FieldError::TooLong { max } => format!("Ensure this field has no more than {max} characters."),
         FieldError::NullCharacters => "Null characters are not allowed.".to_owned(),
         FieldError::Surrogate(unit) => format!("Surrogate characters are not allowed: U+{unit:X}."),

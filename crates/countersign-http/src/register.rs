@@ -12,25 +12,27 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
     method: EndpointMethod::Post,
     authentication: Authentication::Optional,
     fields: &[
-        Field { kind: "integer", required: false, read_only: true, ..Field::text("id", "ID") },
+        ID,
         Field {
             help_text: Some("Required. 150 characters or fewer. Letters, digits and @/./+/-/_ only."),
             max_length: Some(150),
             ..Field::text("username", "Username")
         },
-        Field {
-            kind: "email",
-            required: false,
-            max_length: Some(254),
-            ..Field::text("email", "Email address")
-        },
-        Field { max_length: Some(128), ..Field::text("password", "Password") },
+        Field { required: false, ..EMAIL },
+        PASSWORD,
     ],
     handle: |call| Box::pin(register(call)),
 };
 
+/// Where users log in with their e-mail address.
+pub(crate) const BY_EMAIL: Endpoint = Endpoint { fields: &[ID, EMAIL, PASSWORD], ..ENDPOINT };
+
+const ID: Field = Field { kind: "integer", required: false, read_only: true, ..Field::text("id", "ID") };
+const EMAIL: Field = Field { kind: "email", max_length: Some(254), ..Field::text("email", "Email address") };
+const PASSWORD: Field = Field { max_length: Some(128), ..Field::text("password", "Password") };
+
 async fn register(call: Call<'_>) -> Result<Answer, Error> {
     let user =
         call.auth.register(call.field("username"), call.field("email"), call.field("password")).await?;
-    Ok(Answer { status: StatusCode::CREATED, body: user_body(&user) })
+    Ok(Answer { status: StatusCode::CREATED, body: user_body(&user, call.auth.login_field()) })
 }

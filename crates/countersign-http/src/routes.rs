@@ -1,5 +1,7 @@
 //! Every path of the wire, on one page.
 
+use countersign_domain::LoginField;
+
 use crate::endpoint::Endpoint;
 use crate::{blacklist, jwks, login, logout, me, refresh, register, sessions, verify};
 
@@ -21,6 +23,13 @@ const ROUTES: [(&str, &Endpoint); 12] = [
     ("/user/api/sessions/{id}/", &sessions::ONE_ENDPOINT),
 ];
 
+/// What stands in their place where users log in with their e-mail address.
+const BY_EMAIL: [(&str, &Endpoint); 3] = [
+    ("/user/api/register/", &register::BY_EMAIL),
+    ("/user/api/login/", &login::BY_EMAIL),
+    ("/user/api/login/sliding/", &login::SLIDING_BY_EMAIL),
+];
+
 /// Where a request goes.
 pub(crate) enum Route<'a> {
     /// To an endpoint, with its argument (empty where the path has none).
@@ -34,11 +43,15 @@ pub(crate) enum Route<'a> {
 }
 
 /// Matches a percent-decoded path exactly: no folding of case, dots or slashes.
-pub(crate) fn find(path: &str) -> Route<'_> {
+pub(crate) fn find(path: &str, login_field: LoginField) -> Route<'_> {
     if path == jwks::PATH {
         return Route::Jwks;
     }
-    for (known, endpoint) in &ROUTES {
+    let first = match login_field {
+        LoginField::Username => &[],
+        LoginField::Email => &BY_EMAIL[..],
+    };
+    for (known, endpoint) in first.iter().chain(&ROUTES) {
         let known = known.trim_end_matches('/');
         let (argument, rest) = match known.strip_suffix(ARGUMENT) {
             None => ("", path.strip_prefix(known)),

@@ -75,7 +75,7 @@ impl Service {
             return response::bad_host();
         }
         let path = percent::decode_path(head.uri.path().as_bytes());
-        match find(&path) {
+        match find(&path, self.auth.login_field()) {
             Route::Endpoint(endpoint, argument) => {
                 let asked = Asked { endpoint, argument, head: &head, peer };
                 self.answer_endpoint(&asked, body).await

@@ -4,6 +4,7 @@
 //! a transaction that could not begin. What is left half done when its caller goes away is rolled back.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
@@ -12,6 +13,7 @@ use tokio_postgres::types::Type;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::engine::{self, Row, Value, Work};
+use crate::user_table::UserTable;
 use crate::{Server, StoreError};
 
 /// How long the server is asked to stop what nobody waits for any more.
@@ -42,12 +44,14 @@ pub(crate) struct Postgres {
     pool: Pool,
     connector: MakeRustlsConnect,
     options: PoolOptions,
+    users: Arc<UserTable>,
 }
 
 /// A transaction on a connection of its own; rolled back when dropped.
 pub(crate) struct Transaction<'t> {
     transaction: deadpool_postgres::Transaction<'t>,
     prepares: bool,
+    pub(crate) users: Arc<UserTable>,
 }
 
 impl Postgres {
@@ -64,12 +68,22 @@ impl Postgres {
             .recycle_timeout(timeout)
             .build()
             .map_err(|error| StoreError::Statement(Box::new(error)))?;
-        Ok(Self { pool, connector, options: options.clone() })
+        Ok(Self { pool, connector, options: options.clone(), users: Arc::default() })
+    }
+
+    /// The same server, where the users are in this table.
+    pub(crate) fn with_users(mut self, users: UserTable) -> Self {
+        self.users = Arc::new(users);
+        self
+    }
+
+    pub(crate) fn users(&self) -> &UserTable {
+        &self.users
     }
 
     pub(crate) async fn first<T>(
         &self,
-        sql: &'static str,
+        sql: &str,
         values: &[Value<'_>],
         read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
@@ -78,7 +92,7 @@ impl Postgres {
 
     pub(crate) async fn all<T>(
         &self,
-        sql: &'static str,
+        sql: &str,
         values: &[Value<'_>],
         mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
@@ -87,11 +101,7 @@ impl Postgres {
 
     /// Reads, and again on another connection for each that turns out to be broken: when a server is started anew, all
     /// those of the pool are.
-    async fn rows(
-        &self,
-        sql: &'static str,
-        values: &[Value<'_>],
-    ) -> Result<Vec<tokio_postgres::Row>, StoreError> {
+    async fn rows(&self, sql: &str, values: &[Value<'_>]) -> Result<Vec<tokio_postgres::Row>, StoreError> {
         let mut client = self.pool.get().await?;
         for _ in 0..self.options.size {
             match self.rows_on(&client, sql, values).await {
@@ -110,7 +120,7 @@ impl Postgres {
     async fn rows_on(
         &self,
         client: &Object,
-        sql: &'static str,
+        sql: &str,
         values: &[Value<'_>],
     ) -> Result<Vec<tokio_postgres::Row>, StoreError> {
         self.in_time(async {
@@ -147,7 +157,8 @@ impl Postgres {
                     let another = self.pool.get().await?;
                     discard(std::mem::replace(&mut client, another));
                 };
-                let own = Transaction { transaction: begun, prepares: self.options.prepares };
+                let users = Arc::clone(&self.users);
+                let own = Transaction { transaction: begun, prepares: self.options.prepares, users };
                 let mut transaction = engine::Transaction::Postgres(own);
                 let result = work(&mut transaction).await?;
                 if let engine::Transaction::Postgres(own) = transaction {
@@ -199,7 +210,7 @@ fn discard(client: Object) {
 }
 
 impl Transaction<'_> {
-    pub(crate) async fn execute(&self, sql: &'static str, values: &[Value<'_>]) -> Result<usize, StoreError> {
+    pub(crate) async fn execute(&self, sql: &str, values: &[Value<'_>]) -> Result<usize, StoreError> {
         let changed = if self.prepares {
             let statement = self.prepare(sql, values).await?;
             self.transaction.execute(&statement, &references(values)).await?
@@ -211,7 +222,7 @@ impl Transaction<'_> {
 
     pub(crate) async fn first<T>(
         &self,
-        sql: &'static str,
+        sql: &str,
         values: &[Value<'_>],
         read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
@@ -220,18 +231,14 @@ impl Transaction<'_> {
 
     pub(crate) async fn all<T>(
         &self,
-        sql: &'static str,
+        sql: &str,
         values: &[Value<'_>],
         mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
         self.rows(sql, values).await?.iter().map(|row| read(&Row::Postgres(row))).collect()
     }
 
-    async fn rows(
-        &self,
-        sql: &'static str,
-        values: &[Value<'_>],
-    ) -> Result<Vec<tokio_postgres::Row>, StoreError> {
+    async fn rows(&self, sql: &str, values: &[Value<'_>]) -> Result<Vec<tokio_postgres::Row>, StoreError> {
         if self.prepares {
             let statement = self.prepare(sql, values).await?;
             Ok(self.transaction.query(&statement, &references(values)).await?)
@@ -245,7 +252,7 @@ impl Transaction<'_> {
         Ok(self.transaction.batch_execute(sql).await?)
     }
 
-    async fn prepare(&self, sql: &'static str, values: &[Value<'_>]) -> Result<Statement, StoreError> {
+    async fn prepare(&self, sql: &str, values: &[Value<'_>]) -> Result<Statement, StoreError> {
         Ok(self.transaction.prepare_typed_cached(sql, &types(values)).await?)
     }
 }

@@ -125,7 +125,7 @@ impl Store {
                     }
                     if let Some(time) = last_login {
                         let sql = "UPDATE auth_user SET last_login = $2 WHERE id = $1";
-                        transaction.execute(sql, &[id.get().into(), time.into()]).await?;
+                        transaction.execute(sql, &[id.into(), time.into()]).await?;
                     }
                     if let Some(session) = &session {
                         insert_session(transaction, session).await?;
@@ -206,7 +206,7 @@ impl Store {
     /// The recorded tokens of a user, or the one with a `jti`; oldest first.
     pub async fn outstanding_tokens(&self, of: &TokensOf) -> Result<Vec<OutstandingToken>, StoreError> {
         let (user, jti) = match of {
-            TokensOf::User(user) => (Some(user.get()), None),
+            TokensOf::User(user) => (Some(*user), None),
             TokensOf::Jti(jti) => (None, Some(jti.as_str())),
         };
         let sql = "SELECT o.jti, o.token, o.user_id, o.created_at, o.expires_at, b.id IS NOT NULL
@@ -328,7 +328,7 @@ pub(crate) async fn end_tokens(
              SELECT id, $2 FROM token_blacklist_outstandingtoken
               WHERE user_id = $1 AND expires_at > $3 AND jti <> $4
              ON CONFLICT (token_id) DO NOTHING",
-            &[user.get().into(), ending.at.into(), ending.past.into(), kept_jti.into()],
+            &[user.into(), ending.at.into(), ending.past.into(), kept_jti.into()],
         )
         .await
 }
@@ -344,7 +344,7 @@ pub(crate) async fn insert(transaction: &mut Transaction<'_>, token: &NewToken) 
                 (&token.text).into(),
                 token.created_at.into(),
                 token.expires_at.into(),
-                token.user.map(UserId::get).into(),
+                token.user.into(),
                 (&token.jti).into(),
             ],
         )
@@ -390,7 +390,7 @@ fn read_token(row: &Row<'_>) -> Result<OutstandingToken, StoreError> {
     Ok(OutstandingToken {
         jti: row.get(0)?,
         text: row.get(1)?,
-        user: row.get::<Option<i64>>(2)?.map(UserId::new),
+        user: row.get(2)?,
         created_at: row.get(3)?,
         expires_at: row.get(4)?,
         is_blacklisted: row.get(5)?,

@@ -30,7 +30,9 @@ pub fn run(args: &CheckArgs, as_json: bool) -> Result<(), Failure> {
 }
 
 async fn check_database(config: Config) -> Result<(), Failure> {
-    let complaints = Store::open(&config.database, &config.pool).await?.integrity_complaints()?;
+    let store = Store::open_for(&config.database, &config.pool, &config.user_model).await?;
+    let complaints = store.integrity_complaints()?;
+    drop(store);
     if !complaints.is_empty() {
         return Err(Failure::Other(format!("the database is damaged: {}", complaints.join("; "))));
     }

@@ -3,10 +3,12 @@
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use countersign_domain::UserId;
 
 use crate::program::Failure;
 use crate::{
-    adopt, changepassword, check, createsuperuser, flushexpiredtokens, keys, migrate, serve, settings, user,
+    account, adopt, changepassword, check, createsuperuser, flushexpiredtokens, keys, migrate, serve,
+    settings, user,
 };
 
 #[derive(Parser)]
@@ -112,8 +114,8 @@ pub enum UserCommand {
     /// List accounts by id.
     List {
         /// Only accounts with a greater id.
-        #[arg(long)]
-        after: Option<i64>,
+        #[arg(long, value_parser = account::parse_id)]
+        after: Option<UserId>,
         /// How many at the most.
         #[arg(long, default_value_t = 100)]
         limit: u32,

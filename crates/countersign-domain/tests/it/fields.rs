@@ -142,7 +142,7 @@ fn registration_makes_an_ordinary_active_user() {
     let name = Username::parse(&"\u{fb01}sh".into()).unwrap();
     let email = Email::parse(&"Fish@SEA.example".into()).unwrap();
     let now = jiff::Timestamp::UNIX_EPOCH;
-    let user = NewUser::registered(&name, &email, PasswordHash::new("!".to_owned()), now);
+    let user = NewUser::registered(Some(&name), &email, PasswordHash::new("!".to_owned()), now);
     assert_eq!((user.username.as_str(), user.email.as_str()), ("fish", "Fish@sea.example"));
     assert!(user.is_active && !user.is_staff && !user.is_superuser);
     assert_eq!((user.last_login, user.date_joined), (None, now));
@@ -151,7 +151,7 @@ fn registration_makes_an_ordinary_active_user() {
 #[test]
 fn a_user_id_prints_as_its_number() {
     assert_eq!(UserId::new(42).to_string(), "42");
-    assert_eq!(UserId::new(42).get(), 42);
+    assert_eq!(UserId::new(42).number(), Some(42));
 }
 
 #[test]
