@@ -26,7 +26,7 @@ SETTINGS = {
 
 
 @contextmanager
-def _database(directory, engine):
+def database_of(directory, engine):
     """A database to be made; `None` where there is no PostgreSQL, which has been said."""
     if engine == "SQLite":
         with SqliteDatabase(directory) as database:
@@ -41,7 +41,7 @@ def _database(directory, engine):
 @contextmanager
 def _project(directory, engine, kind):
     """A database that Django made and a project has used, the project at work on it, and what was put there."""
-    with _database(directory, engine) as database:
+    with database_of(directory, engine) as database:
         if database is None:
             yield None
             return
@@ -265,7 +265,7 @@ def nothing_to_do(check, django):
 
 
 def django_runs_on_ours(check, directory, engine):
-    with _database(directory, engine) as database:
+    with database_of(directory, engine) as database:
         if database is None:
             return
         with Countersign(directory, database=database.address) as ours, Django(directory, database.address) as django:
@@ -281,7 +281,7 @@ def django_runs_on_ours(check, directory, engine):
 
 
 def what_cannot_be_adopted_is_said(check, directory, engine):
-    with _database(directory, engine) as database:
+    with database_of(directory, engine) as database:
         if database is None:
             return
         with Django(directory, database.address) as django:

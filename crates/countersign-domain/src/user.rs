@@ -65,6 +65,26 @@ impl UserId {
         }
     }
 
+    /// The least key of this kind.
+    #[must_use]
+    pub const fn first(kind: UserIdKind) -> UserId {
+        match kind {
+            UserIdKind::Number => UserId::Number(i64::MIN),
+            UserIdKind::Uuid => UserId::Uuid(Uuid::nil()),
+        }
+    }
+
+    /// The least key after this one.
+    #[must_use]
+    pub fn next(self) -> Option<UserId> {
+        match self {
+            UserId::Number(number) => number.checked_add(1).map(UserId::Number),
+            UserId::Uuid(uuid) => {
+                uuid.as_u128().checked_add(1).map(|next| UserId::Uuid(Uuid::from_u128(next)))
+            }
+        }
+    }
+
     /// The UUID in a text, read as Python's `uuid.UUID(text)` reads it: with or without hyphens, in any case, in braces
     /// or after `urn:uuid:`.
     #[must_use]

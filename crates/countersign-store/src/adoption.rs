@@ -54,7 +54,7 @@ pub struct Findings {
     pub to_add: OwnObjects,
     /// Whether whom we log in as may add it.
     pub may_create: bool,
-    /// How far a look at all users goes: their greatest id, or where that is no number, how many they are.
+    /// How far a look at all users goes: their greatest id; 0 where that is no number.
     pub last_user: i64,
     /// The greatest id of recorded tokens.
     pub last_token: i64,
@@ -250,14 +250,11 @@ impl Prospect {
 
     /// The next users by id, so many that a look does not take long.
     pub async fn users_after(&self, id: Option<UserId>) -> Result<Vec<UserSighted>, StoreError> {
-        let Some(id) = id else {
-            let sql = "SELECT id, username, email, password, is_active, is_staff, is_superuser
-                         FROM auth_user ORDER BY id LIMIT $1";
-            return self.engine.all(sql, &[PAGE.into()], read_user).await;
-        };
+        let first = UserId::first(self.described.key);
+        let Some(from) = id.map_or(Some(first), UserId::next) else { return Ok(Vec::new()) };
         let sql = "SELECT id, username, email, password, is_active, is_staff, is_superuser
-                     FROM auth_user WHERE id > $1 ORDER BY id LIMIT $2";
-        self.engine.all(sql, &[id.into(), PAGE.into()], read_user).await
+                     FROM auth_user WHERE id >= $1 ORDER BY id LIMIT $2";
+        self.engine.all(sql, &[from.into(), PAGE.into()], read_user).await
     }
 
     /// The next recorded tokens by key.
@@ -285,10 +282,10 @@ impl Prospect {
     }
 
     async fn last_user(&self) -> Result<i64, StoreError> {
-        let sql = match self.described.key {
-            UserIdKind::Number => "SELECT COALESCE(max(id), 0) FROM auth_user",
-            UserIdKind::Uuid => "SELECT count(*) FROM auth_user",
-        };
+        if self.described.key == UserIdKind::Uuid {
+            return Ok(0);
+        }
+        let sql = "SELECT COALESCE(max(id), 0) FROM auth_user";
         Ok(self.engine.first(sql, &[], |row| row.get(0)).await?.unwrap_or(0))
     }
 

@@ -76,12 +76,10 @@ impl Store {
 
     /// At most `limit` users by id, those after `after` only.
     pub async fn list_users(&self, after: Option<UserId>, limit: u32) -> Result<Vec<User>, StoreError> {
-        let Some(after) = after else {
-            let sql = concat!("SELECT ", user_columns!(), " FROM auth_user ORDER BY id LIMIT $1");
-            return self.engine.all(sql, &[limit.into()], read_user).await;
-        };
-        let sql = concat!("SELECT ", user_columns!(), " FROM auth_user WHERE id > $1 ORDER BY id LIMIT $2");
-        self.engine.all(sql, &[after.into(), limit.into()], read_user).await
+        let first = UserId::first(self.user_id_kind());
+        let Some(from) = after.map_or(Some(first), UserId::next) else { return Ok(Vec::new()) };
+        let sql = concat!("SELECT ", user_columns!(), " FROM auth_user WHERE id >= $1 ORDER BY id LIMIT $2");
+        self.engine.all(sql, &[from.into(), limit.into()], read_user).await
     }
 
     /// Adds a user and returns the id it got.

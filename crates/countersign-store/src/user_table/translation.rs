@@ -273,3 +273,6 @@ fn alias<'a>(tokens: &[Token<'a>], at: usize) -> Option<&'a str> {
     let is_as = words.next()?.text == "AS";
     words.next().filter(|token| is_as && token.kind == Kind::Word).map(|token| token.text)
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,8 @@ mod database_url;
 #[cfg(test)]
 mod encryption;
 #[cfg(test)]
+mod of_members;
+#[cfg(test)]
 mod on_pgbouncer;
 #[cfg(test)]
 mod on_postgres;
@@ -30,5 +32,7 @@ mod rows;
 mod schema;
 #[cfg(test)]
 mod statements;
+#[cfg(test)]
+mod user_model;
 #[cfg(test)]
 mod writer;

@@ -4,12 +4,14 @@
 mod adoption;
 #[path = "../contract/groups.rs"]
 mod groups;
-mod place;
+pub mod place;
 #[path = "../contract/sessions.rs"]
 mod sessions;
 #[path = "../contract/signing_keys.rs"]
 mod signing_keys;
 #[path = "../contract/tokens.rs"]
 mod tokens;
+#[path = "../contract/user_models.rs"]
+mod user_models;
 #[path = "../contract/users.rs"]
 mod users;
