@@ -105,6 +105,9 @@ class Server:
     def post(self, path, **body):
         return self._ask("POST", path, body, None)
 
+    def options(self, path):
+        return self._ask("OPTIONS", path, None, None)
+
     def _ask(self, method, path, body, access):
         headers = {"Authorization": f"Bearer {access}"} if access else {}
         try:

@@ -33,6 +33,7 @@ def a_user_model_is_served(check, directory, engine, kind):
                 _everybody_is_known(check, ours, django)
                 _tokens_are_shared(check, ours, django, tokens)
                 _new_users_are_of_both(check, ours, django)
+                _the_wire_is_simple_jwts(check, ours, django)
                 _operators_are_served(check, ours, django)
                 logged_out = ours.log_in(ACTIVE[1])
                 check.answers("a logout here", ours.log_out(logged_out["access"]), 200)
@@ -112,6 +113,14 @@ def _new_users_are_of_both(check, ours, django):
     there = {django.name_field: "new-there@example.com"}
     check.answers("Django makes a user", django.post("/create-user/", **there, password=PASSWORD), 201)
     check.answers("we log it in", ours.log_in("new-there@example.com"), 200)
+
+
+def _the_wire_is_simple_jwts(check, ours, django):
+    for body in [{}, {"username": "", "email": "", "password": ""}, {ours.name_field: None}, {"password": "a"}]:
+        here, there = ours.post("/user/api/login/", **body), django.post("/token/", **body)
+        check.holds(f"a login with {body} is refused in the same words", here == there, f"{here}, not {there}")
+    asked = [server.options(path) for server, path in [(ours, "/user/api/login/"), (django, "/token/")]]
+    check.holds("OPTIONS names the same fields", asked[0]["actions"] == asked[1]["actions"], asked)
 
 
 def _operators_are_served(check, ours, django):

@@ -75,3 +75,27 @@ fn split_argument<'a>(path: &'a str, before: &str) -> (&'a str, Option<&'a str>)
         _ => ("", None),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(path: &str, login_field: LoginField) -> Vec<&'static str> {
+        match find(path, login_field) {
+            Route::Endpoint(endpoint, _) => endpoint.fields.iter().map(|field| field.name).collect(),
+            _ => panic!("{path} is no endpoint"),
+        }
+    }
+
+    #[test]
+    fn where_users_log_in_with_their_address_no_endpoint_takes_a_username() {
+        for (path, _) in ROUTES {
+            let path = path.replace(ARGUMENT, "a");
+            let (by_name, by_email) = (fields(&path, LoginField::Username), fields(&path, LoginField::Email));
+            assert!(!by_email.contains(&"username"), "{path}");
+            assert_eq!(by_name == by_email, !by_name.contains(&"username"), "{path}");
+        }
+        assert_eq!(fields("/user/api/login/", LoginField::Email), ["email", "password"]);
+        assert_eq!(fields("/user/api/register/", LoginField::Email), ["id", "email", "password"]);
+    }
+}

@@ -48,6 +48,7 @@ pub(crate) struct Postgres {
 }
 
 /// A transaction on a connection of its own; rolled back when dropped.
+#[expect(clippy::struct_field_names, reason = "it is what the driver calls it")]
 pub(crate) struct Transaction<'t> {
     transaction: deadpool_postgres::Transaction<'t>,
     prepares: bool,

@@ -218,13 +218,13 @@ fn users_json(users: &Users) -> Value {
         "emails_that_collide": {
             "addresses": users.emails.addresses,
             "users": users.emails.users,
-            "examples": users.emails.examples.iter().map(ids_json).collect::<Vec<_>>(),
+            "examples": users.emails.examples.iter().map(|ids| ids_json(ids)).collect::<Vec<_>>(),
         },
         "usernames_not_nfkc": { "users": users.names_not_nfkc.0, "examples": ids_json(&users.names_not_nfkc.1) },
     })
 }
 
-fn ids_json(ids: &Vec<UserId>) -> Value {
+fn ids_json(ids: &[UserId]) -> Value {
     ids.iter().map(|id| id_json(*id)).collect()
 }
 
