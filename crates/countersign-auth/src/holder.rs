@@ -16,6 +16,7 @@ pub(crate) struct Holder {
 }
 
 /// The session of a token.
+#[expect(clippy::large_enum_variant, reason = "it lives for one request, and the large one is the usual one")]
 pub(crate) enum SessionOf {
     /// The token was made without one: by a Django, or while there were none.
     None,

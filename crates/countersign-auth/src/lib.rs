@@ -25,7 +25,7 @@ mod verify;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use countersign_domain::{PasswordPolicy, UserId};
+use countersign_domain::{LoginField, PasswordPolicy, User, UserId, UserIdKind};
 use countersign_password::Hashers;
 use countersign_store::{NamedUser, NewToken, Store};
 use countersign_token::{Claims, Kind, Refusal, Tokens, UserIdClaim};
@@ -79,7 +79,7 @@ pub struct Rules {
 pub enum UserIdField {
     /// The primary key.
     Id,
-    /// The log-in name.
+    /// The log-in name, which is the e-mail address where users log in with that.
     Username,
 }
 
@@ -203,13 +203,33 @@ impl Auth {
         let tokens = self.tokens();
         let claim = &tokens.settings().user_id_claim;
         match self.rules.user_id_field {
-            UserIdField::Id => match claims.user_id(claim) {
-                UserIdClaim::Id(id) => Some(NamedUser::Id(UserId::new(id))),
-                _ => None,
-            },
+            UserIdField::Id => self.user_id_of(claims, claim).map(NamedUser::Id),
             UserIdField::Username => {
                 Some(NamedUser::Username(claims.get(claim).and_then(|value| value.as_str())?.to_owned()))
             }
+        }
+    }
+
+    /// The key in the claim, read as the model's field reads it. One of another kind is nobody's.
+    fn user_id_of(&self, claims: &Claims, claim: &str) -> Option<UserId> {
+        match (self.store.user_id_kind(), claims.user_id(claim)) {
+            (UserIdKind::Number, UserIdClaim::Id(id)) => Some(UserId::new(id)),
+            (UserIdKind::Number, _) => None,
+            (UserIdKind::Uuid, _) => UserId::parse_uuid(claims.get(claim)?.as_str()?),
+        }
+    }
+
+    /// What users log in with.
+    #[must_use]
+    pub fn login_field(&self) -> LoginField {
+        self.store.login_field()
+    }
+
+    /// The name of a user, where that is another thing than the e-mail address; empty where not.
+    pub(crate) fn name_of<'a>(&self, user: &'a User) -> &'a str {
+        match self.login_field() {
+            LoginField::Username => &user.username,
+            LoginField::Email => "",
         }
     }
 

@@ -63,9 +63,9 @@ impl Auth {
             };
             let mut access = tokens.access_from(&good.claims, &new_jti(), now);
             let successor = if self.rules.rotate_refresh_tokens {
-                let Some((mut claims, session)) = self.rotate(&tokens, &good, client, now).await? else {
-                    continue;
-                };
+                // Boxed, as it is large and most refreshes go without it.
+                let rotated = Box::pin(self.rotate(&tokens, &good, client, now)).await?;
+                let Some((mut claims, session)) = rotated else { continue };
                 let session = session.as_ref().map(SessionId::as_str);
                 tokens.add_own(&mut claims, &added, session);
                 tokens.add_own(&mut access, &added, session);

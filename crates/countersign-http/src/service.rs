@@ -73,6 +73,10 @@ impl Service {
         &self.auth
     }
 
+    pub(crate) fn readiness(&self) -> &Readiness {
+        &self.readiness
+    }
+
     /// Answers one request that came from the address `peer`. Never fails: what goes wrong is an answer too.
     pub async fn answer<B>(&self, request: Request<B>, peer: Option<IpAddr>) -> Response<Full<Bytes>>
     where
@@ -83,7 +87,7 @@ impl Service {
             return response::page(code);
         }
         let path = percent::decode_path(head.uri.path().as_bytes());
-        let route = find(&path);
+        let route = find(&path, self.auth.login_field());
         let host = joined(&head.headers, &HOST);
         let is_probe = matches!(route, Route::Probe(_)); // whoever asks does so by address
         if !is_probe && !self.settings.allowed_hosts.permits(host.as_deref().unwrap_or(SERVER_NAME)) {
@@ -94,7 +98,7 @@ impl Service {
                 let asked = Asked { endpoint, argument, head: &head, peer };
                 self.answer_endpoint(&asked, body).await
             }
-            Route::Document(document) => document.answer(&self.auth, &head),
+            Route::Document(document) => document.answer(self, &head),
             Route::AppendSlash(path) => response::redirect(&path, head.uri.query()),
             Route::Probe(probe) => self.readiness.answer(probe, &head.method),
             Route::NotFound => response::page(Code::NotFound),
@@ -103,7 +107,8 @@ impl Service {
 
     /// Answers a request for which there is no place: a probe as always, anything else is asked to come back.
     pub(crate) fn turn_away<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
-        match find(&percent::decode_path(request.uri().path().as_bytes())) {
+        let path = percent::decode_path(request.uri().path().as_bytes());
+        match find(&path, self.auth.login_field()) {
             Route::Probe(probe) => self.readiness.answer(probe, request.method()),
             _ => response::full(),
         }

@@ -45,9 +45,9 @@ pub struct Held {
 }
 
 impl Named {
-    fn user_id(&self) -> Option<i64> {
+    fn user_id(&self) -> Option<UserId> {
         match self.user {
-            Some(NamedUser::Id(id)) => Some(id.get()),
+            Some(NamedUser::Id(id)) => Some(id),
             Some(NamedUser::Username(_)) | None => None,
         }
     }
@@ -68,7 +68,7 @@ impl Store {
                 session_columns!(),
                 " FROM countersign_session) AS s ON s.id = $2 LEFT JOIN (SELECT ",
                 user_columns!(),
-                " FROM auth_user) AS u ON u.username = $1"
+                " FROM auth_user WHERE username = $1) AS u ON true"
             );
             let values = [name.into(), named.session_id().into(), named.jti.as_deref().into()];
             return Ok(self.engine.first(sql, &values, read_held).await?.unwrap_or_default());
@@ -104,7 +104,7 @@ pub(crate) async fn find_together(
         " FROM auth_user) AS u ON u.id = asked.user_id
            WHERE asked.place BETWEEN 1 AND 1000 ORDER BY asked.place"
     );
-    let values = [Value::Ints(&users), Value::Texts(&sessions), Value::Texts(&ids)];
+    let values = [Value::Users(engine.users().key(), &users), Value::Texts(&sessions), Value::Texts(&ids)];
     engine.all(sql, &values, |row| Ok(read_held(row))).await
 }
 

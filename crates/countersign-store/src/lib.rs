@@ -27,6 +27,7 @@ mod timestamp;
 mod tls;
 mod together;
 mod tokens;
+mod user_table;
 mod users;
 
 use std::sync::atomic::AtomicI64;
@@ -44,8 +45,10 @@ pub use postgres::PoolOptions;
 pub use sessions::{Ended, Exchange, Exchanged, NewSession, RefreshId};
 pub use signing_keys::{KeyRotation, KeyState, StoredKey};
 pub use tokens::{Blacklisting, Ending, NewToken, OutstandingToken, TokensOf};
+pub use user_table::UserModel;
 pub use users::{Account, UserChange};
 
+use countersign_domain::{LoginField, UserIdKind};
 use engine::Engine;
 use together::Together;
 
@@ -61,20 +64,32 @@ pub struct Store {
     /// The id of the session that was swept last.
     swept_session: Arc<Mutex<String>>,
     made_by_django: bool,
+    login_field: LoginField,
 }
 
 impl Store {
     /// Opens the database at `url` and brings its tables up to date. An SQLite file is made if there is none (mode 0600);
     /// a PostgreSQL database has to be there. The connections to it belong to the runtime that this is called in.
     pub async fn open(url: &DatabaseUrl, pool: &PoolOptions) -> Result<Self, StoreError> {
+        Self::open_for(url, pool, &UserModel::default()).await
+    }
+
+    /// The same, where users may be in the table of a project's own user model. Such a table has to be there, and as
+    /// [`Prospect`] wants it.
+    pub async fn open_for(
+        url: &DatabaseUrl,
+        pool: &PoolOptions,
+        model: &UserModel,
+    ) -> Result<Self, StoreError> {
+        let users = adoption::find_user_table(url, pool, model).await?;
         let (engine, made_by_django) = match url {
             DatabaseUrl::Sqlite(path) => {
-                let (sqlite, made_by_django) = sqlite::Sqlite::open(path)?;
+                let (sqlite, made_by_django) = sqlite::Sqlite::open(path, users)?;
                 (Engine::Sqlite(sqlite), made_by_django)
             }
             DatabaseUrl::Postgres(server) => {
                 let in_words = |error| StoreError::of_opening(url, error);
-                let postgres = postgres::Postgres::new(server, pool).map_err(in_words)?;
+                let postgres = postgres::Postgres::new(server, pool).map_err(in_words)?.with_users(users);
                 let migrated = postgres.write(|transaction| Box::pin(migrations::run(transaction))).await;
                 let made_by_django = migrated.map_err(in_words)?;
                 (Engine::Postgres(postgres), made_by_django)
@@ -87,7 +102,20 @@ impl Store {
             swept: Arc::default(),
             swept_session: Arc::default(),
             made_by_django,
+            login_field: model.login,
         })
+    }
+
+    /// What users log in with, which the column `username` stands for in this crate's statements.
+    #[must_use]
+    pub fn login_field(&self) -> LoginField {
+        self.login_field
+    }
+
+    /// Which kind of key users have.
+    #[must_use]
+    pub fn user_id_kind(&self) -> UserIdKind {
+        self.engine.users().key()
     }
 
     /// Whether Django had made its tables before Countersign first opened the database.

@@ -7,6 +7,7 @@
 pub(crate) mod batch;
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{ClientWrapper, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
@@ -16,6 +17,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::engine::{self, Row, Value, Work};
 use crate::listening::Listener;
+use crate::user_table::UserTable;
 use crate::{Server, StoreError};
 
 /// How long the server is asked to stop what nobody waits for any more.
@@ -46,6 +48,7 @@ pub(crate) struct Postgres {
     pool: Pool,
     connector: MakeRustlsConnect,
     options: PoolOptions,
+    users: Arc<UserTable>,
     pub(crate) listener: Box<Listener>,
 }
 
@@ -56,9 +59,11 @@ pub(crate) struct Snapshot {
 }
 
 /// A transaction on a connection of its own; rolled back when dropped.
+#[expect(clippy::struct_field_names, reason = "it is what the driver calls it")]
 pub(crate) struct Transaction<'t> {
     transaction: deadpool_postgres::Transaction<'t>,
     prepares: bool,
+    pub(crate) users: Arc<UserTable>,
 }
 
 impl Postgres {
@@ -76,7 +81,17 @@ impl Postgres {
             .build()
             .map_err(|error| StoreError::Statement(Box::new(error)))?;
         let listener = Box::new(Listener::new(server, connector.clone(), options));
-        Ok(Self { pool, connector, options: options.clone(), listener })
+        Ok(Self { pool, connector, options: options.clone(), users: Arc::default(), listener })
+    }
+
+    /// The same server, where the users are in this table.
+    pub(crate) fn with_users(mut self, users: UserTable) -> Self {
+        self.users = Arc::new(users);
+        self
+    }
+
+    pub(crate) fn users(&self) -> &UserTable {
+        &self.users
     }
 
     /// The present state, however long it is looked at.
@@ -88,7 +103,7 @@ impl Postgres {
 
     pub(crate) async fn first<T>(
         &self,
-        sql: &'static str,
+        sql: &str,
         values: &[Value<'_>],
         read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
@@ -97,18 +112,14 @@ impl Postgres {
 
     pub(crate) async fn all<T>(
         &self,
-        sql: &'static str,
+        sql: &str,
         values: &[Value<'_>],
         mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
         self.rows(sql, values).await?.iter().map(|row| read(&Row::Postgres(row))).collect()
     }
 
-    async fn rows(
-        &self,
-        sql: &'static str,
-        values: &[Value<'_>],
-    ) -> Result<Vec<tokio_postgres::Row>, StoreError> {
+    async fn rows(&self, sql: &str, values: &[Value<'_>]) -> Result<Vec<tokio_postgres::Row>, StoreError> {
         let (client, answered) = Box::pin(self.answered(sql, values)).await?;
         self.kept_unless_in_doubt(client, answered).await
     }
@@ -119,7 +130,7 @@ impl Postgres {
     /// the write of one that is stopped then is seen by others without being safe there.
     pub(crate) async fn write_one(
         &self,
-        sql: &'static str,
+        sql: &str,
         values: &[Value<'_>],
     ) -> Result<Vec<tokio_postgres::Row>, StoreError> {
         let (client, answered) = Box::pin(self.answered(sql, values)).await?;
@@ -138,7 +149,7 @@ impl Postgres {
     /// To be boxed: what is awaited within would nest deeper than the compiler follows.
     async fn answered(
         &self,
-        sql: &'static str,
+        sql: &str,
         values: &[Value<'_>],
     ) -> Result<(Object, Result<Vec<tokio_postgres::Row>, StoreError>), StoreError> {
         let mut client = self.pool.get().await?;
@@ -160,7 +171,7 @@ impl Postgres {
     async fn rows_on(
         &self,
         client: &Object,
-        sql: &'static str,
+        sql: &str,
         values: &[Value<'_>],
     ) -> Result<Vec<tokio_postgres::Row>, StoreError> {
         self.in_time(async {
@@ -197,7 +208,8 @@ impl Postgres {
                     let another = self.pool.get().await?;
                     discard(std::mem::replace(&mut client, another));
                 };
-                let own = Transaction { transaction: begun, prepares: self.options.prepares };
+                let users = Arc::clone(&self.users);
+                let own = Transaction { transaction: begun, prepares: self.options.prepares, users };
                 let mut transaction = engine::Transaction::Postgres(own);
                 let result = work(&mut transaction).await?;
                 if let engine::Transaction::Postgres(own) = transaction {
@@ -258,7 +270,7 @@ fn discard(client: Object) {
 impl Snapshot {
     pub(crate) async fn all<T>(
         &self,
-        sql: &'static str,
+        sql: &str,
         values: &[Value<'_>],
         mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
@@ -273,7 +285,7 @@ impl Snapshot {
 }
 
 impl Transaction<'_> {
-    pub(crate) async fn execute(&self, sql: &'static str, values: &[Value<'_>]) -> Result<usize, StoreError> {
+    pub(crate) async fn execute(&self, sql: &str, values: &[Value<'_>]) -> Result<usize, StoreError> {
         let changed = if self.prepares {
             let statement = self.prepare(sql, values).await?;
             self.transaction.execute(&statement, &references(values)).await?
@@ -285,7 +297,7 @@ impl Transaction<'_> {
 
     pub(crate) async fn first<T>(
         &self,
-        sql: &'static str,
+        sql: &str,
         values: &[Value<'_>],
         read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
@@ -294,18 +306,14 @@ impl Transaction<'_> {
 
     pub(crate) async fn all<T>(
         &self,
-        sql: &'static str,
+        sql: &str,
         values: &[Value<'_>],
         mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
         self.rows(sql, values).await?.iter().map(|row| read(&Row::Postgres(row))).collect()
     }
 
-    async fn rows(
-        &self,
-        sql: &'static str,
-        values: &[Value<'_>],
-    ) -> Result<Vec<tokio_postgres::Row>, StoreError> {
+    async fn rows(&self, sql: &str, values: &[Value<'_>]) -> Result<Vec<tokio_postgres::Row>, StoreError> {
         if self.prepares {
             let statement = self.prepare(sql, values).await?;
             Ok(self.transaction.query(&statement, &references(values)).await?)
@@ -319,7 +327,7 @@ impl Transaction<'_> {
         Ok(self.transaction.batch_execute(sql).await?)
     }
 
-    async fn prepare(&self, sql: &'static str, values: &[Value<'_>]) -> Result<Statement, StoreError> {
+    async fn prepare(&self, sql: &str, values: &[Value<'_>]) -> Result<Statement, StoreError> {
         Ok(self.transaction.prepare_typed_cached(sql, &types(values)).await?)
     }
 }

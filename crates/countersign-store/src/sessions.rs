@@ -128,7 +128,7 @@ impl Store {
             " FROM countersign_session WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2
                ORDER BY created_at DESC, id LIMIT $3"
         );
-        let values = [user.get().into(), now.as_microsecond().into(), limit.into()];
+        let values = [user.into(), now.as_microsecond().into(), limit.into()];
         self.engine.all(sql, &values, read_session).await
     }
 
@@ -186,7 +186,7 @@ impl Store {
                              RETURNING generation",
                             &[
                                 id.as_str().into(),
-                                user.get().into(),
+                                user.into(),
                                 at.as_microsecond().into(),
                                 because.name().into(),
                             ],
@@ -325,7 +325,7 @@ pub(crate) async fn insert_session(
              ON CONFLICT (id) DO NOTHING",
             &[
                 session.id.as_str().into(),
-                session.user.get().into(),
+                session.user.into(),
                 session.created_at.as_microsecond().into(),
                 session.expires_at.as_microsecond().into(),
                 session.client.address.as_deref().into(),
@@ -344,8 +344,7 @@ pub(crate) async fn end_all(
     kept: &str,
     kept_jti: &str,
 ) -> Result<Ended, StoreError> {
-    let values =
-        [user.get().into(), ending.at.as_microsecond().into(), ending.because.name().into(), kept.into()];
+    let values = [user.into(), ending.at.as_microsecond().into(), ending.because.name().into(), kept.into()];
     let sessions = transaction
         .execute(
             "UPDATE countersign_session SET ended_at = $2, ended_because = $3
@@ -394,7 +393,7 @@ pub(crate) fn read_session(row: &Row<'_>) -> Result<Session, StoreError> {
     };
     Ok(Session {
         id: read_id(row)?,
-        user: UserId::new(row.get(1)?),
+        user: row.get(1)?,
         generation: row.get(2)?,
         replaced_jti: row.get(3)?,
         rotated_at: row.get_time(4)?,

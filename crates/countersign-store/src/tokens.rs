@@ -134,9 +134,10 @@ impl Store {
                        SELECT $3, id, 0, $4, $4, $4, $5, $6, $7 FROM account
                        ON CONFLICT (id) DO UPDATE SET id = excluded.id
                        RETURNING id";
-            let mut values = vec![account.id().get().into(), account.password_hash().into()];
+            let mut values = vec![account.id().into(), account.password_hash().into()];
             values.extend(session.values());
-            return Ok(!postgres.write_one(sql, &values).await?.is_empty());
+            let sql = postgres.users().statement(sql)?;
+            return Ok(!postgres.write_one(&sql, &sql.values(&values)).await?.is_empty());
         }
         self.engine
             .write(move |transaction| {
@@ -146,7 +147,7 @@ impl Store {
                     }
                     if let Some(time) = last_login {
                         let sql = "UPDATE auth_user SET last_login = $2 WHERE id = $1";
-                        transaction.execute(sql, &[id.get().into(), time.into()]).await?;
+                        transaction.execute(sql, &[id.into(), time.into()]).await?;
                     }
                     if let Some(session) = &session {
                         insert_session(transaction, session).await?;
@@ -227,7 +228,7 @@ impl Store {
     /// The recorded tokens of a user, or the one with a `jti`; oldest first.
     pub async fn outstanding_tokens(&self, of: &TokensOf) -> Result<Vec<OutstandingToken>, StoreError> {
         let (user, jti) = match of {
-            TokensOf::User(user) => (Some(user.get()), None),
+            TokensOf::User(user) => (Some(*user), None),
             TokensOf::Jti(jti) => (None, Some(jti.as_str())),
         };
         let sql = "SELECT o.jti, o.token, o.user_id, o.created_at, o.expires_at, b.id IS NOT NULL
@@ -322,7 +323,7 @@ pub(crate) async fn end_tokens(
              SELECT id, $2 FROM token_blacklist_outstandingtoken
               WHERE user_id = $1 AND expires_at > $3 AND jti <> $4
              ON CONFLICT (token_id) DO NOTHING",
-            &[user.get().into(), ending.at.into(), ending.past.into(), kept_jti.into()],
+            &[user.into(), ending.at.into(), ending.past.into(), kept_jti.into()],
         )
         .await
 }
@@ -338,7 +339,7 @@ pub(crate) async fn insert(transaction: &mut Transaction<'_>, token: &NewToken) 
                 (&token.text).into(),
                 token.created_at.into(),
                 token.expires_at.into(),
-                token.user.map(UserId::get).into(),
+                token.user.into(),
                 (&token.jti).into(),
             ],
         )
@@ -384,7 +385,7 @@ fn read_token(row: &Row<'_>) -> Result<OutstandingToken, StoreError> {
     Ok(OutstandingToken {
         jti: row.get(0)?,
         text: row.get(1)?,
-        user: row.get::<Option<i64>>(2)?.map(UserId::new),
+        user: row.get(2)?,
         created_at: row.get(3)?,
         expires_at: row.get(4)?,
         is_blacklisted: row.get(5)?,

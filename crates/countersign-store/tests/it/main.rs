@@ -17,6 +17,8 @@ mod followers;
 #[cfg(test)]
 mod listening;
 #[cfg(test)]
+mod of_members;
+#[cfg(test)]
 mod on_pgbouncer;
 #[cfg(test)]
 mod on_postgres;
@@ -37,6 +39,10 @@ mod rows;
 #[cfg(test)]
 mod schema;
 #[cfg(test)]
+mod sources;
+#[cfg(test)]
 mod statements;
+#[cfg(test)]
+mod user_model;
 #[cfg(test)]
 mod writer;

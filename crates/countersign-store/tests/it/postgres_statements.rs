@@ -159,5 +159,5 @@ fn without_constants(sql: &str) -> String {
             text.push(character);
         }
     }
-    text.replace("= NULL", "= ?")
+    text.replace("= NULL", "= ?").replace(" ON true", " ON ?")
 }

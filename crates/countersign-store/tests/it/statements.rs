@@ -6,21 +6,8 @@
 use rusqlite::Connection;
 
 use crate::place::{Place, after_noon, end_tokens_of, ending, noon, person, rows, token};
+use crate::sources::{OF_ACCOUNTS, OF_MOVING, statements_of};
 
-const SOURCES: [&str; 12] = [
-    include_str!("../../src/users.rs"),
-    include_str!("../../src/tokens.rs"),
-    include_str!("../../src/sessions.rs"),
-    include_str!("../../src/groups.rs"),
-    include_str!("../../src/signing_keys.rs"),
-    include_str!("../../src/adoption.rs"),
-    include_str!("../../src/moving/tables.rs"),
-    include_str!("../../src/moving/permissions.rs"),
-    include_str!("../../src/moving/progress.rs"),
-    include_str!("../../src/moving/export.rs"),
-    include_str!("../../src/holders.rs"),
-    include_str!("../../src/sweeping.rs"),
-];
 /// Those that read all of a table: in the order of the sources, and whether SQLite does so too.
 const KNOWN_SCANS: [(&str, bool); 8] = [
     ("SELECT count(*) FROM token_blacklist_outstandingtoken WHERE expires_at <= $1", true),
@@ -48,33 +35,10 @@ const KNOWN_SCANS: [(&str, bool); 8] = [
 ];
 /// What the statements call the rows of their own parts, as SQLite shows them.
 const NOT_TABLES: [&str; 5] = ["CONSTANT ROW", "one", "next", "of_sessions", "of_tokens"];
-const VERBS: [&str; 5] = ["SELECT ", "INSERT ", "UPDATE ", "DELETE ", "WITH "];
 
-/// The SQL texts in the sources, one line each, with what a macro stands for in its place.
+/// Every statement of the crate.
 pub fn all_statements() -> Vec<String> {
-    let one_line = |source: &str| source.split_whitespace().collect::<Vec<_>>().join(" ").replace("\\ ", "");
-    let sources: Vec<String> = SOURCES.iter().map(|source| one_line(source)).collect();
-    let pieces: Vec<(String, String)> = sources.iter().flat_map(|source| pieces(source)).collect();
-    let literals = sources.iter().flat_map(|source| {
-        let joined = pieces.iter().fold(source.clone(), |source, (macro_of, text)| {
-            let source = source.replace(&format!("\", {macro_of}, \""), text);
-            source.replace(&format!("concat!({macro_of}, \""), &format!("concat!(\"{text}"))
-        });
-        joined.split('"').map(str::to_owned).collect::<Vec<_>>()
-    });
-    let is_whole = |text: &String| !pieces.iter().any(|(_, piece)| piece == text);
-    literals.filter(|text| VERBS.iter().any(|verb| text.starts_with(verb))).filter(is_whole).collect()
-}
-
-/// The macros of a source that stand for a part of a statement, and their texts.
-fn pieces(source: &str) -> Vec<(String, String)> {
-    let defined = source.split("macro_rules! ").skip(1);
-    let piece = |defined: &str| {
-        let (name, rest) = defined.split_once(" { () => { \"")?;
-        let (text, _) = rest.split_once('"')?;
-        Some((format!("{name}!()"), text.to_owned()))
-    };
-    defined.filter_map(piece).collect()
+    statements_of(&[&OF_ACCOUNTS[..], &OF_MOVING].concat())
 }
 
 /// The statements that are known to read all of a table on PostgreSQL, or on SQLite.

@@ -18,5 +18,7 @@ mod sessions;
 mod signing_keys;
 #[path = "../contract/tokens.rs"]
 mod tokens;
+#[path = "../contract/user_models.rs"]
+mod user_models;
 #[path = "../contract/users.rs"]
 mod users;

@@ -10,12 +10,14 @@ mod health;
 mod holders;
 #[path = "../contract/moving.rs"]
 mod moving;
-mod place;
+pub mod place;
 #[path = "../contract/sessions.rs"]
 mod sessions;
 #[path = "../contract/signing_keys.rs"]
 mod signing_keys;
 #[path = "../contract/tokens.rs"]
 mod tokens;
+#[path = "../contract/user_models.rs"]
+mod user_models;
 #[path = "../contract/users.rs"]
 mod users;

@@ -89,6 +89,26 @@ fn a_database_of_our_own_needs_nothing_and_loses_nothing() {
 }
 
 #[test]
+fn a_table_of_users_that_is_not_there_is_refused_by_name_and_nothing_is_made() {
+    let here = Installation::new();
+    here.say(&["migrate"]);
+    let here = here.with("AUTH_USER_TABLE", "accounts_user\"; DROP TABLE auth_user; --");
+    for arguments in [&["migrate"][..], &["user", "list"]] {
+        let refusal = here.refusal(arguments);
+        assert!(refusal.contains("AUTH_USER_TABLE has to name"), "{refusal}");
+        assert!(
+            refusal.contains("the table accounts_user\"; DROP TABLE auth_user; -- is missing"),
+            "{refusal}"
+        );
+    }
+    let refusal = here.refusal(&["adopt"]);
+    assert!(refusal.contains("its users are in auth_user, not in accounts_user"), "{refusal}");
+    assert!(refusal.contains("set AUTH_USER_TABLE=auth_user"), "{refusal}");
+    let here = here.with("AUTH_USER_TABLE", "auth_user");
+    assert_eq!(here.say_json(&["user", "list"]), json!([]));
+}
+
+#[test]
 fn an_empty_file_is_refused_and_left_empty() {
     let here = Installation::new().with_file("countersign.sqlite3", "");
     let finished = here.run(&["adopt", "--dry-run"]);
