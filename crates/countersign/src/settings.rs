@@ -155,7 +155,7 @@ pub const SETTINGS: &[Setting] = &[
         "username",
         "What users log in with, as the user model says: `username`, or `email` for a model without usernames. Then \
          register and login take `email` and `password`.",
-    ),
+    ).of(Kind::Choice(&["username", "email"])),
     own("BIND", "127.0.0.1", "The address to listen on."),
     own("PORT", "8000", "The port to listen on.").of(Kind::Whole(0, 65_535)),
     own(

@@ -14,9 +14,8 @@ pub fn user_model(reader: &Reader<'_>) -> Result<UserModel, SettingError> {
         return Err(refused("AUTH_USER_TABLE", fix));
     }
     let login = match reader.text("USERNAME_FIELD")?.trim() {
-        "username" => LoginField::Username,
         "email" => LoginField::Email,
-        _ => return Err(refused("USERNAME_FIELD", "must be username or email")),
+        _ => LoginField::Username,
     };
     if login == LoginField::Email && table == UserModel::OF_DJANGO {
         let why = "needs a user model of the project's own, as e-mail addresses are not unique in auth_user; set \

@@ -79,7 +79,7 @@ fn each_bad_setting_is_refused_by_name_in_one_sentence() {
         ("SIMPLE_JWT_JSON", r#"{"TOKEN_OBTAIN_SERIALIZER": "my.Own"}"#, "TOKEN_CLAIMS adds claims"),
         ("SIMPLE_JWT_JSON", r#"{"SESSION_CLAIM": "sid"}"#, "set it by itself"),
         ("AUTH_USER_TABLE", " ", "must name the table of the project's user model"),
-        ("USERNAME_FIELD", "phone", "must be username or email"),
+        ("USERNAME_FIELD", "phone", "must be username, or email"),
         ("USERNAME_FIELD", "email", "set AUTH_USER_TABLE to its table"),
         ("USER_ID_FIELD", "uuid", "must be id or username"),
         ("SIMPLE_JWT_JSON", r#"{"SECRET_KEY": "hunter2"}"#, "holds SECRET_KEY, which Simple JWT has removed"),
