@@ -113,6 +113,8 @@ pub struct Auth {
     looks: AtomicU64,
     /// Whether the ring is now one that cannot be used, so that the keys of before are.
     keys_are_outdated: AtomicBool,
+    /// Whether the last look at the database failed, which is told once.
+    database_is_failing: AtomicBool,
     policy: PasswordPolicy,
     rules: Rules,
     clock: Clock,
@@ -134,7 +136,7 @@ impl Auth {
         let tokens = RwLock::new(Arc::new(key_ring.tokens(&kept_keys)?));
         let kept_keys = tokio::sync::Mutex::new(keys::LastLook::at(kept_keys));
         let (looks, hashing) = (AtomicU64::default(), HashingPool::start(hashers)?);
-        let keys_are_outdated = AtomicBool::default();
+        let (keys_are_outdated, database_is_failing) = (AtomicBool::default(), AtomicBool::default());
         Ok(Self {
             store,
             hashing,
@@ -143,6 +145,7 @@ impl Auth {
             tokens,
             looks,
             keys_are_outdated,
+            database_is_failing,
             policy,
             rules,
             clock,

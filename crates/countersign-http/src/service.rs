@@ -157,7 +157,7 @@ impl Service {
     {
         let Asked { endpoint, argument, head, peer } = *asked;
         let caller = self.authenticate(endpoint, head).await?;
-        if head.method == Method::OPTIONS {
+        if head.method == Method::OPTIONS && endpoint.negotiates {
             let renders: Vec<_> =
                 self.settings.renderers.iter().map(|renderer| renderer.media_type()).collect();
             return Ok(Answer::ok(metadata(endpoint, &renders)));

@@ -348,11 +348,13 @@ pub async fn give_back(url: &DatabaseUrl, pool: &PoolOptions, forced: bool) -> R
     Ok(removed)
 }
 
+/// Fails with [`StoreError::InUse`] while another process of ours is connected, or anybody has an SQLite file open.
+///
 /// Waits a moment for those who are just going: the backends of a server that has stopped.
-async fn refuse_in_use(url: &DatabaseUrl, pool: &PoolOptions) -> Result<(), StoreError> {
+pub async fn refuse_in_use(url: &DatabaseUrl, pool: &PoolOptions) -> Result<(), StoreError> {
     for _ in 0..LOOKS {
         let is_in_use = match url {
-            DatabaseUrl::Sqlite(path) => leave_write_ahead_log(path).is_err(),
+            DatabaseUrl::Sqlite(path) => path.exists() && leave_write_ahead_log(path).is_err(),
             DatabaseUrl::Postgres(server) => {
                 // One connection, which the next look finds gone.
                 catalogue::is_served(&Engine::Postgres(Postgres::new(server, pool)?)).await?

@@ -35,6 +35,7 @@ use std::sync::{Arc, Mutex};
 
 pub use adoption::{
     Difference, Findings, MigrationsOf, OwnObjects, Prospect, Removed, TokenSighted, UserSighted, give_back,
+    refuse_in_use,
 };
 pub use database_url::{DatabaseUrl, DatabaseUrlError, Server};
 pub use disk::network_file_system;

@@ -73,7 +73,8 @@ async fn look(config: &Config, bar: &ProgressBar) -> Result<Report, Failure> {
 
 /// Why a database cannot be served, in the words of [`run`]; `None` if it can.
 pub async fn refusal(config: &Config) -> Result<Option<String>, Failure> {
-    let findings = Prospect::open(&config.database, &config.pool)?.look().await?;
+    let prospect = Prospect::open_for(&config.database, &config.pool, &config.user_model).await?;
+    let findings = prospect.look().await?;
     Ok(Report { database: config.database.to_string(), findings, users: None, tokens: None }.refusal())
 }
 

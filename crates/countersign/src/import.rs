@@ -6,7 +6,9 @@ use std::io::Read;
 use std::path::Path;
 
 use countersign_auth::Clock;
-use countersign_store::{DatabaseUrl, MoveError, Moved, Prospect, Source, Store};
+use countersign_store::{
+    DatabaseUrl, MoveError, Moved, Prospect, Source, Store, StoreError, UserModel, refuse_in_use,
+};
 use indicatif::ProgressBar;
 use serde_json::json;
 
@@ -47,6 +49,12 @@ async fn copy(
     args: &ImportArgs,
     bar: &ProgressBar,
 ) -> Result<(Moved, Option<String>), Failure> {
+    if config.user_model != UserModel::default() {
+        return Err(Failure::Other(
+            "an import makes a database with Django's own auth_user: leave AUTH_USER_TABLE and USERNAME_FIELD out"
+                .to_owned(),
+        ));
+    }
     let source = open(&args.source, &config, bar).await?;
     bar.set_position(0);
     bar.set_length(source.count().await?);
@@ -55,6 +63,13 @@ async fn copy(
         refuse_unless_fresh(&config).await?;
         return Ok((source.copy_into(None, now, |rows| bar.inc(rows)).await?, None));
     }
+    refuse_in_use(&config.database, &config.pool).await.map_err(|error| match error {
+        StoreError::InUse => Failure::Other(format!(
+            "{} is in use: stop the server, so that nobody registers while accounts arrive",
+            config.database
+        )),
+        other => other.into(),
+    })?;
     let store = Store::open(&config.database, &config.pool).await?;
     let moved = source.copy_into(Some(&store), now, |rows| bar.inc(rows)).await?;
     let keys = open_key_ring(config).await?.0.check().await;
