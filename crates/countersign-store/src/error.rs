@@ -136,6 +136,12 @@ impl From<tokio_postgres::Error> for StoreError {
             | SqlState::TOO_MANY_CONNECTIONS
             | SqlState::READ_ONLY_SQL_TRANSACTION => Self::Disconnected(cause.message().to_owned()),
             _ if cause.code().code().starts_with("08") => Self::Disconnected(cause.message().to_owned()),
+            // What the connection has prepared is of a table that was altered since: another connection, another try.
+            SqlState::FEATURE_NOT_SUPPORTED => Self::Disconnected(cause.message().to_owned()),
+            SqlState::INVALID_SQL_STATEMENT_NAME | SqlState::DUPLICATE_PSTATEMENT => Self::Refused(format!(
+                "{}; behind a PgBouncer in transaction mode set DATABASE_PREPARED_STATEMENTS=off",
+                cause.message()
+            )),
             SqlState::QUERY_CANCELED => Self::TooSlow,
             SqlState::T_R_DEADLOCK_DETECTED | SqlState::T_R_SERIALIZATION_FAILURE => {
                 Self::RolledBack(cause.message().to_owned())

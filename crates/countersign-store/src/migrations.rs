@@ -54,7 +54,7 @@ const DJANGO_TABLES: [&str; 10] = [
 /// Applies what is missing; whether Django made the database. Processes that start at once wait for each other: SQLite's
 /// transaction has begun as a writing one, PostgreSQL's takes a lock.
 pub(crate) async fn run(transaction: &mut Transaction<'_>) -> Result<bool, StoreError> {
-    transaction.run_script(table_of_migrations(transaction)).await?;
+    make_table_of_migrations(transaction).await?;
     let applied = applied(transaction).await?;
     let mut made_by_django = applied.iter().any(|name| name == MADE_BY_DJANGO);
     for migration in MIGRATIONS.iter().filter(|missing| !applied.iter().any(|done| done == missing.name)) {
@@ -122,23 +122,27 @@ pub(crate) fn own_objects() -> (Vec<&'static str>, Vec<&'static str>) {
     (tables, indexes)
 }
 
-fn table_of_migrations(transaction: &Transaction<'_>) -> &'static str {
-    match transaction {
-        Transaction::Sqlite(_) => {
-            "CREATE TABLE IF NOT EXISTS countersign_migration (
-                 name TEXT NOT NULL PRIMARY KEY,
-                 applied_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now'))
-             ) STRICT"
-        }
-        // The number is the first bytes of the name, to be unlike that of any other application's lock.
-        Transaction::Postgres(_) => {
-            "SELECT pg_advisory_xact_lock(7165065861825654388);
-             CREATE TABLE IF NOT EXISTS countersign_migration (
-                 name TEXT NOT NULL PRIMARY KEY,
-                 applied_at TIMESTAMPTZ NOT NULL DEFAULT now()
-             )"
-        }
+/// On PostgreSQL it is looked for first: a role that may make no tables can use those that are there.
+async fn make_table_of_migrations(transaction: &mut Transaction<'_>) -> Result<(), StoreError> {
+    if let Transaction::Sqlite(_) = transaction {
+        let script = "CREATE TABLE IF NOT EXISTS countersign_migration (
+                          name TEXT NOT NULL PRIMARY KEY,
+                          applied_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now'))
+                      ) STRICT";
+        return transaction.run_script(script).await;
     }
+    // The number is the first bytes of the name, to be unlike that of any other application's lock.
+    transaction.run_script("SELECT pg_advisory_xact_lock(7165065861825654388)").await?;
+    let sql = "SELECT 1 FROM pg_tables
+                WHERE tablename = 'countersign_migration' AND schemaname = ANY (current_schemas(false))";
+    if transaction.first(sql, &[], |_| Ok(())).await?.is_some() {
+        return Ok(());
+    }
+    let script = "CREATE TABLE countersign_migration (
+                      name TEXT NOT NULL PRIMARY KEY,
+                      applied_at TIMESTAMPTZ NOT NULL DEFAULT now()
+                  )";
+    transaction.run_script(script).await
 }
 
 async fn record(transaction: &mut Transaction<'_>, name: &str) -> Result<(), StoreError> {

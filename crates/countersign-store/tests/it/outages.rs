@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use countersign_store::{DatabaseUrl, PoolOptions, Store, StoreError};
+use countersign_store::{DatabaseUrl, Named, NamedUser, PoolOptions, Store, StoreError};
 use tokio::net::TcpListener;
 
 use crate::cluster::{Cluster, Database, Extras};
@@ -72,6 +72,45 @@ async fn connections_that_were_killed_between_requests_are_replaced_without_a_wo
             store.insert_user(person(&format!("joe{round}"))).await.unwrap();
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_another_program_alters_is_read_on_without_a_word() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let database = cluster.database();
+    let store = open(&database, &few()).await;
+    let ada = store.insert_user(person("ada")).await.unwrap();
+    let held = || Named { user: Some(NamedUser::Id(ada)), ..Named::default() };
+    for column in ["first_name", "last_name", "username"] {
+        // Each connection has prepared them by then.
+        for _ in 0..5 {
+            let (one, other) = tokio::join!(store.find_user(ada), store.find_held(held()));
+            assert!(one.unwrap().is_some() && other.unwrap().user.is_some());
+        }
+        database.rows(&format!("ALTER TABLE auth_user ALTER COLUMN {column} TYPE varchar(200)"));
+        for _ in 0..5 {
+            let (one, other) = tokio::join!(store.find_user(ada), store.find_held(held()));
+            assert!(one.unwrap().is_some() && other.unwrap().user.is_some(), "{column}");
+        }
+        store.insert_user(person(column)).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_make_no_tables_can_use_those_that_are_there() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let database = cluster.database();
+    drop(open(&database, &few()).await);
+    let role = format!("clerk_{}", std::process::id());
+    database.rows(&format!(
+        "CREATE ROLE {role} LOGIN; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role};
+         REVOKE CREATE ON SCHEMA public FROM PUBLIC"
+    ));
+    let url = database.url().replace("//countersign@", &format!("//{role}@"));
+    let store = Store::open(&url.parse().unwrap(), &few()).await.unwrap();
+    store.insert_user(person("ada")).await.unwrap();
+    drop(store);
+    database.rows(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
