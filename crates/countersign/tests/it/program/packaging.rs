@@ -1,6 +1,6 @@
 //! What images and packages need of the program: a probe without a shell, completions, pages of the manual.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
 use serde_json::json;
@@ -37,6 +37,9 @@ fn healthcheck_takes_no_other_server_for_ours() {
     let address = listener.local_addr().expect("it is bound").to_string();
     let other = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().expect("it is asked");
+        // A connection that is closed with something unread is reset, answer and all.
+        let asked = stream.read(&mut [0; 1024]).expect("it asks");
+        assert!(asked > 0);
         stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").expect("it listens");
     });
     let sentence = beside("127.0.0.1", &address).refusal(&["healthcheck"]);
