@@ -11,7 +11,10 @@ fn of_django() -> Option<(Database, Installation)> {
     let here = Installation::new().with("DATABASE_URL", database.url());
     let here = here.with("SECRET_KEY", "0123456789abcdef0123456789abcdef").with("LOG", "error");
     here.say(&["migrate"]);
-    database.rows("DROP TABLE countersign_migration, countersign_session, countersign_key");
+    let ours = "SELECT tablename FROM pg_tables WHERE tablename LIKE 'countersign_%'";
+    for table in database.rows(ours) {
+        database.rows(&format!("DROP TABLE {table}"));
+    }
     Some((database, here))
 }
 
