@@ -3,14 +3,15 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 use countersign_domain::UserId;
 
 use crate::check::Level;
 use crate::program::Failure;
 use crate::{
-    account, adopt, changepassword, check, createsuperuser, export, flushexpiredtokens, import, keys,
-    migrate, serve, settings, show_config, user,
+    account, adopt, changepassword, check, createsuperuser, export, flushexpiredtokens, healthcheck, import,
+    keys, migrate, packaging, serve, settings, show_config, user,
 };
 
 #[derive(Parser)]
@@ -56,6 +57,19 @@ enum Command {
     Check(CheckArgs),
     /// Print the settings in force, and where each was said; secrets are not shown.
     Config,
+    /// Ask the server of these settings whether it is healthy; fails when it does not answer.
+    Healthcheck,
+    /// Print what makes a shell complete this command line, for example: source <(countersign completions bash)
+    Completions {
+        /// Which shell.
+        shell: Shell,
+    },
+    /// Write the pages of the manual, for packages.
+    #[command(hide = true)]
+    Manual {
+        /// Where to.
+        directory: PathBuf,
+    },
     /// Look at accounts and change them.
     #[command(subcommand)]
     User(UserCommand),
@@ -260,6 +274,12 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Flushexpiredtokens => flushexpiredtokens::run(cli.json),
         Command::Check(args) => check::run(&args, cli.json),
         Command::Config => show_config::run(cli.json),
+        Command::Healthcheck => healthcheck::run(cli.json),
+        Command::Completions { shell } => {
+            packaging::completions(shell, Cli::command());
+            Ok(())
+        }
+        Command::Manual { directory } => packaging::manual(Cli::command(), &directory),
         Command::User(command) => user::run(command, cli.json),
         Command::Keys(command) => keys::run(command, cli.json),
     }

@@ -76,7 +76,8 @@ async fn listener(given: Option<StdListener>, address: &str) -> Result<TcpListen
     })
 }
 
-fn address(bind: &str, port: u16) -> String {
+/// As one text; an IPv6 address gets its brackets.
+pub fn address(bind: &str, port: u16) -> String {
     if bind.contains(':') && !bind.starts_with('[') {
         format!("[{bind}]:{port}")
     } else {

@@ -9,14 +9,18 @@ use super::http_client::Answer;
 use super::scenario::Request;
 use super::signing::conformance_directory;
 
+/// By status: the media types, and the schema of JSON.
+type Answers = BTreeMap<u16, (Vec<String>, Option<Validator>)>;
+
 /// What the document says an operation may answer.
 pub struct Described {
-    /// By method and path, then by status: the media types, and the schema of JSON.
-    operations: BTreeMap<(String, String), BTreeMap<u16, (Vec<String>, Option<Validator>)>>,
+    /// By method and path.
+    operations: BTreeMap<(String, String), Answers>,
 }
 
 impl Described {
     /// Reads the document.
+    #[expect(clippy::indexing_slicing, reason = "what a JSON value has not is null, and nothing panics")]
     pub fn read() -> Result<Self, String> {
         let path = conformance_directory().join("../docs/openapi.json");
         let text = std::fs::read_to_string(path).map_err(|error| format!("docs/openapi.json: {error}"))?;

@@ -9,6 +9,7 @@ mod health;
 mod keys;
 mod moving;
 mod outages;
+mod packaging;
 mod passwords;
 mod refusals;
 mod secrecy;
