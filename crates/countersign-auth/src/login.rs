@@ -83,6 +83,7 @@ impl Auth {
         for _ in 0..ATTEMPTS {
             let Some(mut user) = self.store.find_user_by_username(&username).await? else {
                 self.hashing.burn(password).await?;
+                self.metrics().logins.unknown_user.inc();
                 tracing::info!("login refused: no such user"); // the name may be a mistyped password
                 return Err(Error::NoActiveAccount);
             };
@@ -96,10 +97,13 @@ impl Auth {
                 tracing::info!(user.id = %user.id, "password hash upgraded");
             }
             if !(verdict.is_correct() && user.is_active) {
+                let logins = &self.metrics().logins;
+                if verdict.is_correct() { &logins.inactive } else { &logins.wrong_password }.inc();
                 tracing::info!(user.id = %user.id, user.is_active, "login refused");
                 return Err(Error::NoActiveAccount);
             }
             if let Some(issued) = self.issue(&user, client, kind).await? {
+                self.metrics().logins.done.inc();
                 tracing::info!(user.id = %user.id, "logged in");
                 return Ok(issued);
             }

@@ -33,10 +33,10 @@ pub(crate) const DOCUMENTS: [&Document; 7] = {
 
 /// Where a request goes.
 pub(crate) enum Route<'a> {
-    /// To an endpoint, with its argument (empty where the path has none).
-    Endpoint(&'static Endpoint, &'a str),
-    /// To a document.
-    Document(&'static Document),
+    /// To the endpoint of this number, with its argument (empty where the path has none).
+    Endpoint(usize, &'static Endpoint, &'a str),
+    /// To the document of this number.
+    Document(usize, &'static Document),
     /// To what tells whether the server lives, or is ready.
     Probe(Probe),
     /// To the same path with a slash at its end (`APPEND_SLASH`).
@@ -52,21 +52,21 @@ pub(crate) fn find(path: &str) -> Route<'_> {
         health::READY => return Route::Probe(Probe::Ready),
         _ => {}
     }
-    for (known, endpoint) in &ENDPOINTS {
+    for (number, (known, endpoint)) in ENDPOINTS.iter().enumerate() {
         let (known, end) = known.strip_suffix('/').map_or((*known, ""), |known| (known, "/"));
         let (argument, rest) = match known.strip_suffix(ARGUMENT) {
             None => ("", path.strip_prefix(known)),
             Some(before) => split_argument(path, before),
         };
         match rest {
-            Some(rest) if rest == end => return Route::Endpoint(endpoint, argument),
+            Some(rest) if rest == end => return Route::Endpoint(number, endpoint, argument),
             Some("") => return Route::AppendSlash(format!("{path}/")),
             _ => {}
         }
     }
-    for document in DOCUMENTS {
+    for (number, document) in DOCUMENTS.into_iter().enumerate() {
         match document.path.strip_prefix(path) {
-            Some("") => return Route::Document(document),
+            Some("") => return Route::Document(number, document),
             Some("/") => return Route::AppendSlash(format!("{path}/")),
             _ => {}
         }

@@ -19,6 +19,7 @@ use crate::error::{Code, Error};
 use crate::head::refused_by_server;
 use crate::health::Readiness;
 use crate::large_bodies::LargeBodies;
+use crate::observing::{Observer, Seen};
 use crate::request::accept::{Negotiated, Renderer, negotiate};
 use crate::request::host::AllowedHosts;
 use crate::request::{BodyError, Fields, header_text, parse_query, percent};
@@ -48,17 +49,21 @@ pub struct Service {
     settings: Settings,
     large_bodies: LargeBodies,
     readiness: Readiness,
+    observer: Observer,
 }
 
 impl Service {
     /// Puts the wire on top of `auth`.
     #[must_use]
     pub fn new(auth: Auth, settings: Settings) -> Self {
-        Self { auth, settings, large_bodies: LargeBodies::new(), readiness: Readiness::default() }
+        let observer = Observer::new(auth.metrics());
+        let (large_bodies, readiness) = (LargeBodies::new(), Readiness::default());
+        Self { auth, settings, large_bodies, readiness, observer }
     }
 
     /// Has `/readyz` answer with what a check has come to; it says for some seconds only that this is so.
     pub fn found(&self, health: Health) {
+        self.observer.found(health);
         self.readiness.found(health);
     }
 
@@ -79,34 +84,53 @@ impl Service {
         B: Body<Data = Bytes> + Unpin,
     {
         let (head, body) = request.into_parts();
+        let seen = Seen::now();
         if let Some(code) = refused_by_server(&head) {
-            return response::page(code);
+            return self.observer.answered(&seen, &Route::NotFound, response::page(code));
         }
         let path = percent::decode_path(head.uri.path().as_bytes());
         let route = find(&path);
+        let answer = self.answer_at(&route, &head, body, peer).await;
+        self.observer.answered(&seen, &route, answer)
+    }
+
+    async fn answer_at<B>(
+        &self,
+        route: &Route<'_>,
+        head: &Parts,
+        body: B,
+        peer: Option<IpAddr>,
+    ) -> Response<Full<Bytes>>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
         let host = joined(&head.headers, &HOST);
         let is_probe = matches!(route, Route::Probe(_)); // whoever asks does so by address
         if !is_probe && !self.settings.allowed_hosts.permits(host.as_deref().unwrap_or(SERVER_NAME)) {
             return response::bad_host();
         }
         match route {
-            Route::Endpoint(endpoint, argument) => {
-                let asked = Asked { endpoint, argument, head: &head, peer };
+            Route::Endpoint(_, endpoint, argument) => {
+                let asked = Asked { endpoint, argument, head, peer };
                 self.answer_endpoint(&asked, body).await
             }
-            Route::Document(document) => document.answer(&self.auth, &head),
-            Route::AppendSlash(path) => response::redirect(&path, head.uri.query()),
-            Route::Probe(probe) => self.readiness.answer(probe, &head.method),
+            Route::Document(_, document) => document.answer(&self.auth, head),
+            Route::AppendSlash(path) => response::redirect(path, head.uri.query()),
+            Route::Probe(probe) => self.readiness.answer(*probe, &head.method),
             Route::NotFound => response::page(Code::NotFound),
         }
     }
 
     /// Answers a request for which there is no place: a probe as always, anything else is asked to come back.
     pub(crate) fn turn_away<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
-        match find(&percent::decode_path(request.uri().path().as_bytes())) {
-            Route::Probe(probe) => self.readiness.answer(probe, request.method()),
+        let seen = Seen::now();
+        let path = percent::decode_path(request.uri().path().as_bytes());
+        let route = find(&path);
+        let answer = match &route {
+            Route::Probe(probe) => self.readiness.answer(*probe, request.method()),
             _ => response::full(),
-        }
+        };
+        self.observer.answered(&seen, &route, answer)
     }
 
     async fn answer_endpoint<B>(&self, asked: &Asked<'_>, body: B) -> Response<Full<Bytes>>

@@ -17,6 +17,7 @@ mod health;
 mod listening;
 mod migrations;
 mod moving;
+mod observing;
 mod postgres;
 mod sessions;
 mod signing_keys;
@@ -32,6 +33,7 @@ use std::sync::{Arc, Mutex};
 pub use adoption::{
     Difference, Findings, MigrationsOf, OwnObjects, Prospect, Removed, TokenSighted, UserSighted, give_back,
 };
+pub use countersign_metrics::Metrics;
 pub use database_url::{DatabaseUrl, DatabaseUrlError, Server};
 pub use disk::network_file_system;
 pub use error::{InsertUserError, StoreError};
@@ -55,15 +57,17 @@ pub struct Store {
     /// The id of the session that was swept last.
     swept_session: Arc<Mutex<String>>,
     made_by_django: bool,
+    metrics: Arc<Metrics>,
 }
 
 impl Store {
     /// Opens the database at `url` and brings its tables up to date. An SQLite file is made if there is none (mode 0600);
     /// a PostgreSQL database has to be there. The connections to it belong to the runtime that this is called in.
     pub async fn open(url: &DatabaseUrl, pool: &PoolOptions) -> Result<Self, StoreError> {
+        let metrics = Arc::<Metrics>::default();
         let (engine, made_by_django) = match url {
             DatabaseUrl::Sqlite(path) => {
-                let (sqlite, made_by_django) = sqlite::Sqlite::open(path)?;
+                let (sqlite, made_by_django) = sqlite::Sqlite::open(path, &metrics.database)?;
                 (Engine::Sqlite(sqlite), made_by_django)
             }
             DatabaseUrl::Postgres(server) => {
@@ -79,6 +83,7 @@ impl Store {
             swept: Arc::default(),
             swept_session: Arc::default(),
             made_by_django,
+            metrics,
         })
     }
 

@@ -162,6 +162,12 @@ pub const SETTINGS: &[Setting] = &[
     )
     .of(Kind::Whole(0, u32::MAX as u64)),
     own(
+        "METRICS_BIND",
+        "",
+        "Where Prometheus finds `/metrics`, such as `127.0.0.1:9464`; empty for nowhere. It has no password: choose an address \
+         that clients cannot reach.",
+    ),
+    own(
         "LOG",
         "info",
         "What to log: `error`, `warn`, `info`, `debug`, `trace`, or tracing-subscriber directives.",

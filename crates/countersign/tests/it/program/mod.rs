@@ -7,6 +7,7 @@ mod deployment;
 mod first_run;
 mod health;
 mod keys;
+mod metrics;
 mod moving;
 mod outages;
 mod passwords;
