@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use countersign_domain::{Client, Password, SessionId, User, parse_text};
+use countersign_domain::{Client, Password, SessionId, User, UserId, parse_text};
 use countersign_store::NewSession;
 use countersign_token::{Claims, Kind, Refusal, refresh_jti};
 use jiff::Timestamp;
@@ -25,6 +25,8 @@ pub struct TokenPair {
     pub refresh: String,
     /// For protected endpoints.
     pub access: String,
+    /// Whose they are.
+    pub user: UserId,
 }
 
 /// Tokens are not printed.
@@ -53,7 +55,11 @@ impl Auth {
         let issued = self.admit(username, password, client, Kind::Refresh).await?;
         let tokens = self.tokens();
         let access = tokens.encode(&tokens.access_from(&issued.claims, &new_jti(), issued.at));
-        Ok(LoginOutcome::Done(TokenPair { refresh: tokens.encode(&issued.claims), access }))
+        Ok(LoginOutcome::Done(TokenPair {
+            refresh: tokens.encode(&issued.claims),
+            access,
+            user: issued.user,
+        }))
     }
 
     /// Logs in for one sliding token, and begins a session.
@@ -128,7 +134,7 @@ impl Auth {
         let last_login = self.rules.update_last_login.then_some(at);
         let record = self.store.record_login(session, row, user, last_login);
         let (is_recorded, ()) = tokio::join!(record, self.sweep(at));
-        Ok(is_recorded?.then_some(Issued { claims, at }))
+        Ok(is_recorded?.then_some(Issued { claims, at, user: user.id }))
     }
 
     async fn new_claims(
@@ -180,6 +186,7 @@ impl Auth {
 struct Issued {
     claims: Claims,
     at: Timestamp,
+    user: UserId,
 }
 
 fn parse_credentials(username: Submitted, password: Submitted) -> Result<(String, Password), Error> {

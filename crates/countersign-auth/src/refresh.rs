@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use countersign_domain::{Client, EndReason, Rotation, Session, SessionId, User};
+use countersign_domain::{Client, EndReason, Rotation, Session, SessionId, User, UserId};
 use countersign_store::{Account, Blacklisting, Exchange, Exchanged, NewSession};
 use countersign_token::{Claims, Kind, Refusal, Tokens, generation_of, refresh_jti};
 use jiff::Timestamp;
@@ -22,6 +22,8 @@ pub struct Refreshed {
     pub access: String,
     /// The successor of the presented token, when refresh tokens rotate.
     pub refresh: Option<String>,
+    /// Whose they are, where the token names a user.
+    pub user: Option<UserId>,
     /// Whether that had been handed out before.
     is_repeated: bool,
 }
@@ -84,7 +86,8 @@ impl Auth {
                 None
             };
             let is_repeated = successor.is_some() && good.rotation == Rotation::Repeat;
-            return Ok(Refreshed { access: tokens.encode(&access), refresh: successor, is_repeated });
+            let user = good.user.as_ref().map(|user| user.id);
+            return Ok(Refreshed { access: tokens.encode(&access), refresh: successor, user, is_repeated });
         }
         Err(Error::Overloaded)
     }

@@ -32,6 +32,7 @@ mod register;
 pub mod request;
 mod response;
 mod routes;
+mod seen;
 mod serve;
 mod service;
 mod sessions;

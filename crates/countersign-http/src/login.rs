@@ -58,6 +58,7 @@ pub(crate) const SLIDING_ENDPOINT: Endpoint = Endpoint {
 async fn log_in(call: Call<'_>) -> Result<Answer, Error> {
     let (username, password) = (call.field("username"), call.field("password"));
     let LoginOutcome::Done(pair) = call.auth.log_in(username, password, &call.client).await?;
+    call.seen.is_of(pair.user);
     let body = object([("refresh", pair.refresh.into()), ("access", pair.access.into())]);
     Ok(Answer::ok(body.into()))
 }

@@ -1,17 +1,22 @@
-//! What is counted of each request, by its route. The path is not: anybody may make up as many as they like.
+//! What is counted and logged of each request, by its route. The path is neither: anybody may make up as many as they
+//! like, and with a query it may hold what is nobody's business.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
 use bytes::Bytes;
 use countersign_auth::{Health, Verdict};
 use countersign_metrics::{Metrics, Outcome, Route as Counted};
-use http::Response;
+use http::request::Parts;
+use http::{Method, Response};
 use http_body_util::Full;
+use tracing::Span;
+use tracing::field::Empty;
 
 use crate::error::Code;
 use crate::health::{self, Probe};
 use crate::routes::{DOCUMENTS, ENDPOINTS, Route};
+use crate::seen::{REQUEST_ID, RequestIds, Seen, trace_id};
 
 /// The statuses of answers that are no refusals; any other counts as the last.
 const STATUSES: [u16; 6] = [200, 201, 204, 301, 304, 500];
@@ -20,9 +25,12 @@ const OUTCOMES: usize = Code::ALL.len() + STATUSES.len();
 /// What stands for a path that is none of ours.
 const NO_ROUTE: &str = "none";
 
-/// Counts requests.
+/// Counts and logs requests.
 pub(crate) struct Observer {
     metrics: Arc<Metrics>,
+    ids: RequestIds,
+    /// Whether there is a line for each request.
+    access_log: bool,
     endpoints: [Counted; ENDPOINTS.len()],
     documents: [Counted; DOCUMENTS.len()],
     alive: Counted,
@@ -30,19 +38,8 @@ pub(crate) struct Observer {
     none: Counted,
 }
 
-/// A request that has begun.
-pub(crate) struct Seen {
-    began: Instant,
-}
-
-impl Seen {
-    pub(crate) fn now() -> Self {
-        Self { began: Instant::now() }
-    }
-}
-
 impl Observer {
-    pub(crate) fn new(metrics: &Arc<Metrics>) -> Self {
+    pub(crate) fn new(metrics: &Arc<Metrics>, access_log: bool) -> Self {
         let route = |name| metrics.requests.route(name, OUTCOMES);
         Self {
             endpoints: ENDPOINTS.map(|(path, _)| route(path)),
@@ -51,17 +48,45 @@ impl Observer {
             ready: route(health::READY),
             none: route(NO_ROUTE),
             metrics: Arc::clone(metrics),
+            ids: RequestIds::new(),
+            access_log,
         }
     }
 
-    /// Counts a request, and passes its answer on.
+    /// In which what is said of a request is logged, so that it can be told whose it is.
+    pub(crate) fn span(&self, seen: &Seen, head: &Parts) -> Span {
+        if self.access_log { self.named_span(seen, head) } else { Span::none() }
+    }
+
+    /// Says something of a request that has to be told with the request's id even where there is no line for each.
+    pub(crate) fn tell(&self, seen: &Seen, head: &Parts, say: impl FnOnce()) {
+        if self.access_log { say() } else { self.named_span(seen, head).in_scope(say) }
+    }
+
+    fn named_span(&self, seen: &Seen, head: &Parts) -> Span {
+        let span = tracing::info_span!("request", request.id = Empty, trace.id = trace_id(&head.headers));
+        if !span.is_disabled() {
+            span.record("request.id", self.ids.name(seen));
+        }
+        span
+    }
+
+    /// Counts and logs a request, and passes its answer on.
     pub(crate) fn answered(
         &self,
         seen: &Seen,
         route: &Route<'_>,
-        answer: Response<Full<Bytes>>,
+        method: &Method,
+        mut answer: Response<Full<Bytes>>,
     ) -> Response<Full<Bytes>> {
-        self.counted(route).add(outcome(&answer), seen.began.elapsed());
+        let (counted, outcome, took) = (self.counted(route), outcome(&answer), seen.began.elapsed());
+        counted.add(outcome, took);
+        if self.access_log {
+            log(counted.name(), matches!(route, Route::Probe(_)), method, outcome, took, seen.user());
+        }
+        if let Some(id) = &seen.given_id {
+            answer.headers_mut().insert(REQUEST_ID, id.clone());
+        }
         answer
     }
 
@@ -99,4 +124,42 @@ fn outcome(answer: &Response<Full<Bytes>>) -> Outcome {
     }
     let place = STATUSES.iter().position(|known| *known == status).unwrap_or(STATUSES.len() - 1);
     Outcome { index: Code::ALL.len() + place, status, code: "" }
+}
+
+/// The line of a request. Probes come every second, and nobody looks for them.
+fn log(
+    route: &'static str,
+    is_probe: bool,
+    method: &Method,
+    outcome: Outcome,
+    took: Duration,
+    user: Option<i64>,
+) {
+    let (status, code) = (outcome.status, Some(outcome.code).filter(|code| !code.is_empty()));
+    let (method, duration_ms) = (method_name(method), took.as_secs_f64() * 1000.0);
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                target: "countersign::access",
+                route, method, status, duration_ms, user.id = user, error.code = code, "answered"
+            )
+        };
+    }
+    if is_probe { line!(debug) } else { line!(info) }
+}
+
+/// A method that there is; clients may make up others.
+fn method_name(method: &Method) -> &str {
+    let known = [
+        Method::GET,
+        Method::POST,
+        Method::DELETE,
+        Method::OPTIONS,
+        Method::HEAD,
+        Method::PUT,
+        Method::PATCH,
+        Method::TRACE,
+        Method::CONNECT,
+    ];
+    if known.contains(method) { method.as_str() } else { "other" }
 }

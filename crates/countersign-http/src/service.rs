@@ -12,6 +12,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response};
 use http_body_util::Full;
 use hyper::body::Body;
+use tracing::Instrument;
 
 use crate::body::{self, Form};
 use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, metadata};
@@ -19,11 +20,12 @@ use crate::error::{Code, Error};
 use crate::head::refused_by_server;
 use crate::health::Readiness;
 use crate::large_bodies::LargeBodies;
-use crate::observing::{Observer, Seen};
+use crate::observing::Observer;
 use crate::request::accept::{Negotiated, Renderer, negotiate};
 use crate::request::host::AllowedHosts;
 use crate::request::{BodyError, Fields, header_text, parse_query, percent};
 use crate::routes::{Route, find};
+use crate::seen::Seen;
 use crate::{bearer, response};
 
 /// What stands for the header `Host` when a client sends none, whatever its version of HTTP: the name that a WSGI
@@ -41,6 +43,8 @@ pub struct Settings {
     pub auth_header_name: HeaderName,
     /// The forms in which answers can be given, in order of preference.
     pub renderers: Vec<Renderer>,
+    /// `ACCESS_LOG`: whether the log has a line for each request.
+    pub access_log: bool,
 }
 
 /// The wire on top of the use-cases.
@@ -56,7 +60,7 @@ impl Service {
     /// Puts the wire on top of `auth`.
     #[must_use]
     pub fn new(auth: Auth, settings: Settings) -> Self {
-        let observer = Observer::new(auth.metrics());
+        let observer = Observer::new(auth.metrics(), settings.access_log);
         let (large_bodies, readiness) = (LargeBodies::new(), Readiness::default());
         Self { auth, settings, large_bodies, readiness, observer }
     }
@@ -84,14 +88,20 @@ impl Service {
         B: Body<Data = Bytes> + Unpin,
     {
         let (head, body) = request.into_parts();
-        let seen = Seen::now();
-        if let Some(code) = refused_by_server(&head) {
-            return self.observer.answered(&seen, &Route::NotFound, response::page(code));
-        }
+        let seen = Seen::now(&head.headers);
         let path = percent::decode_path(head.uri.path().as_bytes());
-        let route = find(&path);
-        let answer = self.answer_at(&route, &head, body, peer).await;
-        self.observer.answered(&seen, &route, answer)
+        let answering = async {
+            let (route, answer) = match refused_by_server(&head) {
+                Some(code) => (Route::NotFound, response::page(code)),
+                None => {
+                    let route = find(&path);
+                    let answer = self.answer_at(&route, &head, body, peer, &seen).await;
+                    (route, answer)
+                }
+            };
+            self.observer.answered(&seen, &route, &head.method, answer)
+        };
+        answering.instrument(self.observer.span(&seen, &head)).await
     }
 
     async fn answer_at<B>(
@@ -100,6 +110,7 @@ impl Service {
         head: &Parts,
         body: B,
         peer: Option<IpAddr>,
+        seen: &Seen,
     ) -> Response<Full<Bytes>>
     where
         B: Body<Data = Bytes> + Unpin,
@@ -111,7 +122,7 @@ impl Service {
         }
         match route {
             Route::Endpoint(_, endpoint, argument) => {
-                let asked = Asked { endpoint, argument, head, peer };
+                let asked = Asked { endpoint, argument, head, peer, seen };
                 self.answer_endpoint(&asked, body).await
             }
             Route::Document(_, document) => document.answer(&self.auth, head),
@@ -123,14 +134,14 @@ impl Service {
 
     /// Answers a request for which there is no place: a probe as always, anything else is asked to come back.
     pub(crate) fn turn_away<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
-        let seen = Seen::now();
+        let seen = Seen::now(request.headers());
         let path = percent::decode_path(request.uri().path().as_bytes());
         let route = find(&path);
         let answer = match &route {
             Route::Probe(probe) => self.readiness.answer(*probe, request.method()),
             _ => response::full(),
         };
-        self.observer.answered(&seen, &route, answer)
+        self.observer.answered(&seen, &route, request.method(), answer)
     }
 
     async fn answer_endpoint<B>(&self, asked: &Asked<'_>, body: B) -> Response<Full<Bytes>>
@@ -149,7 +160,7 @@ impl Service {
             Ok(answer) => return render(answer),
             Err(error) => error,
         };
-        error.log();
+        self.observer.tell(asked.seen, asked.head, || error.log());
         let code = error.code();
         let Some(body) = error.body() else { return response::page(code) };
         let mut response = render(Answer::with(code.status(), body.into()));
@@ -174,8 +185,11 @@ impl Service {
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let Asked { endpoint, argument, head, peer } = *asked;
+        let Asked { endpoint, argument, head, peer, seen } = *asked;
         let caller = self.authenticate(endpoint, head).await?;
+        if let Some(caller) = &caller {
+            seen.is_of(caller.user.id);
+        }
         if head.method == Method::OPTIONS {
             let renders: Vec<_> =
                 self.settings.renderers.iter().map(|renderer| renderer.media_type()).collect();
@@ -197,7 +211,7 @@ impl Service {
         };
         let name = head.headers.get(USER_AGENT).map(|value| header_text(value.as_bytes()));
         let client = Client::new(peer.map(|peer| peer.to_string()), name.as_deref().unwrap_or_default());
-        (endpoint.handle)(Call { auth: &self.auth, caller, argument, query, form, client }).await
+        (endpoint.handle)(Call { auth: &self.auth, caller, argument, query, form, client, seen }).await
     }
 
     async fn authenticate(&self, endpoint: &Endpoint, head: &Parts) -> Result<Option<Caller>, Error> {
@@ -220,6 +234,7 @@ struct Asked<'a> {
     argument: &'a str,
     head: &'a Parts,
     peer: Option<IpAddr>,
+    seen: &'a Seen,
 }
 
 /// The value of a header; several lines of the same name are joined by commas, as WSGI servers do.

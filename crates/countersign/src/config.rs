@@ -274,6 +274,7 @@ fn http_settings(reader: &Reader<'_>, debug: bool) -> Result<countersign_http::S
         auth_header_types,
         auth_header_name: header_name(reader.text("AUTH_HEADER_NAME")?)?,
         renderers,
+        access_log: reader.switch("ACCESS_LOG")?,
     })
 }
 

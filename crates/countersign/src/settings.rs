@@ -173,6 +173,19 @@ pub const SETTINGS: &[Setting] = &[
         "What to log: `error`, `warn`, `info`, `debug`, `trace`, or tracing-subscriber directives.",
     ),
     own(
+        "LOG_FORMAT",
+        "auto",
+        "`json`, a line each, for programs; `pretty` for people; `auto` is `pretty` on a terminal and `json` otherwise.",
+    )
+    .of(Kind::Choice(&["auto", "json", "pretty"])),
+    own(
+        "ACCESS_LOG",
+        "on",
+        "A line for each request, at `info`: route, method, status, duration, ids of request and user, code of the refusal; \
+         never a path, query, address or token. `off` where a proxy writes one, or for the last few percent of speed.",
+    )
+    .of(Kind::Switch),
+    own(
         "RENDERERS",
         "json,html",
         "Forms of an answer: `json`, or `json,html` for a page where a browser asks for one.",

@@ -9,8 +9,13 @@ use super::{Client, Installation, PASSWORD, Server, Tokens, token, until};
 
 /// What is at `path` of an address: head and body.
 fn get(address: &str, path: &str) -> (String, String) {
+    answer(address, path, "")
+}
+
+/// The same, asked with these headers.
+pub fn answer(address: &str, path: &str, headers: &str) -> (String, String) {
     let mut stream = TcpStream::connect(address).expect("it listens");
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}\r\n");
     stream.write_all(request.as_bytes()).expect("it reads");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("UTF-8");
