@@ -91,14 +91,11 @@ impl Service {
         let seen = Seen::now(&head.headers);
         let path = percent::decode_path(head.uri.path().as_bytes());
         let answering = async {
-            let (route, answer) = match refused_by_server(&head) {
-                Some(code) => (Route::NotFound, response::page(code)),
-                None => {
-                    let route = find(&path);
-                    let answer = self.answer_at(&route, &head, body, peer, &seen).await;
-                    (route, answer)
-                }
-            };
+            if let Some(code) = refused_by_server(&head) {
+                return self.observer.answered(&seen, &Route::NotFound, &head.method, response::page(code));
+            }
+            let route = find(&path);
+            let answer = self.answer_at(&route, &head, body, peer, &seen).await;
             self.observer.answered(&seen, &route, &head.method, answer)
         };
         answering.instrument(self.observer.span(&seen, &head)).await

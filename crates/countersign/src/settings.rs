@@ -180,9 +180,9 @@ pub const SETTINGS: &[Setting] = &[
     .of(Kind::Choice(&["auto", "json", "pretty"])),
     own(
         "ACCESS_LOG",
-        "on",
-        "A line for each request, at `info`: route, method, status, duration, ids of request and user, code of the refusal; \
-         never a path, query, address or token. `off` where a proxy writes one, or for the last few percent of speed.",
+        "off",
+        "`on` for a line for each request, at `info`: route, method, status, duration, ids of request and user, code of the refusal; \
+         never a path, query, address or token. It about doubles what a small request costs; a proxy may write one already.",
     )
     .of(Kind::Switch),
     own(

@@ -24,7 +24,7 @@ fn at<'a>(line: &'a Value, place: &str) -> &'a Value {
 
 #[test]
 fn each_request_has_a_line_with_its_route_outcome_duration_and_user_and_others_name_it() {
-    let here = Installation::new();
+    let here = Installation::new().with("ACCESS_LOG", "on");
     let server = here.serve();
     let anon = server.anon();
     anon.register("ada", PASSWORD);
@@ -71,13 +71,13 @@ fn each_request_has_a_line_with_its_route_outcome_duration_and_user_and_others_n
 }
 
 #[test]
-fn lines_of_requests_can_be_turned_off_and_probes_have_none() {
-    let here = Installation::new();
+fn lines_of_requests_are_off_unless_asked_for_and_probes_have_none() {
+    let here = Installation::new().with("ACCESS_LOG", "on");
     let server = here.serve();
     assert!(super::metrics::answer(&server.address, "/healthz", "").0.starts_with("HTTP/1.1 200"));
     assert_eq!(lines(&here, server).iter().filter(is_of_a_request).count(), 0);
 
-    let here = Installation::new().with("ACCESS_LOG", "off");
+    let here = Installation::new();
     let server = here.serve();
     assert_eq!(server.anon().register("ada", PASSWORD).0, 201);
     let lines = lines(&here, server);
@@ -87,7 +87,7 @@ fn lines_of_requests_can_be_turned_off_and_probes_have_none() {
 
 #[test]
 fn the_form_of_the_log_can_be_forced() {
-    let here = Installation::new().with("LOG_FORMAT", "pretty");
+    let here = Installation::new().with("LOG_FORMAT", "pretty").with("ACCESS_LOG", "on");
     let server = here.serve();
     assert_eq!(server.anon().register("ada", PASSWORD).0, 201);
     server.signal("TERM");

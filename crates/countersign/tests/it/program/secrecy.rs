@@ -65,6 +65,7 @@ fn leave_secrets_everywhere(anon: &Client, ada: &Tokens) {
 fn no_password_token_key_or_hash_is_logged_even_at_trace() {
     let here = Installation::new()
         .with("LOG", "trace")
+        .with("ACCESS_LOG", "on")
         .with("SECRET_KEY", SECRET_KEY)
         .with("ROTATE_REFRESH_TOKENS", "True")
         .with("BLACKLIST_AFTER_ROTATION", "False");
