@@ -13,7 +13,7 @@ fn lines(here: &Installation, server: Server) -> Vec<Value> {
     here.log().lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
 }
 
-fn is_of_a_request(line: &&Value) -> bool {
+fn is_of_a_request(line: &Value) -> bool {
     line.get("target").is_some_and(|target| target == "countersign::access")
 }
 
@@ -45,7 +45,7 @@ fn each_request_has_a_line_with_its_route_outcome_duration_and_user_and_others_n
         let field = |name: &str| at(line, &format!("/fields/{name}")).clone();
         json!([field("route"), field("method"), field("status"), field("error.code"), field("user.id")])
     };
-    let requests: Vec<&Value> = lines.iter().filter(is_of_a_request).collect();
+    let requests: Vec<&Value> = lines.iter().filter(|line| is_of_a_request(line)).collect();
     assert_eq!(
         requests.iter().map(|line| told(line)).collect::<Vec<_>>(),
         [
@@ -75,13 +75,13 @@ fn lines_of_requests_are_off_unless_asked_for_and_probes_have_none() {
     let here = Installation::new().with("ACCESS_LOG", "on");
     let server = here.serve();
     assert!(super::metrics::answer(&server.address, "/healthz", "").0.starts_with("HTTP/1.1 200"));
-    assert_eq!(lines(&here, server).iter().filter(is_of_a_request).count(), 0);
+    assert_eq!(lines(&here, server).iter().filter(|line| is_of_a_request(line)).count(), 0);
 
     let here = Installation::new();
     let server = here.serve();
     assert_eq!(server.anon().register("ada", PASSWORD).0, 201);
     let lines = lines(&here, server);
-    assert_eq!(lines.iter().filter(is_of_a_request).count(), 0);
+    assert_eq!(lines.iter().filter(|line| is_of_a_request(line)).count(), 0);
     assert!(lines.iter().any(|line| at(line, "/fields/message") == "account made"));
 }
 
