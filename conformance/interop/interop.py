@@ -13,6 +13,7 @@ import adoption
 import key_set
 import moving
 import shared_database
+import user_models
 from checks import Checks
 from keys import PAIRS, SECRET
 from servers import stop_all
@@ -42,6 +43,8 @@ def areas():
             yield f"adoption, look, {engine}, {kind}", adoption.the_look_is_right_and_changes_nothing, engine, kind
             yield f"adoption, both at once, {engine}, {kind}", adoption.both_serve_it_at_once, engine, kind
             yield f"adoption, way back, {engine}, {kind}", adoption.there_is_a_way_back, engine, kind
+        for kind in user_models.MODELS:
+            yield f"user model, {engine}, {kind}", user_models.a_user_model_is_served, engine, kind
         yield f"adoption, refusals, {engine}", adoption.what_cannot_be_adopted_is_said, engine
         yield f"adoption, ours, {engine}", adoption.django_runs_on_ours, engine
         for kind in adoption.PROJECTS:

@@ -134,6 +134,9 @@ def _dump(django):
         for name, value in each["fields"].items():
             if isinstance(value, list):
                 value.sort()
+            elif isinstance(value, str) and value.endswith(".000Z"):
+                # Django cuts microseconds off: what is less than a thousandth of a second comes back as none at all.
+                each["fields"][name] = value.removesuffix(".000Z") + "Z"
     return sorted(objects, key=lambda each: (each["model"], each["pk"]))
 
 

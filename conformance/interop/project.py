@@ -2,7 +2,8 @@
 
 Its database, its key and Simple JWT's settings come from the environment. `python project.py migrate` is its manage.py,
 `project:application` what a WSGI server serves. `PROJECT=startproject` adds the applications that Django's own
-startproject lists, and `PASSWORD_HASHERS` names others than the two here.
+startproject lists, `PROJECT=members` and `PROJECT=people` have user models of their own, and `PASSWORD_HASHERS` names
+others than the two hashers here.
 """
 
 import json
@@ -27,6 +28,8 @@ def database(address):
 IS_STARTPROJECT = os.environ.get("PROJECT") == "startproject"
 HASHERS = os.environ.get("PASSWORD_HASHERS", "PBKDF2PasswordHasher,Argon2PasswordHasher").split(",")
 MORE = ["admin", "sessions", "messages", "staticfiles"] if IS_STARTPROJECT else []
+USER_MODELS = {"members": "members.Member", "people": "people.Person"}
+OWN = [name for name in USER_MODELS if name == os.environ.get("PROJECT")]
 
 settings.configure(
     SECRET_KEY=os.environ["SECRET_KEY"],
@@ -35,12 +38,14 @@ settings.configure(
     DEFAULT_AUTO_FIELD="django.db.models.BigAutoField" if IS_STARTPROJECT else "django.db.models.AutoField",
     INSTALLED_APPS=[
         *[f"django.contrib.{name}" for name in MORE],
+        *OWN,
         "django.contrib.auth",
         "django.contrib.contenttypes",
         "rest_framework",
         "rest_framework_simplejwt",
         "rest_framework_simplejwt.token_blacklist",
     ],
+    AUTH_USER_MODEL=USER_MODELS.get(os.environ.get("PROJECT"), "auth.User"),
     # Argon2 may come first or last: Django reads the hashes of every listed hasher.
     PASSWORD_HASHERS=[f"django.contrib.auth.hashers.{name}" for name in HASHERS],
     MIDDLEWARE=[
@@ -71,7 +76,7 @@ settings.configure(
 )
 django.setup()
 
-from django.contrib.auth.models import User
+from django.contrib.auth import get_user_model
 from django.core.wsgi import get_wsgi_application
 from django.urls import path
 from rest_framework.decorators import api_view
@@ -82,6 +87,13 @@ from rest_framework_simplejwt.authentication import JWTAuthentication, JWTStatel
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from rest_framework_simplejwt.tokens import RefreshToken
 from rest_framework_simplejwt import views
+
+User = get_user_model()
+
+
+def named(request):
+    """The name that the request logs in with."""
+    return request.data[User.USERNAME_FIELD]
 
 
 class Protected(APIView):
@@ -99,7 +111,7 @@ class Stateless(Protected):
 @api_view(["POST"])
 def for_user(request):
     """What a project writes that hands out tokens by its own rules."""
-    user = User.objects.get(username=request.data["username"])
+    user = User.objects.get_by_natural_key(named(request))
     refresh = RefreshToken.for_user(user)
     if request.data.get("integer_id"):
         refresh["user_id"] = user.id  # as Simple JWT wrote it before 5.5
@@ -109,20 +121,20 @@ def for_user(request):
 @api_view(["POST"])
 def blacklist_all(request):
     """How projects with Simple JWT end every session of a user."""
-    for token in OutstandingToken.objects.filter(user__username=request.data["username"]):
+    for token in OutstandingToken.objects.filter(user=User.objects.get_by_natural_key(named(request))):
         BlacklistedToken.objects.get_or_create(token=token)
     return Response({})
 
 
 @api_view(["POST"])
 def create_user(request):
-    user = User.objects.create_user(request.data["username"], password=request.data["password"])
+    user = User.objects.create_user(named(request), password=request.data["password"])
     return Response({"id": user.id}, status=201)
 
 
 @api_view(["POST"])
 def set_password(request):
-    user = User.objects.get(username=request.data["username"])
+    user = User.objects.get_by_natural_key(named(request))
     user.set_password(request.data["password"])
     user.save()
     return Response({})

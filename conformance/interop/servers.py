@@ -105,6 +105,9 @@ class Server:
     def post(self, path, **body):
         return self._ask("POST", path, body, None)
 
+    def options(self, path):
+        return self._ask("OPTIONS", path, None, None)
+
     def _ask(self, method, path, body, access):
         headers = {"Authorization": f"Bearer {access}"} if access else {}
         try:
@@ -128,6 +131,7 @@ class Countersign(Server):
             "SIMPLE_JWT_JSON": json.dumps(simple_jwt or {}),
         }
         super().__init__("countersign", environment | settings, directory)
+        self.name_field = settings.get("USERNAME_FIELD", "username")
         self.start([os.environ["COUNTERSIGN"]], stdout=subprocess.PIPE, text=True, cwd=directory)
         greeting = self.process.stdout.readline()
         address = re.search(r"listens on (http://\S+)", greeting)
@@ -147,7 +151,7 @@ class Countersign(Server):
         return str(answer["id"])
 
     def log_in(self, username, password=PASSWORD):
-        return self.post("/user/api/login/", username=username, password=password)
+        return self.post("/user/api/login/", **{self.name_field: username}, password=password)
 
     def me(self, access):
         return self.get("/user/api/me/", access)
@@ -172,6 +176,7 @@ class Django(Server):
             "SIMPLE_JWT_JSON": json.dumps(simple_jwt or {}),
         }
         super().__init__("django", environment, directory)
+        self.name_field = "email" if settings.get("PROJECT") == "people" else "username"
         # Bound here and handed over: no other can take the port, and a first request waits for the start.
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -182,15 +187,15 @@ class Django(Server):
     def manage(self, *arguments):
         return self.run([sys.executable, "project.py", *arguments], cwd=HERE)
 
-    def script(self, *arguments):
-        """What `django_data.py` prints as JSON."""
-        done = self.run([sys.executable, "django_data.py", *arguments], cwd=HERE)
+    def script(self, *arguments, file="django_data.py"):
+        """What a script of ours prints as JSON."""
+        done = self.run([sys.executable, file, *arguments], cwd=HERE)
         if done.returncode != 0:
-            raise RuntimeError(f"django_data.py {' '.join(arguments)} failed: {done.stdout}{done.stderr}")
+            raise RuntimeError(f"{file} {' '.join(arguments)} failed: {done.stdout}{done.stderr}")
         return json.loads(done.stdout)
 
     def log_in(self, username, password=PASSWORD):
-        return self.post("/token/", username=username, password=password)
+        return self.post("/token/", **{self.name_field: username}, password=password)
 
     def protected(self, access):
         return self.get("/protected/", access)

@@ -4,6 +4,7 @@ use countersign_domain::{SessionId, User};
 use countersign_token::{Claims, Kind, Refusal};
 use jiff::Timestamp;
 
+use crate::holder::Holder;
 use crate::{Auth, Error};
 
 /// Who calls a protected endpoint.
@@ -19,11 +20,10 @@ impl Auth {
     /// Whose token this is. The token of a session that has ended is refused as a blacklisted one.
     pub async fn authenticate(&self, token: &str) -> Result<Caller, Error> {
         let now = self.clock.now();
-        let (kind, claims) = self.validate_bearer(token, now).await?;
+        let (kind, claims, holder) = self.validate_bearer(token, now).await?;
         if claims.get(&self.tokens().settings().user_id_claim).is_none() {
             return Err(Error::NoUserIdentification);
         }
-        let holder = self.holder_of(&claims).await?;
         let user = holder.user.as_ref().ok_or(Error::UserNotFound)?;
         if self.rules.check_user_is_active && !user.is_active {
             return Err(Error::UserInactive);
@@ -52,11 +52,11 @@ impl Auth {
         claim.and_then(|value| value.as_str()) == Some(fingerprint)
     }
 
-    async fn validate_bearer(&self, token: &str, now: Timestamp) -> Result<(Kind, Claims), Error> {
+    async fn validate_bearer(&self, token: &str, now: Timestamp) -> Result<(Kind, Claims, Holder), Error> {
         let mut refusals = Vec::new();
         for &kind in &self.rules.auth_token_classes {
             match self.validate(token, kind, now).await {
-                Ok(claims) => return Ok((kind, claims)),
+                Ok((claims, holder)) => return Ok((kind, claims, holder)),
                 Err(Error::Token(refusal)) => refusals.push((kind, refusal)),
                 Err(error) => return Err(error),
             }

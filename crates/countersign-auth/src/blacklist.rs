@@ -15,9 +15,13 @@ impl Auth {
     pub async fn blacklist(&self, refresh: Submitted) -> Result<(), Error> {
         let token = parse_token_field("refresh", refresh)?;
         let now = self.clock.now();
-        let claims = self.validate(&token, Kind::Refresh, now).await?;
+        let (tokens, claims) = self.decode(&token, now).await?;
         let jti = self.jti(&claims)?;
         let holder = self.holder_of_refresh(&claims, jti).await?;
+        if holder.is_blacklisted {
+            return Err(Refusal::Blacklisted.into());
+        }
+        tokens.check(&claims, Kind::Refresh, now)?;
         if matches!(holder.session, SessionOf::Gone) && holder.user.is_some() {
             return Err(Refusal::Blacklisted.into());
         }

@@ -59,13 +59,18 @@ impl Auth {
     /// Looks at everything that is needed to serve. `min_free_disk` are the bytes that an SQLite file needs to have left.
     pub async fn health(&self, min_free_disk: u64) -> Health {
         let checked = tokio::time::timeout(PATIENCE, self.store.check_tables()).await;
+        let was_failing = self.database_is_failing.swap(!matches!(checked, Ok(Ok(()))), Ordering::AcqRel);
         let (database, migrations) = match checked {
             Ok(Ok(())) => (Verdict::Good, Verdict::Good),
             Ok(Err(StoreError::Migration(_))) => {
                 (Verdict::Good, Verdict::Bad("tables of this version are missing; run migrate"))
             }
             Ok(Err(error)) => {
-                tracing::debug!(%error, "the database cannot be used");
+                if was_failing {
+                    tracing::debug!(%error, "the database cannot be used");
+                } else {
+                    tracing::warn!(%error, "the database cannot be used");
+                }
                 (Verdict::Bad("it cannot be used; the log says why"), Verdict::Unknown)
             }
             Err(_) => (Verdict::Bad("it does not answer in time"), Verdict::Unknown),

@@ -26,9 +26,9 @@ mod verify;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use countersign_domain::{PasswordPolicy, User, UserId};
+use countersign_domain::{LoginField, PasswordPolicy, User, UserId, UserIdKind};
 use countersign_password::Hashers;
-use countersign_store::{NewToken, Store};
+use countersign_store::{NamedUser, NewToken, Store};
 use countersign_token::{Claims, Kind, Refusal, Tokens, UserIdClaim};
 use jiff::{SignedDuration, Timestamp};
 use zeroize::Zeroizing;
@@ -45,6 +45,8 @@ pub use refresh::Refreshed;
 pub use retention::Flushed;
 pub use token_claims::{ClaimSource, TokenClaim};
 pub use users::{NewAccount, UserError};
+
+use holder::Holder;
 
 /// What is decided by settings rather than by keys or the database; the names are Simple JWT's.
 #[derive(Debug, Clone)]
@@ -78,7 +80,7 @@ pub struct Rules {
 pub enum UserIdField {
     /// The primary key.
     Id,
-    /// The log-in name.
+    /// The log-in name, which is the e-mail address where users log in with that.
     Username,
 }
 
@@ -112,6 +114,8 @@ pub struct Auth {
     looks: AtomicU64,
     /// Whether the ring is now one that cannot be used, so that the keys of before are.
     keys_are_outdated: AtomicBool,
+    /// Whether the last look at the database failed, which is told once.
+    database_is_failing: AtomicBool,
     policy: PasswordPolicy,
     rules: Rules,
     clock: Clock,
@@ -136,7 +140,7 @@ impl Auth {
         metrics.started.set(clock.now().as_second());
         let hashing = HashingPool::start(hashers, metrics.hashing.clone())?;
         let looks = AtomicU64::default();
-        let keys_are_outdated = AtomicBool::default();
+        let (keys_are_outdated, database_is_failing) = (AtomicBool::default(), AtomicBool::default());
         Ok(Self {
             store,
             hashing,
@@ -145,6 +149,7 @@ impl Auth {
             tokens,
             looks,
             keys_are_outdated,
+            database_is_failing,
             policy,
             rules,
             clock,
@@ -179,14 +184,20 @@ impl Auth {
         Ok((tokens, claims))
     }
 
-    /// Decodes a token and checks it as `kind`, blacklist included where the kind has one.
-    async fn validate(&self, token: &str, kind: Kind, now: Timestamp) -> Result<Claims, Error> {
-        let (_, claims) = self.decode(token, now).await?;
-        if kind.can_be_blacklisted() && self.store.is_blacklisted(self.jti(&claims)?).await? {
+    /// Decodes a token and checks it as `kind`, blacklist included where the kind has one; and whom it names.
+    async fn validate(&self, token: &str, kind: Kind, now: Timestamp) -> Result<(Claims, Holder), Error> {
+        let (tokens, claims) = self.decode(token, now).await?;
+        if !kind.can_be_blacklisted() {
+            tokens.check(&claims, kind, now)?;
+            let holder = self.holder_of(&claims, None).await?;
+            return Ok((claims, holder));
+        }
+        let holder = self.holder_of(&claims, Some(self.jti(&claims)?)).await?;
+        if holder.is_blacklisted {
             return Err(Refusal::Blacklisted.into());
         }
-        self.tokens().check(&claims, kind, now)?;
-        Ok(claims)
+        tokens.check(&claims, kind, now)?;
+        Ok((claims, holder))
     }
 
     /// The id of a token that can be blacklisted.
@@ -194,19 +205,38 @@ impl Auth {
         claims.jti(&self.tokens().settings().jti_claim).ok_or(Refusal::NoId)
     }
 
-    /// The user that a token's claim names, if it names one that exists.
-    async fn find_user_of(&self, claims: &Claims) -> Result<Option<User>, Error> {
+    /// The user that a token's claim names, who need not exist.
+    fn named_user(&self, claims: &Claims) -> Option<NamedUser> {
         let tokens = self.tokens();
         let claim = &tokens.settings().user_id_claim;
         match self.rules.user_id_field {
-            UserIdField::Id => match claims.user_id(claim) {
-                UserIdClaim::Id(id) => Ok(self.store.find_user(UserId::new(id)).await?),
-                _ => Ok(None),
-            },
-            UserIdField::Username => match claims.get(claim).and_then(|value| value.as_str()) {
-                Some(username) => Ok(self.store.find_user_by_username(username).await?),
-                None => Ok(None),
-            },
+            UserIdField::Id => self.user_id_of(claims, claim).map(NamedUser::Id),
+            UserIdField::Username => {
+                Some(NamedUser::Username(claims.get(claim).and_then(|value| value.as_str())?.to_owned()))
+            }
+        }
+    }
+
+    /// The key in the claim, read as the model's field reads it. One of another kind is nobody's.
+    fn user_id_of(&self, claims: &Claims, claim: &str) -> Option<UserId> {
+        match (self.store.user_id_kind(), claims.user_id(claim)) {
+            (UserIdKind::Number, UserIdClaim::Id(id)) => Some(UserId::new(id)),
+            (UserIdKind::Number, _) => None,
+            (UserIdKind::Uuid, _) => UserId::parse_uuid(claims.get(claim)?.as_str()?),
+        }
+    }
+
+    /// What users log in with.
+    #[must_use]
+    pub fn login_field(&self) -> LoginField {
+        self.store.login_field()
+    }
+
+    /// The name of a user, where that is another thing than the e-mail address; empty where not.
+    pub(crate) fn name_of<'a>(&self, user: &'a User) -> &'a str {
+        match self.login_field() {
+            LoginField::Username => &user.username,
+            LoginField::Email => "",
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use countersign_domain::{Client, Password, SessionId, User, UserId, parse_text};
+use countersign_domain::{Client, LoginField, Password, SessionId, User, UserId, parse_text};
 use countersign_store::NewSession;
 use countersign_token::{Claims, Kind, Refusal, refresh_jti};
 use jiff::Timestamp;
@@ -45,7 +45,7 @@ impl fmt::Debug for TokenPair {
 }
 
 impl Auth {
-    /// Logs in for a pair of refresh and access token, and begins a session.
+    /// Logs in for a pair of refresh and access token, and begins a session. The name is what [`Auth::login_field`] says.
     pub async fn log_in(
         &self,
         username: Submitted,
@@ -85,7 +85,7 @@ impl Auth {
         client: &Client,
         kind: Kind,
     ) -> Result<Issued, Error> {
-        let (username, password) = parse_credentials(username, password)?;
+        let (username, password) = parse_credentials(self.login_field(), username, password)?;
         for _ in 0..ATTEMPTS {
             let Some(mut user) = self.store.find_user_by_username(&username).await? else {
                 self.hashing.burn(password).await?;
@@ -189,13 +189,17 @@ struct Issued {
     user: UserId,
 }
 
-fn parse_credentials(username: Submitted, password: Submitted) -> Result<(String, Password), Error> {
+fn parse_credentials(
+    field: LoginField,
+    username: Submitted,
+    password: Submitted,
+) -> Result<(String, Password), Error> {
     let username = username.map_err(|error| vec![error]).and_then(|raw| parse_text(&raw));
     let password = password.map_err(|error| vec![error]).and_then(|raw| Password::parse_presented(&raw));
     match (username, password) {
         (Ok(username), Ok(password)) => Ok((username, password)),
         (username, password) => {
-            Err(refused_fields([("username", username.err()), ("password", password.err())]))
+            Err(refused_fields([(field.name(), username.err()), ("password", password.err())]))
         }
     }
 }

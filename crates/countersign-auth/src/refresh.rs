@@ -73,9 +73,9 @@ impl Auth {
             };
             let mut access = tokens.access_from(&good.claims, &new_jti(), now);
             let successor = if self.rules.rotate_refresh_tokens {
-                let Some((mut claims, session)) = self.rotate(&tokens, &good, client, now).await? else {
-                    continue;
-                };
+                // Boxed, as it is large and most refreshes go without it.
+                let rotated = Box::pin(self.rotate(&tokens, &good, client, now)).await?;
+                let Some((mut claims, session)) = rotated else { continue };
                 let session = session.as_ref().map(SessionId::as_str);
                 tokens.add_own(&mut claims, &added, session);
                 tokens.add_own(&mut access, &added, session);
@@ -102,8 +102,7 @@ impl Auth {
     async fn try_to_refresh_sliding(&self, token: Submitted) -> Result<String, Error> {
         let token = parse_token_field("token", token)?;
         let now = self.clock.now();
-        let claims = self.validate(&token, Kind::Sliding, now).await?;
-        let holder = self.holder_of(&claims).await?;
+        let (claims, holder) = self.validate(&token, Kind::Sliding, now).await?;
         let session = holder.session.found();
         if holder.refuses_access() || session.is_some_and(|session| session.ended.is_some()) {
             return Err(Refusal::Blacklisted.into());
@@ -126,9 +125,8 @@ impl Auth {
         now: Timestamp,
     ) -> Result<Good, Error> {
         let jti = self.jti(&claims)?.to_owned();
-        // First: an exchange writes both at once, and what it blacklists it also notes as exchanged.
-        let is_blacklisted = self.store.is_blacklisted(&jti).await?;
         let holder = self.holder_of_refresh(&claims, &jti).await?;
+        let is_blacklisted = holder.is_blacklisted;
         if matches!(holder.session, SessionOf::Gone) && holder.user.is_some() {
             return Err(Refusal::Blacklisted.into());
         }

@@ -1,6 +1,6 @@
 //! Making an account.
 
-use countersign_domain::{Email, FieldError, NewUser, Password, User, UserAttributes, Username};
+use countersign_domain::{Email, FieldError, LoginField, NewUser, Password, User, UserAttributes, Username};
 use countersign_metrics::Counter;
 use countersign_store::InsertUserError;
 
@@ -10,7 +10,8 @@ use crate::{Auth, Error};
 impl Auth {
     /// Checks all fields together, then the password against the policy, and makes an ordinary, active user.
     ///
-    /// A missing `email` is [`FieldError::Required`] in [`Submitted`], and means none. Refuses with [`Error::Fields`].
+    /// A missing `email` is [`FieldError::Required`] in [`Submitted`], and means none. Where users log in with their e-mail
+    /// address, they have to have one, and no `username`. Refuses with [`Error::Fields`].
     pub async fn register(
         &self,
         username: Submitted,
@@ -34,28 +35,25 @@ impl Auth {
         email: Submitted,
         password: Submitted,
     ) -> Result<User, Error> {
-        let username = self.check_username(username).await?;
-        let email = match email {
-            Ok(raw) => Email::parse(&raw),
-            Err(FieldError::Required) => Ok(Email::default()),
-            Err(FieldError::NotAString) => Err(vec![FieldError::InvalidEmail]),
-            Err(error) => Err(vec![error]),
+        let (username, email) = match self.login_field() {
+            LoginField::Username => (self.check_username(username).await?.map(Some), optional_email(email)),
+            LoginField::Email => (Ok(None), self.check_email(email).await?),
         };
         let password = password.map_err(|error| vec![error]).and_then(|raw| Password::parse_new(&raw));
         let (username, email, password) = all_or_errors(username, email, password)?;
-        self.make_account(&username, &email, password, false).await
+        self.make_account(username.as_ref(), &email, password, false).await
     }
 
     /// Checks the password against the policy and makes an active user.
     pub(crate) async fn make_account(
         &self,
-        username: &Username,
+        username: Option<&Username>,
         email: &Email,
         password: Password,
         is_superuser: bool,
     ) -> Result<User, Error> {
         let attributes = UserAttributes {
-            username: username.as_sent(),
+            username: username.map_or("", Username::as_sent),
             first_name: "",
             last_name: "",
             email: email.as_sent(),
@@ -70,15 +68,23 @@ impl Auth {
                 tracing::info!(user.id = %id, "account made");
                 Ok(user.with_id(id))
             }
-            Err(InsertUserError::UsernameTooLong) => {
-                let too_long = FieldError::TooLong { max: Username::MAX_LENGTH };
-                Err(Error::Fields(vec![("username", vec![too_long])]))
-            }
-            Err(InsertUserError::UsernameTaken) => {
-                Err(Error::Fields(vec![("username", vec![FieldError::UsernameTaken])]))
-            }
             Err(InsertUserError::Store(error)) => Err(error.into()),
+            Err(InsertUserError::UsernameTooLong) => {
+                let max = match self.login_field() {
+                    LoginField::Username => Username::MAX_LENGTH,
+                    LoginField::Email => Email::MAX_LENGTH,
+                };
+                Err(self.refused_name(FieldError::TooLong { max }))
+            }
+            Err(InsertUserError::UsernameTaken) => Err(self.refused_name(match self.login_field() {
+                LoginField::Username => FieldError::UsernameTaken,
+                LoginField::Email => FieldError::EmailTaken,
+            })),
         }
+    }
+
+    fn refused_name(&self, error: FieldError) -> Error {
+        Error::Fields(vec![(self.login_field().name(), vec![error])])
     }
 
     pub(crate) fn check_policy(
@@ -98,19 +104,46 @@ impl Auth {
             Ok(check) => check,
             Err(error) => return Ok(Err(vec![error])),
         };
-        let taken = match check.to_look_up() {
+        let taken = self.is_taken(check.to_look_up()).await?;
+        Ok(check.finish(taken))
+    }
+
+    /// The address to log in with, as [`check_username`](Self::check_username).
+    async fn check_email(&self, submitted: Submitted) -> Result<Result<Email, Vec<FieldError>>, Error> {
+        let check = match submitted.map_err(no_address).and_then(|raw| Email::check(&raw)) {
+            Ok(check) => check,
+            Err(error) => return Ok(Err(vec![error])),
+        };
+        let taken = self.is_taken(check.to_look_up()).await?;
+        Ok(check.finish(taken))
+    }
+
+    async fn is_taken(&self, name: Option<&str>) -> Result<bool, Error> {
+        Ok(match name {
             Some(name) => self.store.username_exists(name).await?,
             None => false,
-        };
-        Ok(check.finish(taken))
+        })
     }
 }
 
+fn optional_email(submitted: Submitted) -> Result<Email, Vec<FieldError>> {
+    match submitted {
+        Ok(raw) => Email::parse(&raw),
+        Err(FieldError::Required) => Ok(Email::default()),
+        Err(error) => Err(vec![no_address(error)]),
+    }
+}
+
+/// What is no text is no address either, in the reference's words.
+fn no_address(error: FieldError) -> FieldError {
+    if error == FieldError::NotAString { FieldError::InvalidEmail } else { error }
+}
+
 fn all_or_errors(
-    username: Result<Username, Vec<FieldError>>,
+    username: Result<Option<Username>, Vec<FieldError>>,
     email: Result<Email, Vec<FieldError>>,
     password: Result<Password, Vec<FieldError>>,
-) -> Result<(Username, Email, Password), Error> {
+) -> Result<(Option<Username>, Email, Password), Error> {
     match (username, email, password) {
         (Ok(username), Ok(email), Ok(password)) => Ok((username, email, password)),
         (username, email, password) => Err(refused_fields([

@@ -52,10 +52,8 @@ impl Auth {
 
     /// Keeps sessions and recorded tokens few. That it fails is no reason to refuse what is recorded beside it.
     pub(crate) async fn sweep(&self, now: Timestamp) {
-        let tokens = self.store.sweep_expired_tokens(self.past_tokens(now));
-        let sessions = self.store.sweep_sessions(self.past_sessions(now));
-        let (tokens, sessions) = tokio::join!(tokens, sessions);
-        if let Err(error) = tokens.and(sessions) {
+        let swept = self.store.sweep(self.past_sessions(now), self.past_tokens(now)).await;
+        if let Err(error) = swept {
             tracing::debug!(%error, "expired rows were not swept");
         }
     }

@@ -1,7 +1,7 @@
 //! What an operator does with accounts from the command line.
 
 use countersign_domain::{
-    Email, EndReason, FieldError, Password, RawText, User, UserAttributes, UserId, Username,
+    Email, EndReason, FieldError, LoginField, Password, RawText, User, UserAttributes, UserId, Username,
 };
 use countersign_store::{Ended, StoreError, UserChange};
 
@@ -10,9 +10,9 @@ use crate::{Auth, Error};
 /// An account to make from the command line.
 #[derive(Debug)]
 pub struct NewAccount {
-    /// Log-in name.
+    /// Log-in name; the e-mail address where users log in with that.
     pub username: String,
-    /// E-mail address; may be empty.
+    /// E-mail address; may be empty, and has to be where it is the log-in name.
     pub email: String,
     /// Whether it may enter Django's admin and has every permission.
     pub is_superuser: bool,
@@ -32,6 +32,9 @@ pub enum UserError {
         /// Why, all reasons.
         errors: Vec<FieldError>,
     },
+    /// The name of an account is its e-mail address, and another address was given.
+    #[error("users log in with their e-mail address, which is the name here; leave out the other address")]
+    TwoAddresses,
     /// Anything else.
     #[error(transparent)]
     Auth(Error),
@@ -63,17 +66,45 @@ impl Auth {
 
     /// Makes an account under the same rules as registration.
     pub async fn create_user(&self, account: NewAccount, password: &str) -> Result<User, UserError> {
-        let username = Username::parse(&RawText::from(account.username)).map_err(refused("username"))?;
-        let email = Email::parse(&RawText::from(account.email)).map_err(refused("email"))?;
+        let (username, email) = self.parse_names(&account)?;
         let password = parse_password(password)?;
-        Ok(self.make_account(&username, &email, password, account.is_superuser).await?)
+        Ok(self.make_account(username.as_ref(), &email, password, account.is_superuser).await?)
+    }
+
+    /// Refuses what would be refused of a new account, but for its password.
+    pub async fn check_names(&self, account: &NewAccount) -> Result<(), UserError> {
+        let (username, email) = self.parse_names(account)?;
+        let name = username.map_or_else(|| email.stored(), |username| username.stored().to_owned());
+        match (self.get_user(&name).await, self.login_field()) {
+            (Err(UserError::NotFound(_)), _) => Ok(()),
+            (Err(error), _) => Err(error),
+            (Ok(_), LoginField::Username) => Err(refused("username")(vec![FieldError::UsernameTaken])),
+            (Ok(_), LoginField::Email) => Err(refused("email")(vec![FieldError::EmailTaken])),
+        }
+    }
+
+    fn parse_names(&self, account: &NewAccount) -> Result<(Option<Username>, Email), UserError> {
+        let (name, email) = (RawText::from(account.username.clone()), RawText::from(account.email.clone()));
+        match self.login_field() {
+            LoginField::Username => {
+                let username = Username::parse(&name).map_err(refused("username"))?;
+                Ok((Some(username), Email::parse(&email).map_err(refused("email"))?))
+            }
+            LoginField::Email if !account.email.is_empty() && account.email != account.username => {
+                Err(UserError::TwoAddresses)
+            }
+            LoginField::Email => {
+                let check = Email::check(&name).map_err(|error| refused("email")(vec![error]))?;
+                Ok((None, check.finish(false).map_err(refused("email"))?))
+            }
+        }
     }
 
     /// Sets a new password. The sessions there were end with it.
     pub async fn change_password(&self, username: &str, password: &str) -> Result<(), UserError> {
         let user = self.get_user(username).await?;
         let attributes = UserAttributes {
-            username: &user.username,
+            username: self.name_of(&user),
             first_name: &user.first_name,
             last_name: &user.last_name,
             email: &user.email,

@@ -3,7 +3,7 @@
 use countersign_token::Kind;
 
 use crate::error::Submitted;
-use crate::holder::{Holder, SessionOf};
+use crate::holder::Holder;
 use crate::sessions::presented;
 use crate::{Auth, Error, parse_token_field};
 
@@ -12,22 +12,21 @@ impl Auth {
     /// refresh token count only with `BLACKLIST_AFTER_ROTATION`, as in Simple JWT.
     pub async fn verify(&self, token: Submitted) -> Result<(), Error> {
         let token = parse_token_field("token", token)?;
-        let claims = self.validate(&token, Kind::Untyped, self.clock.now()).await?;
-        // Without a session, Simple JWT's rules alone apply, which do not look for the user.
-        let holder = match self.session_id_of(&claims) {
-            Some(_) => self.holder_of(&claims).await?,
-            None => Holder { user: None, session: SessionOf::None },
+        let now = self.clock.now();
+        let (tokens, claims) = self.decode(&token, now).await?;
+        tokens.check(&claims, Kind::Untyped, now)?;
+        let jti = claims.jti(&tokens.settings().jti_claim).filter(|_| self.rules.blacklist_after_rotation);
+        let is_refused = match (self.session_id_of(&claims), jti) {
+            (Some(_), jti) => {
+                let holder = self.holder_of(&claims, jti).await?;
+                let is_exchanged = jti.is_some_and(|jti| self.is_exchanged(&holder, jti));
+                holder.refuses_access() || is_exchanged || holder.is_blacklisted
+            }
+            // Without a session, Simple JWT's rules alone apply, which do not look for the user.
+            (None, Some(jti)) => self.store.is_blacklisted(jti).await?,
+            (None, None) => false,
         };
-        if holder.refuses_access() {
-            return Err(Error::VerifiedTokenBlacklisted);
-        }
-        let tokens = self.tokens();
-        let jti = claims.jti(&tokens.settings().jti_claim);
-        let Some(jti) = jti.filter(|_| self.rules.blacklist_after_rotation) else { return Ok(()) };
-        if self.is_exchanged(&holder, jti) || self.store.is_blacklisted(jti).await? {
-            return Err(Error::VerifiedTokenBlacklisted);
-        }
-        Ok(())
+        if is_refused { Err(Error::VerifiedTokenBlacklisted) } else { Ok(()) }
     }
 
     /// Whether the token with this id was exchanged for another, which ended it.

@@ -2,11 +2,11 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use crate::field::{FieldError, limited_errors, no_errors};
+use crate::field::{FieldError, is_storable, limited_errors, no_errors, not_blank};
 use crate::text::{RawText, lower, strip};
 
 /// The longest address in code points.
-const MAX_LENGTH: usize = 254;
+const MAX_LENGTH: usize = Email::MAX_LENGTH;
 /// The longest address in code points that has a valid syntax at all (RFC 3696).
 const MAX_SYNTAX_LENGTH: usize = 320;
 /// The longest label of a domain in code points (RFC 1034).
@@ -19,6 +19,9 @@ const MAX_IPV6_LENGTH: usize = 39;
 pub struct Email(String);
 
 impl Email {
+    /// The most code points an address may have.
+    pub const MAX_LENGTH: usize = 254;
+
     /// Reads an address: trimmed, empty or at most 254 code points of valid syntax.
     ///
     /// Fails with length, NUL, surrogate and syntax, in this order, as they apply. A missing address is
@@ -36,6 +39,18 @@ impl Email {
         Ok(Email(text.to_owned()))
     }
 
+    /// Starts the checks of an address that has to be there, as no other user's: the name to log in with.
+    ///
+    /// As [`Username::check`](crate::Username::check): the caller finds out whether it is taken.
+    pub fn check(raw: &RawText) -> Result<EmailCheck, FieldError> {
+        let text = not_blank(raw)?;
+        let mut after = limited_errors(text, raw, MAX_LENGTH);
+        if !has_valid_syntax(text) {
+            after.push(FieldError::InvalidEmail);
+        }
+        Ok(EmailCheck { text: text.to_owned(), after })
+    }
+
     /// The trimmed address as the client sent it; may be empty.
     #[must_use]
     pub fn as_sent(&self) -> &str {
@@ -49,6 +64,29 @@ impl Email {
             Some((local, domain)) => format!("{local}@{}", lower(domain)),
             None => self.0.clone(),
         }
+    }
+}
+
+/// An address half checked: only whether it is taken is still open.
+#[derive(Debug)]
+#[must_use]
+pub struct EmailCheck {
+    text: String,
+    after: Vec<FieldError>,
+}
+
+impl EmailCheck {
+    /// The address to look up, even if its other checks failed; `None` when no stored one can be it.
+    #[must_use]
+    pub fn to_look_up(&self) -> Option<&str> {
+        is_storable(&self.after).then_some(&self.text)
+    }
+
+    /// The address, or everything wrong with it in the reference's order: uniqueness, length, NUL, surrogate, syntax.
+    pub fn finish(self, taken: bool) -> Result<Email, Vec<FieldError>> {
+        let taken = taken.then_some(FieldError::EmailTaken);
+        no_errors(taken.into_iter().chain(self.after).collect())?;
+        Ok(Email(self.text))
     }
 }
 

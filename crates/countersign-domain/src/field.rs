@@ -21,6 +21,8 @@ pub enum FieldError {
     InvalidUsername,
     /// Another user has exactly this name.
     UsernameTaken,
+    /// Another user has exactly this e-mail address.
+    EmailTaken,
     /// More than `max` code points.
     TooLong {
         /// The longest allowed length in code points.
@@ -81,6 +83,11 @@ pub(crate) fn limited_errors(text: &str, raw: &RawText, max: usize) -> Vec<Field
 /// `Ok` when nothing was found wrong.
 pub(crate) fn no_errors(errors: Vec<FieldError>) -> Result<(), Vec<FieldError>> {
     if errors.is_empty() { Ok(()) } else { Err(errors) }
+}
+
+/// Whether a text with these errors could be stored at all.
+pub(crate) fn is_storable(errors: &[FieldError]) -> bool {
+    !errors.iter().any(|error| matches!(error, FieldError::NullCharacters | FieldError::Surrogate(_)))
 }
 
 // Neither NUL nor U+FFFD is white space, so looking at the untrimmed text finds the same.

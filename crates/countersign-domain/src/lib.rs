@@ -16,11 +16,11 @@ mod username;
 #[path = "../tests/it/vectors.rs"]
 mod vectors;
 
-pub use email::Email;
+pub use email::{Email, EmailCheck};
 pub use field::{Attribute, FieldError, parse_text};
 pub use password::Password;
 pub use password_policy::{PasswordPolicy, PasswordValidator, UserAttributes};
 pub use session::{Client, EndReason, Presented, Rotation, Session, SessionId};
 pub use text::{RawText, is_digit, is_word, lower, nfkc, strip};
-pub use user::{NewUser, PasswordHash, User, UserId};
+pub use user::{LoginField, NewUser, PasswordHash, User, UserId, UserIdKind};
 pub use username::{Username, UsernameCheck};

@@ -3,32 +3,106 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::email::Email;
 use crate::username::Username;
 
-/// The primary key of a user.
+/// The primary key of a user, of one kind for all of a table. Shown as Django's `str(user.id)` shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct UserId(i64);
+pub enum UserId {
+    /// Of Django's own table, and of most others.
+    Number(i64),
+    /// Of a table whose model says `UUIDField(primary_key=True)`.
+    Uuid(Uuid),
+}
+
+/// Which kind of key a table of users has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum UserIdKind {
+    /// Numbers.
+    #[default]
+    Number,
+    /// UUIDs.
+    Uuid,
+}
+
+/// What users log in with: the model's `USERNAME_FIELD`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LoginField {
+    /// A name, as in Django's own model.
+    #[default]
+    Username,
+    /// The e-mail address; then there is no other name.
+    Email,
+}
+
+impl LoginField {
+    /// The field's name, which is that of its column.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            LoginField::Username => "username",
+            LoginField::Email => "email",
+        }
+    }
+}
 
 impl UserId {
-    /// Wraps a key read from the database or from a claim.
+    /// A key that is a number.
     #[must_use]
     pub const fn new(id: i64) -> UserId {
-        UserId(id)
+        UserId::Number(id)
     }
 
-    /// The key as a number.
+    /// The number, if it is one.
     #[must_use]
-    pub const fn get(self) -> i64 {
-        self.0
+    pub const fn number(self) -> Option<i64> {
+        match self {
+            UserId::Number(number) => Some(number),
+            UserId::Uuid(_) => None,
+        }
+    }
+
+    /// The least key of this kind.
+    #[must_use]
+    pub const fn first(kind: UserIdKind) -> UserId {
+        match kind {
+            UserIdKind::Number => UserId::Number(i64::MIN),
+            UserIdKind::Uuid => UserId::Uuid(Uuid::nil()),
+        }
+    }
+
+    /// The least key after this one.
+    #[must_use]
+    pub fn next(self) -> Option<UserId> {
+        match self {
+            UserId::Number(number) => number.checked_add(1).map(UserId::Number),
+            UserId::Uuid(uuid) => {
+                uuid.as_u128().checked_add(1).map(|next| UserId::Uuid(Uuid::from_u128(next)))
+            }
+        }
+    }
+
+    /// The UUID in a text, read as Python's `uuid.UUID(text)` reads it: with or without hyphens, in any case, in braces
+    /// or after `urn:uuid:`.
+    #[must_use]
+    pub fn parse_uuid(text: &str) -> Option<UserId> {
+        let text = text.replace("urn:", "").replace("uuid:", "");
+        let digits = text.trim_matches(['{', '}']).replace('-', "");
+        let is_hexadecimal = digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let number = is_hexadecimal.then(|| u128::from_str_radix(&digits, 16).ok()).flatten()?;
+        Some(UserId::Uuid(Uuid::from_u128(number)))
     }
 }
 
 impl fmt::Display for UserId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(formatter)
+        match self {
+            UserId::Number(number) => number.fmt(formatter),
+            UserId::Uuid(uuid) => uuid.hyphenated().fmt(formatter),
+        }
     }
 }
 
@@ -63,7 +137,8 @@ impl fmt::Debug for PasswordHash {
 pub struct User {
     /// Primary key.
     pub id: UserId,
-    /// Unique name, as stored.
+    /// Unique name, as stored: what the user logs in with, so the e-mail address where that is
+    /// [`LoginField::Email`].
     pub username: String,
     /// E-mail address; may be empty.
     pub email: String,
@@ -88,7 +163,7 @@ pub struct User {
 /// A user to insert; the fields mean what they mean in [`User`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewUser {
-    /// Unique name, as it is to be stored.
+    /// Unique name, as it is to be stored; not looked at where users log in with their e-mail address.
     pub username: String,
     /// E-mail address; may be empty.
     pub email: String,
@@ -112,16 +187,16 @@ pub struct NewUser {
 
 impl NewUser {
     /// An ordinary user as registration makes one: active, neither staff nor superuser, without names or a
-    /// login.
+    /// login. Without a username, the e-mail address is the name.
     #[must_use]
     pub fn registered(
-        username: &Username,
+        username: Option<&Username>,
         email: &Email,
         password_hash: PasswordHash,
         now: Timestamp,
     ) -> NewUser {
         NewUser {
-            username: username.stored().to_owned(),
+            username: username.map_or_else(|| email.stored(), |username| username.stored().to_owned()),
             email: email.stored(),
             password_hash,
             is_active: true,

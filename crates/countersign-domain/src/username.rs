@@ -1,6 +1,6 @@
 //! User names: the checks at registration, and the two forms of a name, as sent and as stored.
 
-use crate::field::{FieldError, limited_errors, no_errors, not_blank};
+use crate::field::{FieldError, is_storable, limited_errors, no_errors, not_blank};
 use crate::text::{RawText, is_word, nfkc};
 
 /// The longest user name in code points.
@@ -62,11 +62,7 @@ impl UsernameCheck {
     /// no stored name can: then it is not taken.
     #[must_use]
     pub fn to_look_up(&self) -> Option<&str> {
-        let storable = !self
-            .after
-            .iter()
-            .any(|error| matches!(error, FieldError::NullCharacters | FieldError::Surrogate(_)));
-        storable.then_some(&self.text)
+        is_storable(&self.after).then_some(&self.text)
     }
 
     /// The name, or everything wrong with it in the reference's order: characters, uniqueness, length, NUL,

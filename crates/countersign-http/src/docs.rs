@@ -2,48 +2,51 @@
 //!
 //! Swagger UI comes from the crate that packs it (`build.rs`), and is served as it is packed: compressed.
 
-use bytes::Bytes;
-use countersign_auth::Auth;
+use countersign_domain::LoginField;
 use countersign_token::json::to_response;
+use http::HeaderMap;
 
-use crate::document::{Content, Document};
-use crate::openapi;
+use crate::document::{Content, Document, HTML, JSON};
+use crate::{Service, openapi};
 
 pub(crate) const OPENAPI: Document = Document {
     path: "/openapi.json",
     name: "openapi",
     summary: "This document",
-    content_type: "application/json",
-    is_of_the_api: true,
-    content: |_| plain(document_text()),
+    content_types: &[JSON],
+    content: |service, _| Content::plain(document_text(service.auth().login_field())),
 };
 
 pub(crate) const PAGES: [Document; 5] = [
-    page("/docs/", "text/html; charset=utf-8", |_| plain(include_str!("../assets/docs.html"))),
-    page("/docs/docs.css", "text/css", |_| plain(include_str!("../assets/docs.css"))),
-    page("/docs/docs.js", "text/javascript", |_| plain(include_str!("../assets/docs.js"))),
-    page("/docs/swagger-ui.css", "text/css", |_| {
-        packed(include_bytes!(concat!(env!("OUT_DIR"), "/swagger-ui.css.gz")))
+    part("/docs/", |_, _| text(HTML, include_str!("../assets/docs.html"))),
+    part("/docs/docs.css", |_, _| text(CSS, include_str!("../assets/docs.css"))),
+    part("/docs/docs.js", |_, _| text(SCRIPT, include_str!("../assets/docs.js"))),
+    part("/docs/swagger-ui.css", |_, _| {
+        packed(CSS, include_bytes!(concat!(env!("OUT_DIR"), "/swagger-ui.css.gz")))
     }),
-    page("/docs/swagger-ui-bundle.js", "text/javascript", |_| {
-        packed(include_bytes!(concat!(env!("OUT_DIR"), "/swagger-ui-bundle.js.gz")))
+    part("/docs/swagger-ui-bundle.js", |_, _| {
+        packed(SCRIPT, include_bytes!(concat!(env!("OUT_DIR"), "/swagger-ui-bundle.js.gz")))
     }),
 ];
 
-/// The OpenAPI document, as it is served.
+const CSS: &str = "text/css";
+const SCRIPT: &str = "text/javascript";
+
+/// The OpenAPI document, as it is served where users log in with this.
 #[must_use]
-pub fn document_text() -> String {
-    to_response(&openapi::document(), Some(2)) + "\n"
+pub fn document_text(login_field: LoginField) -> String {
+    to_response(&openapi::document(login_field), Some(2)) + "\n"
 }
 
-const fn page(path: &'static str, content_type: &'static str, content: fn(&Auth) -> Content) -> Document {
-    Document { path, name: "", summary: "", content_type, is_of_the_api: false, content }
+const fn part(path: &'static str, content: fn(&Service, &HeaderMap) -> Content) -> Document {
+    Document { path, name: "", summary: "", content_types: &[], content }
 }
 
-fn plain(text: impl Into<Bytes>) -> Content {
-    Content { bytes: text.into(), cache: "public, max-age=300".to_owned(), is_gzip: false }
+fn text(content_type: &'static str, text: &'static str) -> Content {
+    Content { content_type, ..Content::plain(text) }
 }
 
-fn packed(bytes: &'static [u8]) -> Content {
-    Content { bytes: Bytes::from_static(bytes), cache: "public, max-age=86400".to_owned(), is_gzip: true }
+fn packed(content_type: &'static str, bytes: &'static [u8]) -> Content {
+    let cache = "public, max-age=86400".to_owned();
+    Content { content_type, cache, is_gzip: true, ..Content::plain(bytes) }
 }

@@ -4,16 +4,18 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use bytes::Bytes;
-use countersign_auth::Auth;
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
+    ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
 
 use crate::error::Code;
-use crate::response;
+use crate::{Service, response};
+
+pub(crate) const JSON: &str = "application/json";
+pub(crate) const HTML: &str = "text/html; charset=utf-8";
 
 const ALLOWED: HeaderValue = HeaderValue::from_static("GET, HEAD");
 /// Pages have their scripts, styles and pictures from here, and talk to nobody else.
@@ -26,42 +28,55 @@ pub(crate) struct Document {
     /// Its name in the OpenAPI document.
     pub(crate) name: &'static str,
     pub(crate) summary: &'static str,
-    pub(crate) content_type: &'static str,
-    /// Whether the OpenAPI document lists it.
-    pub(crate) is_of_the_api: bool,
-    pub(crate) content: fn(&Auth) -> Content,
+    /// The forms it has; none for parts of pages, which the OpenAPI document leaves out.
+    pub(crate) content_types: &'static [&'static str],
+    pub(crate) content: fn(&Service, &HeaderMap) -> Content,
 }
 
 /// What is in a document.
 pub(crate) struct Content {
     pub(crate) bytes: Bytes,
+    pub(crate) content_type: &'static str,
     /// `Cache-Control`.
     pub(crate) cache: String,
     /// Compressed, which every browser can read.
     pub(crate) is_gzip: bool,
+    /// Whether another `Accept` would have got another form.
+    pub(crate) varies: bool,
+}
+
+impl Content {
+    /// Text that may be kept for a few minutes; JSON, unless said otherwise.
+    pub(crate) fn plain(text: impl Into<Bytes>) -> Self {
+        let cache = "public, max-age=300".to_owned();
+        Self { bytes: text.into(), content_type: JSON, cache, is_gzip: false, varies: false }
+    }
 }
 
 impl Document {
     /// The document, or that it is still the one that the client has.
-    pub(crate) fn answer(&self, auth: &Auth, head: &Parts) -> Response<Full<Bytes>> {
+    pub(crate) fn answer(&self, service: &Service, head: &Parts) -> Response<Full<Bytes>> {
         if head.method != Method::GET && head.method != Method::HEAD {
             let mut refused = response::page(Code::MethodNotAllowed);
             refused.headers_mut().insert(ALLOW, ALLOWED);
             return refused;
         }
-        let content = (self.content)(auth);
+        let content = (self.content)(service, &head.headers);
         let tag = entity_tag(&content.bytes);
         let is_known = knows(&head.headers, &tag);
         let status = if is_known { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
         let mut builder = response::framed(status).header(CACHE_CONTROL, content.cache).header(ETAG, tag);
+        if content.varies {
+            builder = builder.header(VARY, "Accept");
+        }
         if is_known {
             return response::finish(builder, Bytes::new());
         }
-        builder = builder.header(CONTENT_TYPE, self.content_type);
+        builder = builder.header(CONTENT_TYPE, content.content_type);
         if content.is_gzip {
             builder = builder.header(CONTENT_ENCODING, "gzip");
         }
-        if self.content_type.starts_with("text/html") {
+        if content.content_type == HTML {
             builder = builder.header(CONTENT_SECURITY_POLICY, POLICY);
         }
         response::finish(builder, content.bytes)

@@ -29,6 +29,15 @@ pub(crate) struct Endpoint {
     pub(crate) handle: for<'a> fn(Call<'a>) -> Answering<'a>,
 }
 
+impl Endpoint {
+    /// The header `Allow`. Where nothing is negotiated, nothing is described either: a proxy may ask with the client's own
+    /// method, and must not take a description for leave.
+    pub(crate) fn allow(&self) -> &'static str {
+        let allowed = self.method.allow();
+        if self.negotiates { allowed } else { allowed.trim_end_matches(", OPTIONS") }
+    }
+}
+
 /// A handler at work.
 pub(crate) type Answering<'a> = Pin<Box<dyn Future<Output = Result<Answer, Error>> + Send + 'a>>;
 

@@ -197,6 +197,7 @@ pub fn sentence(error: &FieldError) -> String {
                 .to_owned()
         }
         FieldError::UsernameTaken => "A user with that username already exists.".to_owned(),
+        FieldError::EmailTaken => "user with this email address already exists.".to_owned(),
         FieldError::TooLong { max } => format!("Ensure this field has no more than {max} characters."),
         FieldError::NullCharacters => "Null characters are not allowed.".to_owned(),
         FieldError::Surrogate(unit) => format!("Surrogate characters are not allowed: U+{unit:X}."),
@@ -230,7 +231,7 @@ fn field_code(error: &FieldError) -> &'static str {
         FieldError::Null => "null",
         FieldError::Blank => "blank",
         FieldError::NotAString | FieldError::InvalidEmail | FieldError::InvalidUsername => "invalid",
-        FieldError::UsernameTaken => "unique",
+        FieldError::UsernameTaken | FieldError::EmailTaken => "unique",
         FieldError::TooLong { .. } => "max_length",
         FieldError::NullCharacters => "null_characters_not_allowed",
         FieldError::Surrogate(_) => "surrogate_characters_not_allowed",

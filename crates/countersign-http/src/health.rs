@@ -49,6 +49,11 @@ impl Readiness {
         self.state(|state| state.checked = Some((Instant::now(), health)));
     }
 
+    /// What it comes to, in a word or a few.
+    pub(crate) fn word(&self) -> &'static str {
+        self.state(|state| state.word())
+    }
+
     /// From now on nobody new is to come.
     pub(crate) fn drain(&self) {
         self.state(|state| state.is_draining = true);
@@ -80,15 +85,20 @@ impl Readiness {
 }
 
 impl State {
-    fn report(&self) -> (StatusCode, Value) {
+    /// What it comes to, in a word or a few.
+    fn word(&self) -> &'static str {
         let fresh = self.checked.filter(|(when, _)| when.elapsed() < STALE_AFTER);
-        let word = match (self.is_draining, fresh, self.checked) {
+        match (self.is_draining, fresh, self.checked) {
             (true, ..) => "draining",
             (_, None, None) => "starting",
             (_, None, Some(_)) => "the check does not end",
             (_, Some((_, health)), _) if health.is_good() => "ready",
             _ => "unavailable",
-        };
+        }
+    }
+
+    fn report(&self) -> (StatusCode, Value) {
+        let word = self.word();
         let status = if word == "ready" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
         let checks = self.checked.map(|(_, health)| {
             let verdict = |(name, verdict): (&'static str, Verdict)| (name, said(verdict).into());

@@ -2,19 +2,18 @@
 
 use countersign_auth::Auth;
 
-use crate::document::{Content, Document};
+use crate::document::{Content, Document, JSON};
 
 pub(crate) const DOCUMENT: Document = Document {
     path: "/.well-known/jwks.json",
     name: "jwks",
     summary: "The public keys that verify tokens, as a JWK set (RFC 7517)",
-    content_type: "application/json",
-    is_of_the_api: true,
-    content: key_set,
+    content_types: &[JSON],
+    content: |service, _| key_set(service.auth()),
 };
 
 fn key_set(auth: &Auth) -> Content {
     let keys = auth.key_set();
     let cache = format!("public, max-age={}", keys.max_age_secs);
-    Content { bytes: keys.json.into(), cache, is_gzip: false }
+    Content { cache, ..Content::plain(keys.json) }
 }

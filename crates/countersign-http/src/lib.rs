@@ -13,6 +13,7 @@ mod document;
 mod endpoint;
 mod error;
 mod forward_auth;
+mod front_page;
 mod head;
 mod health;
 mod jwks;

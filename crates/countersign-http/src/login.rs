@@ -9,6 +9,10 @@ use crate::operation::{Group, Kind, Member, Operation, Shape};
 
 const CREDENTIALS: &[Field] =
     &[Field::text("username", "Username", "ada"), Field::text("password", "Password", "correct-horse-7")];
+const CREDENTIALS_BY_EMAIL: &[Field] = &[
+    Field::text("email", "Email", "ada@example.com"),
+    Field::text("password", "Password", "correct-horse-7"),
+];
 
 pub(crate) const SLIDING_TOKEN: Shape =
     Shape::Object(&[Member::new("token", Kind::Token, "Access and refresh token in one.")]);
@@ -55,8 +59,14 @@ pub(crate) const SLIDING_ENDPOINT: Endpoint = Endpoint {
     handle: |call| Box::pin(log_in_sliding(call)),
 };
 
+/// Where users log in with their e-mail address.
+pub(crate) const BY_EMAIL: Endpoint = Endpoint { fields: CREDENTIALS_BY_EMAIL, ..ENDPOINT };
+
+/// Where users log in with their e-mail address.
+pub(crate) const SLIDING_BY_EMAIL: Endpoint = Endpoint { fields: CREDENTIALS_BY_EMAIL, ..SLIDING_ENDPOINT };
+
 async fn log_in(call: Call<'_>) -> Result<Answer, Error> {
-    let (username, password) = (call.field("username"), call.field("password"));
+    let (username, password) = (call.field(call.auth.login_field().name()), call.field("password"));
     let LoginOutcome::Done(pair) = call.auth.log_in(username, password, &call.client).await?;
     call.seen.is_of(pair.user);
     let body = object([("refresh", pair.refresh.into()), ("access", pair.access.into())]);
@@ -64,7 +74,7 @@ async fn log_in(call: Call<'_>) -> Result<Answer, Error> {
 }
 
 async fn log_in_sliding(call: Call<'_>) -> Result<Answer, Error> {
-    let (username, password) = (call.field("username"), call.field("password"));
+    let (username, password) = (call.field(call.auth.login_field().name()), call.field("password"));
     let LoginOutcome::Done(token) = call.auth.log_in_sliding(username, password, &call.client).await?;
     Ok(Answer::ok(object([("token", token.into())]).into()))
 }

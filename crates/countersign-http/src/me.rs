@@ -29,5 +29,5 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
 };
 
 fn me(call: &Call<'_>) -> Result<Answer, Error> {
-    Ok(Answer::ok(user_body(&call.caller()?.user)))
+    Ok(Answer::ok(user_body(&call.caller()?.user, call.auth.login_field())))
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use countersign_auth::{Health, Verdict};
+use countersign_domain::UserId;
 use countersign_metrics::{Metrics, Outcome, Route as Counted};
 use http::request::Parts;
 use http::{Method, Response};
@@ -133,9 +134,10 @@ fn log(
     method: &Method,
     outcome: Outcome,
     took: Duration,
-    user: Option<i64>,
+    user: Option<&UserId>,
 ) {
     let (status, code) = (outcome.status, Some(outcome.code).filter(|code| !code.is_empty()));
+    let user = user.map(tracing::field::display);
     let (method, duration_ms) = (method_name(method), took.as_secs_f64() * 1000.0);
     macro_rules! line {
         ($level:ident) => {

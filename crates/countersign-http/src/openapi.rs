@@ -1,11 +1,12 @@
-//! The OpenAPI 3.1 document, made of the route table and of what each endpoint declares. It describes the defaults.
+//! The OpenAPI 3.1 document, made of the route table and of what each endpoint declares. It describes the defaults, but for what users log in with.
 
+use countersign_domain::LoginField;
 use countersign_token::json::{Object, Value};
 
 use crate::document::Document;
 use crate::endpoint::{Authentication, Endpoint, EndpointMethod, Field, object};
 use crate::operation::{Asked, Group};
-use crate::routes::{ARGUMENT, DOCUMENTS, ENDPOINTS};
+use crate::routes::{ARGUMENT, DOCUMENTS, endpoints};
 
 mod answers;
 mod schemas;
@@ -22,7 +23,7 @@ const FORMAT: Asked = Asked {
 };
 
 /// The document.
-pub(crate) fn document() -> Value {
+pub(crate) fn document(login_field: LoginField) -> Value {
     let tags = Group::ALL
         .map(|group| object([("name", group.name().into()), ("description", group.about().into())]).into());
     let info = [
@@ -36,15 +37,15 @@ pub(crate) fn document() -> Value {
         ("info", object(info).into()),
         ("servers", Value::Array(vec![object([("url", "/".into())]).into()])),
         ("tags", Value::Array(tags.into())),
-        ("paths", paths().into()),
+        ("paths", paths(login_field).into()),
         ("components", components().into()),
     ])
     .into()
 }
 
-fn paths() -> Object {
-    let endpoints = ENDPOINTS.iter().map(|&(path, endpoint)| (path, path_item(path, endpoint)));
-    let documents = DOCUMENTS.iter().filter(|document| document.is_of_the_api);
+fn paths(login_field: LoginField) -> Object {
+    let endpoints = endpoints(login_field).map(|(path, endpoint)| (path, path_item(path, endpoint)));
+    let documents = DOCUMENTS.iter().filter(|document| !document.content_types.is_empty());
     let documents = documents.map(|document| (document.path, document_item(document)));
     object(endpoints.chain(documents))
 }
@@ -99,7 +100,9 @@ fn operation(endpoint: &Endpoint) -> Value {
 }
 
 fn document_item(document: &Document) -> Value {
-    let content = object([(document.content_type, object([("schema", object([]).into())]).into())]);
+    let name = |content_type: &&'static str| content_type.split(';').next().unwrap_or_default();
+    let content = document.content_types.iter().map(name);
+    let content = object(content.map(|name| (name, object([("schema", object([]).into())]).into())));
     let answer = object([("description", document.summary.into()), ("content", content.into())]);
     let operation = object([
         ("operationId", document.name.into()),

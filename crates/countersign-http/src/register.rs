@@ -14,19 +14,14 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
     authentication: Authentication::Optional,
     negotiates: true,
     fields: &[
-        Field { kind: "integer", required: false, read_only: true, ..Field::text("id", "ID", "1") },
+        ID,
         Field {
             help_text: Some("Required. 150 characters or fewer. Letters, digits and @/./+/-/_ only."),
             max_length: Some(150),
             ..Field::text("username", "Username", "ada")
         },
-        Field {
-            kind: "email",
-            required: false,
-            max_length: Some(254),
-            ..Field::text("email", "Email address", "ada@example.com")
-        },
-        Field { max_length: Some(128), ..Field::text("password", "Password", "correct-horse-7") },
+        Field { required: false, ..EMAIL },
+        PASSWORD,
     ],
     operation: Operation {
         group: Group::Accounts,
@@ -40,9 +35,21 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
     handle: |call| Box::pin(register(call)),
 };
 
+/// Where users log in with their e-mail address.
+pub(crate) const BY_EMAIL: Endpoint = Endpoint { fields: &[ID, EMAIL, PASSWORD], ..ENDPOINT };
+
+const ID: Field = Field { kind: "integer", required: false, read_only: true, ..Field::text("id", "ID", "1") };
+const EMAIL: Field = Field {
+    kind: "email",
+    max_length: Some(254),
+    ..Field::text("email", "Email address", "ada@example.com")
+};
+const PASSWORD: Field =
+    Field { max_length: Some(128), ..Field::text("password", "Password", "correct-horse-7") };
+
 async fn register(call: Call<'_>) -> Result<Answer, Error> {
     let user =
         call.auth.register(call.field("username"), call.field("email"), call.field("password")).await?;
     call.seen.is_of(user.id);
-    Ok(Answer::with(StatusCode::CREATED, user_body(&user)))
+    Ok(Answer::with(StatusCode::CREATED, user_body(&user, call.auth.login_field())))
 }

@@ -27,7 +27,7 @@ pub(crate) fn render(
     settings: &Settings,
     answer: &Answer,
 ) -> Response<Full<Bytes>> {
-    let mut head = framed(answer.status).header(ALLOW, endpoint.method.allow());
+    let mut head = framed(answer.status).header(ALLOW, endpoint.allow());
     if answer.status == StatusCode::UNAUTHORIZED {
         let scheme = settings.auth_header_types.first().map_or("Bearer", String::as_str);
         head = head.header(WWW_AUTHENTICATE, format!("{scheme} realm=\"api\""));

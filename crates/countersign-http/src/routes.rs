@@ -1,9 +1,13 @@
 //! Every path of the wire, on one page.
 
+use countersign_domain::LoginField;
+
 use crate::document::Document;
 use crate::endpoint::Endpoint;
 use crate::health::{self, Probe};
-use crate::{blacklist, docs, forward_auth, jwks, login, logout, me, refresh, register, sessions, verify};
+use crate::{
+    blacklist, docs, forward_auth, front_page, jwks, login, logout, me, refresh, register, sessions, verify,
+};
 
 /// What stands for the part of a path that is the endpoint's argument: letters and digits.
 pub(crate) const ARGUMENT: &str = "{id}";
@@ -26,10 +30,31 @@ pub(crate) const ENDPOINTS: [(&str, &Endpoint); 13] = [
 ];
 
 /// What is no endpoint of the API.
-pub(crate) const DOCUMENTS: [&Document; 7] = {
+pub(crate) const DOCUMENTS: [&Document; 8] = {
     let [page, style, script, swagger_style, swagger] = &docs::PAGES;
-    [&jwks::DOCUMENT, &docs::OPENAPI, page, style, script, swagger_style, swagger]
+    [&front_page::DOCUMENT, &jwks::DOCUMENT, &docs::OPENAPI, page, style, script, swagger_style, swagger]
 };
+
+/// What stands in their place where users log in with their e-mail address.
+const BY_EMAIL: [(&str, &Endpoint); 3] = [
+    ("/user/api/register/", &register::BY_EMAIL),
+    ("/user/api/login/", &login::BY_EMAIL),
+    ("/user/api/login/sliding/", &login::SLIDING_BY_EMAIL),
+];
+
+/// The API, where users log in with this.
+pub(crate) fn endpoints(login_field: LoginField) -> impl Iterator<Item = (&'static str, &'static Endpoint)> {
+    let others = others(login_field);
+    ENDPOINTS.iter().map(move |named| *others.iter().find(|(path, _)| *path == named.0).unwrap_or(named))
+}
+
+/// Those that stand in the place of others.
+fn others(login_field: LoginField) -> &'static [(&'static str, &'static Endpoint)] {
+    match login_field {
+        LoginField::Username => &[],
+        LoginField::Email => &BY_EMAIL,
+    }
+}
 
 /// Where a request goes.
 pub(crate) enum Route<'a> {
@@ -46,13 +71,16 @@ pub(crate) enum Route<'a> {
 }
 
 /// Matches a percent-decoded path exactly: no folding of case, dots or slashes.
-pub(crate) fn find(path: &str) -> Route<'_> {
+pub(crate) fn find(path: &str, login_field: LoginField) -> Route<'_> {
     match path {
         health::ALIVE => return Route::Probe(Probe::Alive),
         health::READY => return Route::Probe(Probe::Ready),
         _ => {}
     }
-    for (number, (known, endpoint)) in ENDPOINTS.iter().enumerate() {
+    // What stands in the place of others has their numbers.
+    for (number, (known, endpoint)) in
+        others(login_field).iter().enumerate().chain(ENDPOINTS.iter().enumerate())
+    {
         let (known, end) = known.strip_suffix('/').map_or((*known, ""), |known| (known, "/"));
         let (argument, rest) = match known.strip_suffix(ARGUMENT) {
             None => ("", path.strip_prefix(known)),
@@ -67,7 +95,7 @@ pub(crate) fn find(path: &str) -> Route<'_> {
     for (number, document) in DOCUMENTS.into_iter().enumerate() {
         match document.path.strip_prefix(path) {
             Some("") => return Route::Document(number, document),
-            Some("/") => return Route::AppendSlash(format!("{path}/")),
+            Some("/") if !path.is_empty() => return Route::AppendSlash(format!("{path}/")),
             _ => {}
         }
     }
@@ -81,5 +109,29 @@ fn split_argument<'a>(path: &'a str, before: &str) -> (&'a str, Option<&'a str>)
     match rest.split_at_checked(end) {
         Some((argument, rest)) if !argument.is_empty() => (argument, Some(rest)),
         _ => ("", None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(path: &str, login_field: LoginField) -> Vec<&'static str> {
+        match find(path, login_field) {
+            Route::Endpoint(endpoint, _) => endpoint.fields.iter().map(|field| field.name).collect(),
+            _ => panic!("{path} is no endpoint"),
+        }
+    }
+
+    #[test]
+    fn where_users_log_in_with_their_address_no_endpoint_takes_a_username() {
+        for (path, _) in ENDPOINTS {
+            let path = path.replace(ARGUMENT, "a");
+            let (by_name, by_email) = (fields(&path, LoginField::Username), fields(&path, LoginField::Email));
+            assert!(!by_email.contains(&"username"), "{path}");
+            assert_eq!(by_name == by_email, !by_name.contains(&"username"), "{path}");
+        }
+        assert_eq!(fields("/user/api/login/", LoginField::Email), ["email", "password"]);
+        assert_eq!(fields("/user/api/register/", LoginField::Email), ["id", "email", "password"]);
     }
 }

@@ -34,8 +34,8 @@ impl Seen {
     }
 
     /// Whose request it is, where that is known.
-    pub(crate) fn user(&self) -> Option<i64> {
-        self.user.get().map(|user| user.get())
+    pub(crate) fn user(&self) -> Option<&UserId> {
+        self.user.get()
     }
 }
 

@@ -82,6 +82,10 @@ impl Service {
         &self.auth
     }
 
+    pub(crate) fn readiness(&self) -> &Readiness {
+        &self.readiness
+    }
+
     /// Answers one request that came from the address `peer`. Never fails: what goes wrong is an answer too.
     pub async fn answer<B>(&self, request: Request<B>, peer: Option<IpAddr>) -> Response<Full<Bytes>>
     where
@@ -94,7 +98,7 @@ impl Service {
             if let Some(code) = refused_by_server(&head) {
                 return self.observer.answered(&seen, &Route::NotFound, &head.method, response::page(code));
             }
-            let route = find(&path);
+            let route = find(&path, self.auth.login_field());
             let answer = self.answer_at(&route, &head, body, peer, &seen).await;
             self.observer.answered(&seen, &route, &head.method, answer)
         };
@@ -122,7 +126,7 @@ impl Service {
                 let asked = Asked { endpoint, argument, head, peer, seen };
                 self.answer_endpoint(&asked, body).await
             }
-            Route::Document(_, document) => document.answer(&self.auth, head),
+            Route::Document(_, document) => document.answer(self, head),
             Route::AppendSlash(path) => response::redirect(path, head.uri.query()),
             Route::Probe(probe) => self.readiness.answer(*probe, &head.method),
             Route::NotFound => response::page(Code::NotFound),
@@ -133,7 +137,7 @@ impl Service {
     pub(crate) fn turn_away<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
         let seen = Seen::now(request.headers());
         let path = percent::decode_path(request.uri().path().as_bytes());
-        let route = find(&path);
+        let route = find(&path, self.auth.login_field());
         let answer = match &route {
             Route::Probe(probe) => self.readiness.answer(*probe, request.method()),
             _ => response::full(),
@@ -187,7 +191,7 @@ impl Service {
         if let Some(caller) = &caller {
             seen.is_of(caller.user.id);
         }
-        if head.method == Method::OPTIONS {
+        if head.method == Method::OPTIONS && endpoint.negotiates {
             let renders: Vec<_> =
                 self.settings.renderers.iter().map(|renderer| renderer.media_type()).collect();
             return Ok(Answer::ok(metadata(endpoint, &renders)));

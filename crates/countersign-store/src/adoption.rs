@@ -5,17 +5,22 @@
 mod catalogue;
 mod comparison;
 mod expected;
+mod user_table;
 
 use std::fmt;
 use std::time::Duration;
 
+use countersign_domain::{PasswordHash, UserId, UserIdKind};
 use jiff::Timestamp;
 
-use crate::engine::{Engine, Transaction};
-use crate::migrations::{DJANGO_TABLES, MADE_BY_DJANGO, applied, own_objects};
+pub(crate) use user_table::find_user_table;
+
+use crate::engine::{Engine, Row, Transaction};
+use crate::migrations::{MADE_BY_DJANGO, applied, django_tables, own_objects};
 use crate::postgres::Postgres;
 use crate::sqlite::{Sqlite, leave_write_ahead_log};
-use crate::{DatabaseUrl, PoolOptions, StoreError};
+use crate::user_table::{Described, UserTable};
+use crate::{DatabaseUrl, PoolOptions, StoreError, UserModel};
 
 /// How often, and at which intervals, it is looked for others who use a database, before they count.
 const LOOKS: u32 = 20;
@@ -26,6 +31,8 @@ const PAGE: i64 = 10_000;
 /// A database that is looked at without being migrated: nothing in it is changed.
 pub struct Prospect {
     engine: Engine,
+    described: Described,
+    model: UserModel,
 }
 
 /// What the tables of a database are.
@@ -37,7 +44,9 @@ pub struct Findings {
     pub is_empty: bool,
     /// Whether tables of ours are there already, and who made Django's: `Some(true)` if a Django did.
     pub made_by_django: Option<bool>,
-    /// The table of the project's users, if that is not Django's own.
+    /// The table of users that was looked at.
+    pub user_table: String,
+    /// The table of the users that the recorded tokens are of, if that is another one.
     pub other_users: Option<String>,
     /// What is otherwise than Django 5.2 makes it.
     pub differences: Vec<Difference>,
@@ -49,9 +58,9 @@ pub struct Findings {
     pub to_add: OwnObjects,
     /// Whether whom we log in as may add it.
     pub may_create: bool,
-    /// The greatest ids of users and of recorded tokens: how far a look at all of them goes.
+    /// How far a look at all users goes: their greatest id; 0 where that is no number.
     pub last_user: i64,
-    /// As for users.
+    /// The greatest id of recorded tokens.
     pub last_token: i64,
 }
 
@@ -151,13 +160,13 @@ pub struct MigrationsOf {
 /// A user, as far as it matters whether it can log in here.
 pub struct UserSighted {
     /// Its id.
-    pub id: i64,
+    pub id: UserId,
     /// Log-in name.
     pub username: String,
     /// E-mail address.
     pub email: String,
     /// The hash string.
-    pub password: countersign_domain::PasswordHash,
+    pub password: PasswordHash,
     /// May use the service at all.
     pub is_active: bool,
     /// May use Django's admin.
@@ -180,11 +189,23 @@ pub struct TokenSighted {
 impl Prospect {
     /// Opens a database that is there, to be read.
     pub fn open(url: &DatabaseUrl, pool: &PoolOptions) -> Result<Self, StoreError> {
-        let engine = match url {
-            DatabaseUrl::Sqlite(path) => Engine::Sqlite(Sqlite::open_to_read(path)?),
-            DatabaseUrl::Postgres(server) => Engine::Postgres(Postgres::new(server, pool)?),
-        };
-        Ok(Self { engine })
+        let (engine, model) = (open_engine(url, pool)?, UserModel::default());
+        Ok(Self { described: user_table::of_django(&engine), engine, model })
+    }
+
+    /// The same, for a project with this user model.
+    pub async fn open_for(
+        url: &DatabaseUrl,
+        pool: &PoolOptions,
+        model: &UserModel,
+    ) -> Result<Self, StoreError> {
+        if model.is_of_django() {
+            return Self::open(url, pool);
+        }
+        let engine = open_engine(url, pool)?;
+        let described = user_table::describe(&engine, model).await?;
+        let engine = engine.with_users(UserTable::of(described.clone()));
+        Ok(Self { engine, described, model: model.clone() })
     }
 
     /// Looks at the tables, and not at what is in them.
@@ -193,23 +214,26 @@ impl Prospect {
         let tables = catalogue::tables(engine).await?;
         let is_there = |table: &str| tables.iter().any(|name| name == table);
         let (columns, unique) = (catalogue::columns(engine).await?, catalogue::unique(engine).await?);
-        let differences = comparison::differences(&tables, &columns, &unique);
+        let differences = comparison::differences(&tables, &columns, &unique, &self.described);
         let applied = if is_there("django_migrations") { self.applied().await? } else { Vec::new() };
         let made_by_django =
             if is_there("countersign_migration") { Some(self.was_made_by_django().await?) } else { None };
-        let other_users = catalogue::table_of_users(engine).await?.filter(|table| table != "auth_user");
+        let other_users = catalogue::table_of_users(engine).await?.filter(|table| *table != self.model.table);
         let (own_tables, own_indexes) = own_objects();
         let indexes = catalogue::indexes(engine).await?;
         let missing = |own: &[&str], there: &[String]| {
             let missing = own.iter().filter(|name| !there.iter().any(|there| there == *name));
             missing.map(|name| (*name).to_owned()).collect()
         };
+        let django_tables = django_tables(engine.users());
         let is_known =
-            |table: &&String| DJANGO_TABLES.contains(&table.as_str()) || own_tables.contains(&table.as_str());
+            |table: &&String| django_tables.contains(&table.as_str()) || own_tables.contains(&table.as_str());
+        let has_ids = |table: &str| columns.iter().any(|column| column.table == table && column.name == "id");
         Ok(Findings {
             engine: catalogue::engine_version(engine).await?,
-            is_empty: !DJANGO_TABLES.into_iter().any(is_there),
+            is_empty: !django_tables.into_iter().any(is_there),
             made_by_django,
+            user_table: self.model.table.clone(),
             other_users,
             differences,
             migrations: comparison::migrations(&applied),
@@ -219,7 +243,7 @@ impl Prospect {
                 indexes: missing(&own_indexes, &indexes),
             },
             may_create: catalogue::may_create(engine).await?,
-            last_user: if is_there("auth_user") { self.last_user().await? } else { 0 },
+            last_user: if has_ids(&self.model.table) { self.last_user().await? } else { 0 },
             last_token: if is_there("token_blacklist_outstandingtoken") {
                 self.last_token().await?
             } else {
@@ -229,22 +253,12 @@ impl Prospect {
     }
 
     /// The next users by id, so many that a look does not take long.
-    pub async fn users_after(&self, id: i64) -> Result<Vec<UserSighted>, StoreError> {
+    pub async fn users_after(&self, id: Option<UserId>) -> Result<Vec<UserSighted>, StoreError> {
+        let first = UserId::first(self.described.key);
+        let Some(from) = id.map_or(Some(first), UserId::next) else { return Ok(Vec::new()) };
         let sql = "SELECT id, username, email, password, is_active, is_staff, is_superuser
-                     FROM auth_user WHERE id > $1 ORDER BY id LIMIT $2";
-        self.engine
-            .all(sql, &[id.into(), PAGE.into()], |row| {
-                Ok(UserSighted {
-                    id: row.get(0)?,
-                    username: row.get(1)?,
-                    email: row.get(2)?,
-                    password: countersign_domain::PasswordHash::new(row.get(3)?),
-                    is_active: row.get(4)?,
-                    is_staff: row.get(5)?,
-                    is_superuser: row.get(6)?,
-                })
-            })
-            .await
+                     FROM auth_user WHERE id >= $1 ORDER BY id LIMIT $2";
+        self.engine.all(sql, &[from.into(), PAGE.into()], read_user).await
     }
 
     /// The next recorded tokens by key.
@@ -272,6 +286,9 @@ impl Prospect {
     }
 
     async fn last_user(&self) -> Result<i64, StoreError> {
+        if self.described.key == UserIdKind::Uuid {
+            return Ok(0);
+        }
         let sql = "SELECT COALESCE(max(id), 0) FROM auth_user";
         Ok(self.engine.first(sql, &[], |row| row.get(0)).await?.unwrap_or(0))
     }
@@ -280,6 +297,25 @@ impl Prospect {
         let sql = "SELECT COALESCE(max(id), 0) FROM token_blacklist_outstandingtoken";
         Ok(self.engine.first(sql, &[], |row| row.get(0)).await?.unwrap_or(0))
     }
+}
+
+fn open_engine(url: &DatabaseUrl, pool: &PoolOptions) -> Result<Engine, StoreError> {
+    Ok(match url {
+        DatabaseUrl::Sqlite(path) => Engine::Sqlite(Sqlite::open_to_read(path)?),
+        DatabaseUrl::Postgres(server) => Engine::Postgres(Postgres::new(server, pool)?),
+    })
+}
+
+fn read_user(row: &Row<'_>) -> Result<UserSighted, StoreError> {
+    Ok(UserSighted {
+        id: row.get(0)?,
+        username: row.get(1)?,
+        email: row.get(2)?,
+        password: PasswordHash::new(row.get(3)?),
+        is_active: row.get(4)?,
+        is_staff: row.get(5)?,
+        is_superuser: row.get(6)?,
+    })
 }
 
 /// Why there is nothing to give back.
@@ -312,11 +348,13 @@ pub async fn give_back(url: &DatabaseUrl, pool: &PoolOptions, forced: bool) -> R
     Ok(removed)
 }
 
+/// Fails with [`StoreError::InUse`] while another process of ours is connected, or anybody has an SQLite file open.
+///
 /// Waits a moment for those who are just going: the backends of a server that has stopped.
-async fn refuse_in_use(url: &DatabaseUrl, pool: &PoolOptions) -> Result<(), StoreError> {
+pub async fn refuse_in_use(url: &DatabaseUrl, pool: &PoolOptions) -> Result<(), StoreError> {
     for _ in 0..LOOKS {
         let is_in_use = match url {
-            DatabaseUrl::Sqlite(path) => leave_write_ahead_log(path).is_err(),
+            DatabaseUrl::Sqlite(path) => path.exists() && leave_write_ahead_log(path).is_err(),
             DatabaseUrl::Postgres(server) => {
                 // One connection, which the next look finds gone.
                 catalogue::is_served(&Engine::Postgres(Postgres::new(server, pool)?)).await?

@@ -3,9 +3,11 @@
 use std::error::Error;
 
 use bytes::BytesMut;
+use countersign_domain::{UserId, UserIdKind};
 use jiff::Timestamp;
 use rusqlite::types::{ToSqlOutput, Value as Owned, ValueRef};
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
+use uuid::Uuid;
 
 use crate::engine::{Column, Value};
 use crate::timestamp::{from_text, to_text};
@@ -17,11 +19,16 @@ impl Value<'_> {
     /// The type under which PostgreSQL takes it; the server converts it to the column's where that is narrower.
     pub(crate) fn postgres_type(&self) -> Type {
         match self {
-            Self::Int(_) => Type::INT8,
+            Self::Int(_) | Self::User(Some(UserId::Number(_))) => Type::INT8,
+            Self::User(Some(UserId::Uuid(_))) => Type::UUID,
+            Self::User(None) => Type::UNKNOWN, // the server knows what kind of key is compared with it
             Self::Text(_) => Type::TEXT,
             Self::Bool(_) => Type::BOOL,
             Self::Bytes(_) => Type::BYTEA,
             Self::Time(_) => Type::TIMESTAMPTZ,
+            Self::Users(UserIdKind::Number, _) | Self::Ints(_) => Type::INT8_ARRAY,
+            Self::Users(UserIdKind::Uuid, _) => Type::UUID_ARRAY,
+            Self::Texts(_) => Type::TEXT_ARRAY,
         }
     }
 }
@@ -29,13 +36,25 @@ impl Value<'_> {
 impl rusqlite::ToSql for Value<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(match *self {
-            Self::Int(Some(value)) => ToSqlOutput::Owned(Owned::Integer(value)),
+            Self::Int(Some(value)) | Self::User(Some(UserId::Number(value))) => {
+                ToSqlOutput::Owned(Owned::Integer(value))
+            }
+            // What Django's UUIDField keeps on SQLite.
+            Self::User(Some(UserId::Uuid(value))) => {
+                ToSqlOutput::Owned(Owned::Text(value.simple().to_string()))
+            }
             Self::Text(Some(value)) => ToSqlOutput::Borrowed(ValueRef::Text(value.as_bytes())),
             Self::Bool(Some(value)) => ToSqlOutput::Owned(Owned::Integer(value.into())),
             Self::Bytes(Some(value)) => ToSqlOutput::Borrowed(ValueRef::Blob(value)),
             Self::Time(Some(value)) => ToSqlOutput::Owned(Owned::Text(to_text(value))),
-            Self::Int(None) | Self::Text(None) | Self::Bool(None) | Self::Bytes(None) | Self::Time(None) => {
-                ToSqlOutput::Owned(Owned::Null)
+            Self::Int(None)
+            | Self::Text(None)
+            | Self::Bool(None)
+            | Self::Bytes(None)
+            | Self::User(None)
+            | Self::Time(None) => ToSqlOutput::Owned(Owned::Null),
+            Self::Users(..) | Self::Ints(_) | Self::Texts(_) => {
+                return Err(rusqlite::Error::ToSqlConversionFailure("SQLite has no arrays".into()));
             }
         })
     }
@@ -54,10 +73,22 @@ impl ToSql for Value<'_> {
             Self::Text(value) => ToSql::to_sql(value, of, out),
             Self::Bool(value) => ToSql::to_sql(value, of, out),
             Self::Bytes(value) => ToSql::to_sql(value, of, out),
+            Self::User(Some(UserId::Number(value))) => ToSql::to_sql(value, of, out),
+            Self::User(Some(UserId::Uuid(value))) => {
+                out.extend_from_slice(value.as_bytes());
+                Ok(IsNull::No)
+            }
+            Self::User(None) => Ok(IsNull::Yes),
             Self::Time(value) => {
                 let since = value.map(|time| time.as_microsecond().saturating_sub(EPOCH_OF_POSTGRES));
                 ToSql::to_sql(&since, &Type::INT8, out) // its binary form
             }
+            Self::Users(_, values) => {
+                let values: Vec<_> = values.iter().copied().map(Value::User).collect();
+                ToSql::to_sql(&values, of, out)
+            }
+            Self::Ints(values) => ToSql::to_sql(values, of, out),
+            Self::Texts(values) => ToSql::to_sql(values, of, out),
         }
     }
 
@@ -118,6 +149,23 @@ impl Column for Vec<u8> {
     }
 }
 
+/// The key of a user, of whichever kind the column holds.
+impl Column for UserId {
+    fn from_sqlite(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<Self> {
+        match row.get_ref(index)? {
+            ValueRef::Text(text) => str::from_utf8(text).ok().and_then(Self::parse_uuid).ok_or_else(|| {
+                let why = "a user's key that is no UUID".into();
+                rusqlite::Error::FromSqlConversionFailure(index, rusqlite::types::Type::Text, why)
+            }),
+            _ => row.get(index).map(Self::Number),
+        }
+    }
+
+    fn from_postgres(row: &tokio_postgres::Row, index: usize) -> Result<Self, tokio_postgres::Error> {
+        row.try_get::<_, AnyKey>(index).map(|AnyKey(id)| id)
+    }
+}
+
 /// A column of Django's.
 impl Column for Timestamp {
     fn from_sqlite(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<Self> {
@@ -159,6 +207,22 @@ impl<'a> FromSql<'a> for AnyInt {
 
     fn accepts(of: &Type) -> bool {
         matches!(*of, Type::INT2 | Type::INT4 | Type::INT8)
+    }
+}
+
+/// The key of a user.
+struct AnyKey(UserId);
+
+impl<'a> FromSql<'a> for AnyKey {
+    fn from_sql(of: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        if *of == Type::UUID {
+            return Ok(Self(UserId::Uuid(Uuid::from_slice(raw)?)));
+        }
+        AnyInt::from_sql(of, raw).map(|AnyInt(number)| Self(UserId::Number(number)))
+    }
+
+    fn accepts(of: &Type) -> bool {
+        *of == Type::UUID || <AnyInt as FromSql>::accepts(of)
     }
 }
 

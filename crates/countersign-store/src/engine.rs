@@ -4,11 +4,13 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use countersign_domain::{UserId, UserIdKind};
 use jiff::Timestamp;
 
 use crate::StoreError;
 use crate::postgres::{self, Postgres};
 use crate::sqlite::{self, Sqlite};
+use crate::user_table::UserTable;
 
 /// An open database.
 pub(crate) enum Engine {
@@ -18,7 +20,7 @@ pub(crate) enum Engine {
 
 /// A write at work: all of its statements are committed together, or none is.
 pub(crate) enum Transaction<'t> {
-    Sqlite(rusqlite::Connection),
+    Sqlite(sqlite::Writer),
     Postgres(postgres::Transaction<'t>),
 }
 
@@ -32,14 +34,24 @@ pub(crate) enum Value<'a> {
     Text(Option<&'a str>),
     Bool(Option<bool>),
     Bytes(Option<&'a [u8]>),
+    /// The key of a user.
+    User(Option<UserId>),
     /// A time in a column of Django's. (Columns of ours hold microseconds.)
     Time(Option<Timestamp>),
+    /// One for each of those who go together, of the kind that the table of users has. PostgreSQL only.
+    Users(UserIdKind, &'a [Option<UserId>]),
+    /// The same.
+    Ints(&'a [Option<i64>]),
+    /// The same.
+    Texts(&'a [Option<&'a str>]),
 }
 
 /// A row of an answer.
 pub(crate) enum Row<'a> {
     Sqlite(&'a rusqlite::Row<'a>),
     Postgres(&'a tokio_postgres::Row),
+    /// The columns of another one from some on.
+    Rest(&'a Row<'a>, usize),
 }
 
 /// What a column can be read as.
@@ -54,7 +66,13 @@ impl Row<'_> {
         match self {
             Self::Sqlite(row) => Ok(T::from_sqlite(row, index)?),
             Self::Postgres(row) => Ok(T::from_postgres(row, index)?),
+            Self::Rest(row, first) => row.get(first + index),
         }
+    }
+
+    /// The columns from `first` on, as a row.
+    pub(crate) fn rest(&self, first: usize) -> Row<'_> {
+        Row::Rest(self, first)
     }
 
     /// The time in a column of ours, which holds microseconds since the epoch.
@@ -69,6 +87,22 @@ pub(crate) fn to_time(microseconds: i64) -> Result<Timestamp, StoreError> {
 }
 
 impl Engine {
+    /// The same database, where the users are in this table.
+    pub(crate) fn with_users(self, users: UserTable) -> Self {
+        match self {
+            Self::Sqlite(sqlite) => Self::Sqlite(sqlite.with_users(users)),
+            Self::Postgres(postgres) => Self::Postgres(postgres.with_users(users)),
+        }
+    }
+
+    /// Where the users are.
+    pub(crate) fn users(&self) -> &UserTable {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.users(),
+            Self::Postgres(postgres) => postgres.users(),
+        }
+    }
+
     /// The first row of an answer, if there is one. Reads only.
     pub(crate) async fn first<T>(
         &self,
@@ -76,9 +110,11 @@ impl Engine {
         values: &[Value<'_>],
         read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
+        let sql = self.users().statement(sql)?;
+        let values = &sql.values(values);
         match self {
-            Self::Sqlite(sqlite) => sqlite.read(|connection| sqlite::first(connection, sql, values, read)),
-            Self::Postgres(postgres) => postgres.first(sql, values, read).await,
+            Self::Sqlite(sqlite) => sqlite.read(|connection| sqlite::first(connection, &sql, values, read)),
+            Self::Postgres(postgres) => postgres.first(&sql, values, read).await,
         }
     }
 
@@ -89,10 +125,38 @@ impl Engine {
         values: &[Value<'_>],
         read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
+        let sql = self.users().statement(sql)?;
+        let values = &sql.values(values);
         match self {
-            Self::Sqlite(sqlite) => sqlite.read(|connection| sqlite::all(connection, sql, values, read)),
-            Self::Postgres(postgres) => postgres.all(sql, values, read).await,
+            Self::Sqlite(sqlite) => sqlite.read(|connection| sqlite::all(connection, &sql, values, read)),
+            Self::Postgres(postgres) => postgres.all(&sql, values, read).await,
         }
+    }
+
+    /// Runs one statement, and returns after its commit is on disk; whether it returned a row. On PostgreSQL it needs no
+    /// transaction.
+    ///
+    /// It has to be one that may be run again when nobody knows whether it was: then it does nothing, and a caller who is
+    /// told so looks again, or it does the same.
+    pub(crate) async fn write_one<I: Send + Sync + 'static>(
+        &self,
+        sql: &'static str,
+        input: I,
+        values: for<'a> fn(&'a I) -> Vec<Value<'a>>,
+    ) -> Result<bool, StoreError> {
+        let found = match self {
+            Self::Sqlite(sqlite) => {
+                let work = sqlite.write(move |transaction| {
+                    Box::pin(async move { transaction.first(sql, &values(&input), |_| Ok(())).await })
+                });
+                work.await?.is_some()
+            }
+            Self::Postgres(postgres) => {
+                let sql = postgres.users().statement(sql)?;
+                !postgres.write_one(&sql, &sql.values(&values(&input))).await?.is_empty()
+            }
+        };
+        Ok(found)
     }
 
     /// Runs `work`, all or nothing, and returns after its commit is on disk.
@@ -108,15 +172,25 @@ impl Engine {
 }
 
 impl Transaction<'_> {
+    /// Where the users are.
+    pub(crate) fn users(&self) -> &UserTable {
+        match self {
+            Self::Sqlite(writer) => &writer.users,
+            Self::Postgres(transaction) => &transaction.users,
+        }
+    }
+
     /// Runs a statement for its effect; returns the number of rows changed.
     pub(crate) async fn execute(
         &mut self,
         sql: &'static str,
         values: &[Value<'_>],
     ) -> Result<usize, StoreError> {
+        let sql = self.users().statement(sql)?;
+        let values = &sql.values(values);
         match self {
-            Self::Sqlite(connection) => sqlite::execute(connection, sql, values),
-            Self::Postgres(transaction) => transaction.execute(sql, values).await,
+            Self::Sqlite(connection) => sqlite::execute(connection, &sql, values),
+            Self::Postgres(transaction) => transaction.execute(&sql, values).await,
         }
     }
 
@@ -127,9 +201,11 @@ impl Transaction<'_> {
         values: &[Value<'_>],
         read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
+        let sql = self.users().statement(sql)?;
+        let values = &sql.values(values);
         match self {
-            Self::Sqlite(connection) => sqlite::first(connection, sql, values, read),
-            Self::Postgres(transaction) => transaction.first(sql, values, read).await,
+            Self::Sqlite(connection) => sqlite::first(connection, &sql, values, read),
+            Self::Postgres(transaction) => transaction.first(&sql, values, read).await,
         }
     }
 
@@ -140,9 +216,11 @@ impl Transaction<'_> {
         values: &[Value<'_>],
         read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
+        let sql = self.users().statement(sql)?;
+        let values = &sql.values(values);
         match self {
-            Self::Sqlite(connection) => sqlite::all(connection, sql, values, read),
-            Self::Postgres(transaction) => transaction.all(sql, values, read).await,
+            Self::Sqlite(connection) => sqlite::all(connection, &sql, values, read),
+            Self::Postgres(transaction) => transaction.all(&sql, values, read).await,
         }
     }
 
@@ -158,6 +236,18 @@ impl Transaction<'_> {
 impl From<i64> for Value<'_> {
     fn from(value: i64) -> Self {
         Self::Int(Some(value))
+    }
+}
+
+impl From<UserId> for Value<'_> {
+    fn from(value: UserId) -> Self {
+        Self::User(Some(value))
+    }
+}
+
+impl From<Option<UserId>> for Value<'_> {
+    fn from(value: Option<UserId>) -> Self {
+        Self::User(value)
     }
 }
 

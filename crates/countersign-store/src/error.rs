@@ -52,6 +52,9 @@ pub enum StoreError {
     /// Others have the database open.
     #[error("others have the database open")]
     InUse,
+    /// The server undid the transaction because of another one.
+    #[error("the database gave way to another transaction: {0}")]
+    RolledBack(String),
     /// A user cannot be deleted yet.
     #[error("rows of the table {0} refer to the user; delete them first, or deactivate the user")]
     UserReferenced(String),
@@ -76,6 +79,26 @@ impl StoreError {
             Self::TooSlow => Self::Unreachable { path, reason: error.to_string() },
             Self::Refused(reason) => Self::Open { path, reason },
             error => Self::Open { path, reason: error.to_string() },
+        }
+    }
+}
+
+impl StoreError {
+    /// Whether a value may be what the server did not take.
+    pub(crate) fn is_of_a_value(&self) -> bool {
+        matches!(self, Self::Statement(_) | Self::DoesNotFit(_))
+    }
+
+    /// The same, for another caller whom it meets too.
+    pub(crate) fn for_another(&self) -> Self {
+        match self {
+            Self::Disconnected(reason) => Self::Disconnected(reason.clone()),
+            Self::Refused(reason) => Self::Refused(reason.clone()),
+            Self::RolledBack(reason) => Self::RolledBack(reason.clone()),
+            Self::DoesNotFit(reason) => Self::DoesNotFit(reason.clone()),
+            Self::TooSlow => Self::TooSlow,
+            Self::NotCommitted => Self::NotCommitted,
+            other => Self::Statement(other.to_string().into()),
         }
     }
 }
@@ -113,7 +136,16 @@ impl From<tokio_postgres::Error> for StoreError {
             | SqlState::TOO_MANY_CONNECTIONS
             | SqlState::READ_ONLY_SQL_TRANSACTION => Self::Disconnected(cause.message().to_owned()),
             _ if cause.code().code().starts_with("08") => Self::Disconnected(cause.message().to_owned()),
+            // What the connection has prepared is of a table that was altered since: another connection, another try.
+            SqlState::FEATURE_NOT_SUPPORTED => Self::Disconnected(cause.message().to_owned()),
+            SqlState::INVALID_SQL_STATEMENT_NAME | SqlState::DUPLICATE_PSTATEMENT => Self::Refused(format!(
+                "{}; behind a PgBouncer in transaction mode set DATABASE_PREPARED_STATEMENTS=off",
+                cause.message()
+            )),
             SqlState::QUERY_CANCELED => Self::TooSlow,
+            SqlState::T_R_DEADLOCK_DETECTED | SqlState::T_R_SERIALIZATION_FAILURE => {
+                Self::RolledBack(cause.message().to_owned())
+            }
             _ => Self::Statement(in_full(&error).into()),
         }
     }

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use crate::StoreError;
 use crate::engine::Transaction;
-use crate::sqlite::{all, first};
+use crate::sqlite::{Writer, all, first};
 
 /// Refuses on SQLite, with the name of the table, if one has a row that refers to this user.
 pub(crate) async fn refuse_if_referred_to(
@@ -15,7 +15,7 @@ pub(crate) async fn refuse_if_referred_to(
     id: UserId,
 ) -> Result<(), StoreError> {
     match transaction {
-        Transaction::Sqlite(connection) => match find_table_that_refers_to(connection, id)? {
+        Transaction::Sqlite(writer) => match find_table_that_refers_to(writer, id)? {
             Some(table) => Err(StoreError::UserReferenced(table)),
             None => Ok(()),
         },
@@ -46,17 +46,17 @@ pub(crate) async fn check_references(transaction: &mut Transaction<'_>) -> Resul
     }
 }
 
-fn find_table_that_refers_to(connection: &Connection, id: UserId) -> Result<Option<String>, StoreError> {
+fn find_table_that_refers_to(writer: &Writer, id: UserId) -> Result<Option<String>, StoreError> {
     let references: Vec<(String, String)> = all(
-        connection,
+        writer,
         "SELECT t.name, f.[from] FROM sqlite_schema AS t, pragma_foreign_key_list(t.name) AS f
-          WHERE t.type = 'table' AND f.[table] = 'auth_user'",
-        &[],
+          WHERE t.type = 'table' AND f.[table] = $1",
+        &[writer.users.name().into()],
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
     for (table, column) in references {
         let sql = format!("SELECT 1 FROM {} WHERE {} = $1 LIMIT 1", quoted(&table), quoted(&column));
-        if first(connection, &sql, &[id.get().into()], |_| Ok(()))?.is_some() {
+        if first(writer, &sql, &[id.into()], |_| Ok(()))?.is_some() {
             return Ok(Some(table));
         }
     }
@@ -76,6 +76,6 @@ fn find_table_that_refers_to_tokens(connection: &Connection) -> Result<Option<St
 }
 
 /// A name as SQL, whatever is in it.
-fn quoted(name: &str) -> String {
+pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

@@ -10,7 +10,7 @@ impl Store {
         let sql = "SELECT g.name
                      FROM auth_user_groups AS m JOIN auth_group AS g ON g.id = m.group_id
                     WHERE m.user_id = $1";
-        let names = self.engine.all(sql, &[user.get().into()], |row| row.get(0)).await?;
+        let names = self.engine.all(sql, &[user.into()], |row| row.get(0)).await?;
         Ok(sorted(names))
     }
 
@@ -25,7 +25,7 @@ impl Store {
                             FROM auth_user_groups AS m
                             JOIN auth_group_permissions AS gp ON gp.group_id = m.group_id
                            WHERE m.user_id = $1)";
-        let names = self.engine.all(sql, &[user.get().into()], |row| row.get(0)).await?;
+        let names = self.engine.all(sql, &[user.into()], |row| row.get(0)).await?;
         Ok(sorted(names))
     }
 

@@ -2,7 +2,7 @@
 //!
 //! The user and token tables are Django's own, exactly as Django 5.2 makes them (`migrations/`), so that a Django
 //! project can run on a database of ours. [`Store`] is the only public door: its functions are grouped by table
-//! in `users`, `sessions`, `tokens` and `signing_keys`, each statement right above the reader of its row. No SQL is
+//! in `users`, `sessions`, `tokens` and `signing_keys`, and `holders` reads of several at once, each statement right above the reader of its row. No SQL is
 //! written above this crate.
 
 mod adoption;
@@ -14,6 +14,7 @@ mod error;
 mod foreign_keys;
 mod groups;
 mod health;
+mod holders;
 mod listening;
 mod migrations;
 mod moving;
@@ -22,9 +23,12 @@ mod postgres;
 mod sessions;
 mod signing_keys;
 mod sqlite;
+mod sweeping;
 mod timestamp;
 mod tls;
+mod together;
 mod tokens;
+mod user_table;
 mod users;
 
 use std::sync::atomic::AtomicI64;
@@ -32,19 +36,24 @@ use std::sync::{Arc, Mutex};
 
 pub use adoption::{
     Difference, Findings, MigrationsOf, OwnObjects, Prospect, Removed, TokenSighted, UserSighted, give_back,
+    refuse_in_use,
 };
 pub use countersign_metrics::Metrics;
 pub use database_url::{DatabaseUrl, DatabaseUrlError, Server};
 pub use disk::network_file_system;
 pub use error::{InsertUserError, StoreError};
+pub use holders::{Held, Named, NamedUser};
 pub use moving::{MoveError, Moved, Source};
 pub use postgres::PoolOptions;
 pub use sessions::{Ended, Exchange, Exchanged, NewSession, RefreshId};
 pub use signing_keys::{KeyRotation, KeyState, StoredKey};
 pub use tokens::{Blacklisting, Ending, NewToken, OutstandingToken, TokensOf};
+pub use user_table::UserModel;
 pub use users::{Account, UserChange};
 
+use countersign_domain::{LoginField, UserIdKind};
 use engine::Engine;
+use together::Together;
 
 /// A migrated database, open for use. Cheap to clone; the last clone to go closes it after its waiting writes.
 ///
@@ -52,39 +61,67 @@ use engine::Engine;
 #[derive(Clone)]
 pub struct Store {
     engine: Arc<Engine>,
+    together: Option<Arc<Together>>,
     /// The key of the recorded token that was swept last.
     swept: Arc<AtomicI64>,
     /// The id of the session that was swept last.
     swept_session: Arc<Mutex<String>>,
     made_by_django: bool,
     metrics: Arc<Metrics>,
+    login_field: LoginField,
 }
 
 impl Store {
     /// Opens the database at `url` and brings its tables up to date. An SQLite file is made if there is none (mode 0600);
     /// a PostgreSQL database has to be there. The connections to it belong to the runtime that this is called in.
     pub async fn open(url: &DatabaseUrl, pool: &PoolOptions) -> Result<Self, StoreError> {
+        Self::open_for(url, pool, &UserModel::default()).await
+    }
+
+    /// The same, where users may be in the table of a project's own user model. Such a table has to be there, and as
+    /// [`Prospect`] wants it.
+    pub async fn open_for(
+        url: &DatabaseUrl,
+        pool: &PoolOptions,
+        model: &UserModel,
+    ) -> Result<Self, StoreError> {
         let metrics = Arc::<Metrics>::default();
+        let users = adoption::find_user_table(url, pool, model).await?;
         let (engine, made_by_django) = match url {
             DatabaseUrl::Sqlite(path) => {
-                let (sqlite, made_by_django) = sqlite::Sqlite::open(path, &metrics.database)?;
+                let (sqlite, made_by_django) = sqlite::Sqlite::open(path, users, &metrics.database)?;
                 (Engine::Sqlite(sqlite), made_by_django)
             }
             DatabaseUrl::Postgres(server) => {
                 let in_words = |error| StoreError::of_opening(url, error);
-                let postgres = postgres::Postgres::new(server, pool).map_err(in_words)?;
+                let postgres = postgres::Postgres::new(server, pool).map_err(in_words)?.with_users(users);
                 let migrated = postgres.write(|transaction| Box::pin(migrations::run(transaction))).await;
                 let made_by_django = migrated.map_err(in_words)?;
                 (Engine::Postgres(postgres), made_by_django)
             }
         };
+        let engine = Arc::new(engine);
         Ok(Self {
-            engine: Arc::new(engine),
+            together: Together::start(&engine, pool),
+            engine,
             swept: Arc::default(),
             swept_session: Arc::default(),
             made_by_django,
             metrics,
+            login_field: model.login,
         })
+    }
+
+    /// What users log in with, which the column `username` stands for in this crate's statements.
+    #[must_use]
+    pub fn login_field(&self) -> LoginField {
+        self.login_field
+    }
+
+    /// Which kind of key users have.
+    #[must_use]
+    pub fn user_id_kind(&self) -> UserIdKind {
+        self.engine.users().key()
     }
 
     /// Whether Django had made its tables before Countersign first opened the database.

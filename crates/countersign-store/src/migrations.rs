@@ -1,8 +1,13 @@
 //! Brings a database up to the tables of this version: plain SQL files, in order, each once, each with its record
 //! in `countersign_migration` in one transaction.
 
+use std::borrow::Cow;
+
+use countersign_domain::UserIdKind;
+
 use crate::StoreError;
 use crate::engine::Transaction;
+use crate::user_table::UserTable;
 
 /// Name and text of a migration, for either engine.
 struct Migration {
@@ -33,7 +38,7 @@ const MIGRATIONS: [Migration; 4] = [
 pub(crate) const MADE_BY_DJANGO: &str = "0000_made_by_django";
 
 /// What `0001_django_tables` makes; a database where Django has made them already is taken as it is.
-pub(crate) const DJANGO_TABLES: [&str; 10] = [
+const DJANGO_TABLES: [&str; 10] = [
     "auth_group",
     "auth_group_permissions",
     "auth_permission",
@@ -49,7 +54,7 @@ pub(crate) const DJANGO_TABLES: [&str; 10] = [
 /// Applies what is missing; whether Django made the database. Processes that start at once wait for each other: SQLite's
 /// transaction has begun as a writing one, PostgreSQL's takes a lock.
 pub(crate) async fn run(transaction: &mut Transaction<'_>) -> Result<bool, StoreError> {
-    transaction.run_script(table_of_migrations(transaction)).await?;
+    make_table_of_migrations(transaction).await?;
     let applied = applied(transaction).await?;
     let mut made_by_django = applied.iter().any(|name| name == MADE_BY_DJANGO);
     for migration in MIGRATIONS.iter().filter(|missing| !applied.iter().any(|done| done == missing.name)) {
@@ -61,11 +66,34 @@ pub(crate) async fn run(transaction: &mut Transaction<'_>) -> Result<bool, Store
                 Transaction::Sqlite(_) => migration.sqlite,
                 Transaction::Postgres(_) => migration.postgres,
             };
-            transaction.run_script(sql).await?;
+            let sql = for_keys(transaction.users().key(), sql);
+            transaction.run_script(&sql).await?;
         }
         record(transaction, migration.name).await?;
     }
     Ok(made_by_django)
+}
+
+/// A migration for users with keys of this kind: the column that holds them is written for numbers.
+fn for_keys(kind: UserIdKind, sql: &'static str) -> Cow<'static, str> {
+    let typed = [("user_id BIGINT ", "user_id UUID "), ("user_id INTEGER ", "user_id TEXT ")];
+    match kind {
+        UserIdKind::Number => Cow::Borrowed(sql),
+        UserIdKind::Uuid => {
+            typed.iter().fold(Cow::Borrowed(sql), |sql, (number, uuid)| sql.replace(number, uuid).into())
+        }
+    }
+}
+
+/// What Django makes, with the user's tables by the names that they have here.
+pub(crate) fn django_tables(users: &UserTable) -> [&str; 10] {
+    let [of_users, of_groups, of_permissions] = users.tables();
+    DJANGO_TABLES.map(|table| match table {
+        "auth_user" => of_users,
+        "auth_user_groups" => of_groups,
+        "auth_user_user_permissions" => of_permissions,
+        table => table,
+    })
 }
 
 /// The names of the migrations that were applied; refuses those of a later version.
@@ -94,23 +122,27 @@ pub(crate) fn own_objects() -> (Vec<&'static str>, Vec<&'static str>) {
     (tables, indexes)
 }
 
-fn table_of_migrations(transaction: &Transaction<'_>) -> &'static str {
-    match transaction {
-        Transaction::Sqlite(_) => {
-            "CREATE TABLE IF NOT EXISTS countersign_migration (
-                 name TEXT NOT NULL PRIMARY KEY,
-                 applied_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now'))
-             ) STRICT"
-        }
-        // The number is the first bytes of the name, to be unlike that of any other application's lock.
-        Transaction::Postgres(_) => {
-            "SELECT pg_advisory_xact_lock(7165065861825654388);
-             CREATE TABLE IF NOT EXISTS countersign_migration (
-                 name TEXT NOT NULL PRIMARY KEY,
-                 applied_at TIMESTAMPTZ NOT NULL DEFAULT now()
-             )"
-        }
+/// On PostgreSQL it is looked for first: a role that may make no tables can use those that are there.
+async fn make_table_of_migrations(transaction: &mut Transaction<'_>) -> Result<(), StoreError> {
+    if let Transaction::Sqlite(_) = transaction {
+        let script = "CREATE TABLE IF NOT EXISTS countersign_migration (
+                          name TEXT NOT NULL PRIMARY KEY,
+                          applied_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now'))
+                      ) STRICT";
+        return transaction.run_script(script).await;
     }
+    // The number is the first bytes of the name, to be unlike that of any other application's lock.
+    transaction.run_script("SELECT pg_advisory_xact_lock(7165065861825654388)").await?;
+    let sql = "SELECT 1 FROM pg_tables
+                WHERE tablename = 'countersign_migration' AND schemaname = ANY (current_schemas(false))";
+    if transaction.first(sql, &[], |_| Ok(())).await?.is_some() {
+        return Ok(());
+    }
+    let script = "CREATE TABLE countersign_migration (
+                      name TEXT NOT NULL PRIMARY KEY,
+                      applied_at TIMESTAMPTZ NOT NULL DEFAULT now()
+                  )";
+    transaction.run_script(script).await
 }
 
 async fn record(transaction: &mut Transaction<'_>, name: &str) -> Result<(), StoreError> {
@@ -144,11 +176,19 @@ async fn django_made_the_tables(transaction: &mut Transaction<'_>) -> Result<boo
         }
     };
     let present: Vec<String> = transaction.all(sql, &[], |row| row.get(0)).await?;
+    let expected = django_tables(transaction.users());
     let missing: Vec<&str> =
-        DJANGO_TABLES.into_iter().filter(|table| !present.iter().any(|name| name == table)).collect();
+        expected.into_iter().filter(|table| !present.iter().any(|name| name == table)).collect();
     match missing.len() {
         0 => Ok(true),
         count if count == DJANGO_TABLES.len() => Ok(false),
+        _ if missing.contains(&"auth_user") && present.iter().any(|name| name == "auth_group") => {
+            Err(StoreError::Migration(
+                "it has Django's tables but not auth_user, as a project with a user model of its own: AUTH_USER_TABLE \
+                 has to name the table of that; `countersign adopt --dry-run` says which it is"
+                    .to_owned(),
+            ))
+        }
         _ => Err(StoreError::Migration(format!(
             "it has some of Django's tables but not {}; let Django's own `migrate` make them first \
              (applications auth, contenttypes and rest_framework_simplejwt.token_blacklist)",
@@ -160,6 +200,32 @@ async fn django_made_the_tables(transaction: &mut Transaction<'_>) -> Result<boo
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_column_for_the_key_of_a_user_is_made_for_uuids_where_these_are_the_keys() {
+        for migration in &MIGRATIONS[1..] {
+            for (sql, number, uuid) in [
+                (migration.sqlite, " INTEGER NOT NULL,", " TEXT NOT NULL,"),
+                (migration.postgres, " BIGINT NOT NULL,", " UUID NOT NULL,"),
+            ] {
+                assert_eq!(for_keys(UserIdKind::Number, sql), sql);
+                let of_users = |line: &&str| line.trim_start().starts_with("user_id ");
+                let expected: Vec<_> = sql
+                    .lines()
+                    .map(|line| if of_users(&line) { line.replace(number, uuid) } else { line.to_owned() })
+                    .collect();
+                assert_eq!(
+                    for_keys(UserIdKind::Uuid, sql).lines().collect::<Vec<_>>(),
+                    expected,
+                    "{}",
+                    migration.name
+                );
+                assert!(
+                    expected.iter().filter(|line| of_users(&line.as_str())).all(|line| line.ends_with(uuid))
+                );
+            }
+        }
+    }
 
     #[test]
     fn what_is_added_to_a_database_of_djangos_is_tables_and_indexes_by_names_of_ours() {

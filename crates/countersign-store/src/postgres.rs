@@ -1,9 +1,13 @@
 //! PostgreSQL: a pool of connections with limits and timeouts, reads on any of them, and writes as transactions.
 //!
-//! A statement that fails because its connection broke is tried again only where nothing can have happened: a read, or
-//! a transaction that could not begin. What is left half done when its caller goes away is rolled back.
+//! A statement that fails because its connection broke is tried again only where that cannot hurt: a read, a transaction
+//! that could not begin, or a single statement that compares what it sets, so that a second run finds the first. What is
+//! left half done when its caller goes away is rolled back.
+
+pub(crate) mod batch;
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{ClientWrapper, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
@@ -13,6 +17,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::engine::{self, Row, Value, Work};
 use crate::listening::Listener;
+use crate::user_table::UserTable;
 use crate::{Server, StoreError};
 
 /// How long the server is asked to stop what nobody waits for any more.
@@ -43,6 +48,7 @@ pub(crate) struct Postgres {
     pool: Pool,
     connector: MakeRustlsConnect,
     options: PoolOptions,
+    users: Arc<UserTable>,
     pub(crate) listener: Box<Listener>,
 }
 
@@ -53,9 +59,11 @@ pub(crate) struct Snapshot {
 }
 
 /// A transaction on a connection of its own; rolled back when dropped.
+#[expect(clippy::struct_field_names, reason = "it is what the driver calls it")]
 pub(crate) struct Transaction<'t> {
     transaction: deadpool_postgres::Transaction<'t>,
     prepares: bool,
+    pub(crate) users: Arc<UserTable>,
 }
 
 impl Postgres {
@@ -73,7 +81,17 @@ impl Postgres {
             .build()
             .map_err(|error| StoreError::Statement(Box::new(error)))?;
         let listener = Box::new(Listener::new(server, connector.clone(), options));
-        Ok(Self { pool, connector, options: options.clone(), listener })
+        Ok(Self { pool, connector, options: options.clone(), users: Arc::default(), listener })
+    }
+
+    /// The same server, where the users are in this table.
+    pub(crate) fn with_users(mut self, users: UserTable) -> Self {
+        self.users = Arc::new(users);
+        self
+    }
+
+    pub(crate) fn users(&self) -> &UserTable {
+        &self.users
     }
 
     /// How the pool is used at this moment.
@@ -90,7 +108,7 @@ impl Postgres {
 
     pub(crate) async fn first<T>(
         &self,
-        sql: &'static str,
+        sql: &str,
         values: &[Value<'_>],
         read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
@@ -99,20 +117,46 @@ impl Postgres {
 
     pub(crate) async fn all<T>(
         &self,
-        sql: &'static str,
+        sql: &str,
         values: &[Value<'_>],
         mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
         self.rows(sql, values).await?.iter().map(|row| read(&Row::Postgres(row))).collect()
     }
 
-    /// Reads, and again on another connection for each that turns out to be broken: when a server is started anew, all
-    /// those of the pool are.
-    async fn rows(
+    async fn rows(&self, sql: &str, values: &[Value<'_>]) -> Result<Vec<tokio_postgres::Row>, StoreError> {
+        let (client, answered) = Box::pin(self.answered(sql, values)).await?;
+        self.kept_unless_in_doubt(client, answered).await
+    }
+
+    /// Runs a statement that writes, without a transaction; the rows that it returned.
+    ///
+    /// One that takes too long is not told to stop: nobody knows whether it is at work or waits for a follower, and
+    /// the write of one that is stopped then is seen by others without being safe there.
+    pub(crate) async fn write_one(
         &self,
-        sql: &'static str,
+        sql: &str,
         values: &[Value<'_>],
     ) -> Result<Vec<tokio_postgres::Row>, StoreError> {
+        let (client, answered) = Box::pin(self.answered(sql, values)).await?;
+        match answered {
+            Err(StoreError::TooSlow) => {
+                self.discard_silent(client);
+                Err(StoreError::TooSlow)
+            }
+            answered => self.kept_unless_in_doubt(client, answered).await,
+        }
+    }
+
+    /// Runs one statement, and again on another connection for each that turns out to be broken: when a server is started
+    /// anew, all those of the pool are. And again where the server undid it for another's sake.
+    ///
+    /// To be boxed: what is awaited within would nest deeper than the compiler follows.
+    async fn answered(
+        &self,
+        sql: &str,
+        values: &[Value<'_>],
+    ) -> Result<(Object, Result<Vec<tokio_postgres::Row>, StoreError>), StoreError> {
         let mut client = self.pool.get().await?;
         for _ in 0..self.options.size {
             match self.rows_on(&client, sql, values).await {
@@ -121,17 +165,18 @@ impl Postgres {
                     discard(client);
                     client = self.pool.get().await?;
                 }
-                answered => return self.kept_unless_in_doubt(client, answered).await,
+                Err(StoreError::RolledBack(error)) => tracing::debug!(error, "a statement is run again"),
+                answered => return Ok((client, answered)),
             }
         }
         let answered = self.rows_on(&client, sql, values).await;
-        self.kept_unless_in_doubt(client, answered).await
+        Ok((client, answered))
     }
 
     async fn rows_on(
         &self,
         client: &Object,
-        sql: &'static str,
+        sql: &str,
         values: &[Value<'_>],
     ) -> Result<Vec<tokio_postgres::Row>, StoreError> {
         self.in_time(async {
@@ -168,7 +213,8 @@ impl Postgres {
                     let another = self.pool.get().await?;
                     discard(std::mem::replace(&mut client, another));
                 };
-                let own = Transaction { transaction: begun, prepares: self.options.prepares };
+                let users = Arc::clone(&self.users);
+                let own = Transaction { transaction: begun, prepares: self.options.prepares, users };
                 let mut transaction = engine::Transaction::Postgres(own);
                 let result = work(&mut transaction).await?;
                 if let engine::Transaction::Postgres(own) = transaction {
@@ -181,7 +227,7 @@ impl Postgres {
         // A server that is still at work for the commit is not told to stop: a commit that waits for a follower would be
         // seen by others without being safe there.
         if committing && matches!(outcome, Err(StoreError::TooSlow)) {
-            discard(client);
+            self.discard_silent(client);
             return outcome;
         }
         self.kept_unless_in_doubt(client, outcome).await
@@ -201,12 +247,19 @@ impl Postgres {
                 if tokio::time::timeout(CANCEL_TIMEOUT, asked).await.is_err() {
                     tracing::debug!("the server cannot be asked to stop a statement");
                 }
-                discard(client);
+                self.discard_silent(client);
             }
             Err(StoreError::Disconnected(_)) => discard(client),
             _ => {}
         }
         outcome
+    }
+
+    /// Closes a connection that gave no answer in time, and those that lie idle: if the server is gone without a word,
+    /// so are they, and each would cost the next caller as long.
+    fn discard_silent(&self, client: Object) {
+        discard(client);
+        self.pool.retain(|_, _| false);
     }
 
     async fn in_time<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
@@ -222,7 +275,7 @@ fn discard(client: Object) {
 impl Snapshot {
     pub(crate) async fn all<T>(
         &self,
-        sql: &'static str,
+        sql: &str,
         values: &[Value<'_>],
         mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
@@ -237,7 +290,7 @@ impl Snapshot {
 }
 
 impl Transaction<'_> {
-    pub(crate) async fn execute(&self, sql: &'static str, values: &[Value<'_>]) -> Result<usize, StoreError> {
+    pub(crate) async fn execute(&self, sql: &str, values: &[Value<'_>]) -> Result<usize, StoreError> {
         let changed = if self.prepares {
             let statement = self.prepare(sql, values).await?;
             self.transaction.execute(&statement, &references(values)).await?
@@ -249,7 +302,7 @@ impl Transaction<'_> {
 
     pub(crate) async fn first<T>(
         &self,
-        sql: &'static str,
+        sql: &str,
         values: &[Value<'_>],
         read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
@@ -258,18 +311,14 @@ impl Transaction<'_> {
 
     pub(crate) async fn all<T>(
         &self,
-        sql: &'static str,
+        sql: &str,
         values: &[Value<'_>],
         mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
         self.rows(sql, values).await?.iter().map(|row| read(&Row::Postgres(row))).collect()
     }
 
-    async fn rows(
-        &self,
-        sql: &'static str,
-        values: &[Value<'_>],
-    ) -> Result<Vec<tokio_postgres::Row>, StoreError> {
+    async fn rows(&self, sql: &str, values: &[Value<'_>]) -> Result<Vec<tokio_postgres::Row>, StoreError> {
         if self.prepares {
             let statement = self.prepare(sql, values).await?;
             Ok(self.transaction.query(&statement, &references(values)).await?)
@@ -283,7 +332,7 @@ impl Transaction<'_> {
         Ok(self.transaction.batch_execute(sql).await?)
     }
 
-    async fn prepare(&self, sql: &'static str, values: &[Value<'_>]) -> Result<Statement, StoreError> {
+    async fn prepare(&self, sql: &str, values: &[Value<'_>]) -> Result<Statement, StoreError> {
         Ok(self.transaction.prepare_typed_cached(sql, &types(values)).await?)
     }
 }

@@ -1,17 +1,13 @@
 //! `countersign_session`: one row per login.
 
-use std::sync::PoisonError;
-
 use countersign_domain::{Client, EndReason, Session, SessionId, UserId};
 use jiff::Timestamp;
 
-use crate::engine::{Row, Transaction, to_time};
-use crate::tokens::{blacklist, blacklist_recorded, end_tokens, has_blacklist_row, insert};
+use crate::engine::{Engine, Row, Transaction, Value, to_time};
+use crate::tokens::{blacklist, blacklist_recorded, blacklist_row, end_tokens, has_blacklist_row, insert};
 use crate::users::{Account, is_still};
 use crate::{Ending, NewToken, Store, StoreError};
 
-/// Rows that a sweep looks at; a login adds one, so that sweeping is faster than growth.
-const SWEEP_LENGTH: i64 = 10;
 /// Rows that a flush looks at in one transaction, so that others can write between.
 const FLUSH_LENGTH: i64 = 1000;
 
@@ -22,6 +18,7 @@ macro_rules! session_columns {
          ended_because, address, client"
     };
 }
+pub(crate) use session_columns;
 
 /// A session to record.
 #[derive(Debug, Clone)]
@@ -36,6 +33,19 @@ pub struct NewSession {
     pub expires_at: Timestamp,
     /// Who logged in.
     pub client: Client,
+}
+
+impl NewSession {
+    /// Its values but for its user.
+    pub(crate) fn values(&self) -> [Value<'_>; 5] {
+        [
+            self.id.as_str().into(),
+            self.created_at.as_microsecond().into(),
+            self.expires_at.as_microsecond().into(),
+            self.client.address.as_deref().into(),
+            (&self.client.name).into(),
+        ]
+    }
 }
 
 /// The exchange of a session's refresh token for a successor.
@@ -57,6 +67,23 @@ pub struct Exchange {
     pub blacklisted: Option<NewToken>,
     /// The successor, to be recorded in Django's tables.
     pub recorded: Option<NewToken>,
+}
+
+impl Exchange {
+    /// Whether no table of Django's is written, and the session is there.
+    fn is_of_the_session_alone(&self) -> bool {
+        self.begun.is_none() && self.blacklisted.is_none() && self.recorded.is_none()
+    }
+
+    fn values(&self) -> Vec<Value<'_>> {
+        vec![
+            self.session.as_str().into(),
+            self.generation.into(),
+            (&self.jti).into(),
+            self.at.as_microsecond().into(),
+            self.expires_at.as_microsecond().into(),
+        ]
+    }
 }
 
 /// How an [`Exchange`] ended.
@@ -101,13 +128,23 @@ impl Store {
             " FROM countersign_session WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2
                ORDER BY created_at DESC, id LIMIT $3"
         );
-        let values = [user.get().into(), now.as_microsecond().into(), limit.into()];
+        let values = [user.into(), now.as_microsecond().into(), limit.into()];
         self.engine.all(sql, &values, read_session).await
     }
 
     /// Exchanges a session's refresh token for a successor, by compare-and-set on its generation: of callers who race,
     /// one succeeds. All or nothing, Django's tables included.
     pub async fn exchange(&self, exchange: Exchange) -> Result<Exchanged, StoreError> {
+        if exchange.is_of_the_session_alone() {
+            // Who is not served with the others asks alone, and may wait.
+            if let Some(together) = &self.together
+                && together.exchanges.ask(exchange.clone()).await?
+            {
+                return Ok(Exchanged::Done);
+            }
+            let is_done = self.engine.write_one(ADVANCE, exchange, Exchange::values).await?;
+            return Ok(if is_done { Exchanged::Done } else { Exchanged::Overtaken });
+        }
         self.engine
             .write(move |transaction| Box::pin(async move { advance(transaction, &exchange).await }))
             .await
@@ -120,14 +157,11 @@ impl Store {
         since: Timestamp,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let sql = "UPDATE countersign_session SET last_seen_at = $3 WHERE id = $1 AND last_seen_at <= $2";
+        let sql = "UPDATE countersign_session SET last_seen_at = $3 WHERE id = $1 AND last_seen_at <= $2
+                   RETURNING id";
         self.engine
-            .write(move |transaction| {
-                Box::pin(async move {
-                    let values =
-                        [id.as_str().into(), since.as_microsecond().into(), now.as_microsecond().into()];
-                    Ok(transaction.execute(sql, &values).await? == 1)
-                })
+            .write_one(sql, (id, since, now), |(id, since, now)| {
+                vec![id.as_str().into(), since.as_microsecond().into(), now.as_microsecond().into()]
             })
             .await
     }
@@ -152,7 +186,7 @@ impl Store {
                              RETURNING generation",
                             &[
                                 id.as_str().into(),
-                                user.get().into(),
+                                user.into(),
                                 at.as_microsecond().into(),
                                 because.name().into(),
                             ],
@@ -191,19 +225,6 @@ impl Store {
             .await
     }
 
-    /// Looks at the next few sessions, round and round, and deletes those that expired or ended at or before `until`.
-    pub async fn sweep_sessions(&self, until: Timestamp) -> Result<usize, StoreError> {
-        let after = self.swept_session.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let (deleted, end) = self
-            .engine
-            .write(move |transaction| {
-                Box::pin(async move { delete_next(transaction, &after, SWEEP_LENGTH, until).await })
-            })
-            .await?;
-        *self.swept_session.lock().unwrap_or_else(PoisonError::into_inner) = end.unwrap_or_default();
-        Ok(deleted)
-    }
-
     /// Deletes the sessions after `after` that expired or ended at or before `until`, of the next thousand or so; returns
     /// their number, and the id to go on after, if there are more.
     pub async fn flush_sessions(
@@ -212,9 +233,7 @@ impl Store {
         until: Timestamp,
     ) -> Result<(usize, Option<String>), StoreError> {
         self.engine
-            .write(move |transaction| {
-                Box::pin(async move { delete_next(transaction, &after, FLUSH_LENGTH, until).await })
-            })
+            .write(move |transaction| Box::pin(async move { delete_next(transaction, &after, until).await }))
             .await
     }
 
@@ -234,32 +253,62 @@ impl Store {
     }
 }
 
+/// Several on PostgreSQL: of each, whether it was done. None waits for a row that somebody else holds, so that the others
+/// need not wait with it, and of two of one session one is left over.
+pub(crate) async fn exchange_together(
+    engine: &Engine,
+    exchanges: &[Exchange],
+) -> Result<Vec<bool>, StoreError> {
+    let Engine::Postgres(postgres) = engine else { return Err(StoreError::NotCommitted) };
+    let microseconds = |time: Timestamp| Some(time.as_microsecond());
+    let ids: Vec<_> = exchanges.iter().map(|exchange| Some(exchange.session.as_str())).collect();
+    let generations: Vec<_> = exchanges.iter().map(|exchange| Some(exchange.generation.into())).collect();
+    let replaced: Vec<_> = exchanges.iter().map(|exchange| Some(exchange.jti.as_str())).collect();
+    let times: Vec<_> = exchanges.iter().map(|exchange| microseconds(exchange.at)).collect();
+    let ends: Vec<_> = exchanges.iter().map(|exchange| microseconds(exchange.expires_at)).collect();
+    // The range of places is for the planner, as in `find_together`.
+    let sql = concat!(
+        "WITH free AS (
+            SELECT asked.* FROM unnest($1, $2, $3, $4, $5) WITH ORDINALITY
+                           AS asked (id, generation, jti, at, expires_at, place)
+              JOIN countersign_session AS s ON s.id = asked.id
+             WHERE asked.place BETWEEN 1 AND 1000 AND s.generation = asked.generation AND s.ended_at IS NULL AND NOT EXISTS (",
+        blacklist_row!(),
+        "asked.jti) FOR UPDATE OF s SKIP LOCKED)
+         UPDATE countersign_session AS s
+            SET generation = s.generation + 1, replaced_jti = free.jti, rotated_at = free.at,
+                last_seen_at = free.at, expires_at = free.expires_at
+           FROM free WHERE s.id = free.id RETURNING free.place"
+    );
+    let values = [
+        Value::Texts(&ids),
+        Value::Ints(&generations),
+        Value::Texts(&replaced),
+        Value::Ints(&times),
+        Value::Ints(&ends),
+    ];
+    let rows = postgres.write_one(sql, &values).await?;
+    let places: Vec<i64> = rows.iter().map(|row| Row::Postgres(row).get(0)).collect::<Result<_, _>>()?;
+    Ok((1..).zip(exchanges).map(|(place, _)| places.contains(&place)).collect())
+}
+
+/// Run a second time, it finds that the session has moved on.
+const ADVANCE: &str = concat!(
+    "UPDATE countersign_session
+        SET generation = generation + 1, replaced_jti = $3, rotated_at = $4, last_seen_at = $4, expires_at = $5
+      WHERE id = $1 AND generation = $2 AND ended_at IS NULL AND NOT EXISTS (",
+    blacklist_row!(),
+    "$3) RETURNING generation"
+);
+
 async fn advance(transaction: &mut Transaction<'_>, exchange: &Exchange) -> Result<Exchanged, StoreError> {
-    if has_blacklist_row(transaction, &exchange.jti).await? {
-        return Ok(Exchanged::Overtaken);
-    }
     if let Some((session, account)) = &exchange.begun {
-        if !is_still(transaction, account).await? {
+        if has_blacklist_row(transaction, &exchange.jti).await? || !is_still(transaction, account).await? {
             return Ok(Exchanged::Overtaken);
         }
         insert_session(transaction, session).await?;
     }
-    let advanced = transaction
-        .execute(
-            "UPDATE countersign_session
-                SET generation = generation + 1, replaced_jti = $3, rotated_at = $4, last_seen_at = $4,
-                    expires_at = $5
-              WHERE id = $1 AND generation = $2 AND ended_at IS NULL",
-            &[
-                exchange.session.as_str().into(),
-                exchange.generation.into(),
-                (&exchange.jti).into(),
-                exchange.at.as_microsecond().into(),
-                exchange.expires_at.as_microsecond().into(),
-            ],
-        )
-        .await?;
-    if advanced == 0 {
+    if transaction.first(ADVANCE, &exchange.values(), |_| Ok(())).await?.is_none() {
         return Ok(Exchanged::Overtaken);
     }
     if let Some(token) = &exchange.blacklisted {
@@ -284,7 +333,7 @@ pub(crate) async fn insert_session(
              ON CONFLICT (id) DO NOTHING",
             &[
                 session.id.as_str().into(),
-                session.user.get().into(),
+                session.user.into(),
                 session.created_at.as_microsecond().into(),
                 session.expires_at.as_microsecond().into(),
                 session.client.address.as_deref().into(),
@@ -303,8 +352,7 @@ pub(crate) async fn end_all(
     kept: &str,
     kept_jti: &str,
 ) -> Result<Ended, StoreError> {
-    let values =
-        [user.get().into(), ending.at.as_microsecond().into(), ending.because.name().into(), kept.into()];
+    let values = [user.into(), ending.at.as_microsecond().into(), ending.because.name().into(), kept.into()];
     let sessions = transaction
         .execute(
             "UPDATE countersign_session SET ended_at = $2, ended_because = $3
@@ -326,13 +374,12 @@ pub(crate) async fn end_all(
 async fn delete_next(
     transaction: &mut Transaction<'_>,
     after: &str,
-    length: i64,
     until: Timestamp,
 ) -> Result<(usize, Option<String>), StoreError> {
     let end: Option<String> = transaction
         .first(
             "SELECT id FROM countersign_session WHERE id > $1 ORDER BY id LIMIT 1 OFFSET $2",
-            &[after.into(), (length - 1).into()],
+            &[after.into(), (FLUSH_LENGTH - 1).into()],
             |row| row.get(0),
         )
         .await?;
@@ -347,14 +394,14 @@ async fn delete_next(
     Ok((deleted, end))
 }
 
-fn read_session(row: &Row<'_>) -> Result<Session, StoreError> {
+pub(crate) fn read_session(row: &Row<'_>) -> Result<Session, StoreError> {
     let ended = match row.get::<Option<i64>>(8)? {
         None => None,
         Some(at) => Some((to_time(at)?, read_reason(row)?)),
     };
     Ok(Session {
         id: read_id(row)?,
-        user: UserId::new(row.get(1)?),
+        user: row.get(1)?,
         generation: row.get(2)?,
         replaced_jti: row.get(3)?,
         rotated_at: row.get_time(4)?,

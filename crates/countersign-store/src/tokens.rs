@@ -2,21 +2,27 @@
 
 use std::fmt;
 use std::ops::RangeInclusive;
-use std::sync::atomic::Ordering;
 
 use countersign_domain::{EndReason, SessionId, User, UserId};
 use jiff::Timestamp;
 
-use crate::engine::{Row, Transaction};
+use crate::engine::{Engine, Row, Transaction};
 use crate::foreign_keys::{check_references, refuse_if_tokens_are_referred_to};
 use crate::sessions::insert_session;
 use crate::users::{Account, is_still};
 use crate::{NewSession, Store, StoreError};
 
+/// The blacklist row of a `jti`, if there is one, up to that `jti`.
+macro_rules! blacklist_row {
+    () => {
+        "SELECT 1 FROM token_blacklist_outstandingtoken AS o \
+           JOIN token_blacklist_blacklistedtoken AS b ON b.token_id = o.id WHERE o.jti = "
+    };
+}
+pub(crate) use blacklist_row;
+
 /// Rows that a flush looks for and deletes in one transaction, so that others can write between.
 const FLUSH_LENGTH: i64 = 1000;
-/// Rows that a sweep looks at; each recording adds one at the most, so that sweeping is faster than growth.
-const SWEEP_LENGTH: i64 = 10;
 
 /// A refresh or sliding token to record.
 #[derive(Clone)]
@@ -117,6 +123,22 @@ impl Store {
         last_login: Option<Timestamp>,
     ) -> Result<bool, StoreError> {
         let (id, account) = (user.id, Account::of(user, true));
+        if let (Engine::Postgres(postgres), Some(session), None, None) =
+            (&*self.engine, &session, &token, last_login)
+        {
+            // Run a second time, it finds the session that it began.
+            let sql = "WITH account AS (SELECT id FROM auth_user
+                             WHERE id = $1 AND password = $2 AND is_active FOR UPDATE)
+                       INSERT INTO countersign_session (id, user_id, generation, rotated_at, created_at, last_seen_at,
+                                                        expires_at, address, client)
+                       SELECT $3, id, 0, $4, $4, $4, $5, $6, $7 FROM account
+                       ON CONFLICT (id) DO UPDATE SET id = excluded.id
+                       RETURNING id";
+            let mut values = vec![account.id().into(), account.password_hash().into()];
+            values.extend(session.values());
+            let sql = postgres.users().statement(sql)?;
+            return Ok(!postgres.write_one(&sql, &sql.values(&values)).await?.is_empty());
+        }
         self.engine
             .write(move |transaction| {
                 Box::pin(async move {
@@ -125,7 +147,7 @@ impl Store {
                     }
                     if let Some(time) = last_login {
                         let sql = "UPDATE auth_user SET last_login = $2 WHERE id = $1";
-                        transaction.execute(sql, &[id.get().into(), time.into()]).await?;
+                        transaction.execute(sql, &[id.into(), time.into()]).await?;
                     }
                     if let Some(session) = &session {
                         insert_session(transaction, session).await?;
@@ -206,7 +228,7 @@ impl Store {
     /// The recorded tokens of a user, or the one with a `jti`; oldest first.
     pub async fn outstanding_tokens(&self, of: &TokensOf) -> Result<Vec<OutstandingToken>, StoreError> {
         let (user, jti) = match of {
-            TokensOf::User(user) => (Some(user.get()), None),
+            TokensOf::User(user) => (Some(*user), None),
             TokensOf::Jti(jti) => (None, Some(jti.as_str())),
         };
         let sql = "SELECT o.jti, o.token, o.user_id, o.created_at, o.expires_at, b.id IS NOT NULL
@@ -250,39 +272,12 @@ impl Store {
             })
             .await
     }
-
-    /// Looks at the next few recorded tokens, round and round, and deletes those that expired at or before `until`.
-    ///
-    /// Called with each recording it keeps the table near the number of good tokens without a flush. Django has no
-    /// index on `expires_at`, and the oldest rows alone could all be long-lived: hence the rounds by primary key.
-    pub async fn sweep_expired_tokens(&self, until: Timestamp) -> Result<usize, StoreError> {
-        let after = self.swept.load(Ordering::Relaxed);
-        let last =
-            "SELECT id FROM token_blacklist_outstandingtoken WHERE id > $1 ORDER BY id LIMIT 1 OFFSET $2";
-        let (deleted, end) = self
-            .engine
-            .write(move |transaction| {
-                Box::pin(async move {
-                    let values = [after.into(), (SWEEP_LENGTH - 1).into()];
-                    let end: Option<i64> = transaction.first(last, &values, |row| row.get(0)).await?;
-                    let ids = after + 1..=end.unwrap_or(i64::MAX);
-                    Ok((delete_expired(transaction, ids, until).await?, end))
-                })
-            })
-            .await?;
-        self.swept.store(end.unwrap_or(0), Ordering::Relaxed);
-        Ok(deleted)
-    }
 }
 
-/// The blacklist row of a `jti`, if there is one.
-const BLACKLIST_ROW: &str = "SELECT 1
-   FROM token_blacklist_outstandingtoken AS o
-   JOIN token_blacklist_blacklistedtoken AS b ON b.token_id = o.id
-  WHERE o.jti = $1";
+const BLACKLIST_ROW: &str = concat!(blacklist_row!(), "$1");
 
 /// Deletes what expired at or before `until` of the tokens with these keys.
-async fn delete_expired(
+pub(crate) async fn delete_expired(
     transaction: &mut Transaction<'_>,
     ids: RangeInclusive<i64>,
     until: Timestamp,
@@ -328,7 +323,7 @@ pub(crate) async fn end_tokens(
              SELECT id, $2 FROM token_blacklist_outstandingtoken
               WHERE user_id = $1 AND expires_at > $3 AND jti <> $4
              ON CONFLICT (token_id) DO NOTHING",
-            &[user.get().into(), ending.at.into(), ending.past.into(), kept_jti.into()],
+            &[user.into(), ending.at.into(), ending.past.into(), kept_jti.into()],
         )
         .await
 }
@@ -344,7 +339,7 @@ pub(crate) async fn insert(transaction: &mut Transaction<'_>, token: &NewToken) 
                 (&token.text).into(),
                 token.created_at.into(),
                 token.expires_at.into(),
-                token.user.map(UserId::get).into(),
+                token.user.into(),
                 (&token.jti).into(),
             ],
         )
@@ -390,7 +385,7 @@ fn read_token(row: &Row<'_>) -> Result<OutstandingToken, StoreError> {
     Ok(OutstandingToken {
         jti: row.get(0)?,
         text: row.get(1)?,
-        user: row.get::<Option<i64>>(2)?.map(UserId::new),
+        user: row.get(2)?,
         created_at: row.get(3)?,
         expires_at: row.get(4)?,
         is_blacklisted: row.get(5)?,

@@ -15,6 +15,7 @@ macro_rules! user_columns {
         "id, username, email, password, is_active, is_staff, is_superuser, first_name, last_name, last_login, date_joined"
     };
 }
+pub(crate) use user_columns;
 
 /// Columns of a user to set; `None` leaves one as it is. Use-cases set the hash and whether the account is active; the
 /// rest is what the conformance scenarios change behind the server's back.
@@ -48,6 +49,16 @@ pub struct Account {
 }
 
 impl Account {
+    /// The key of its user.
+    pub(crate) fn id(&self) -> UserId {
+        self.id
+    }
+
+    /// The hash that its password had.
+    pub(crate) fn password_hash(&self) -> &str {
+        self.password_hash.as_str()
+    }
+
     /// The account as it was read; `must_be_active` if an inactive one is refused.
     #[must_use]
     pub fn of(user: &User, must_be_active: bool) -> Self {
@@ -65,7 +76,7 @@ impl Store {
     /// The user with this id.
     pub async fn find_user(&self, id: UserId) -> Result<Option<User>, StoreError> {
         let sql = concat!("SELECT ", user_columns!(), " FROM auth_user WHERE id = $1");
-        self.engine.first(sql, &[id.get().into()], read_user).await
+        self.engine.first(sql, &[id.into()], read_user).await
     }
 
     /// Whether a user has exactly this username.
@@ -76,9 +87,10 @@ impl Store {
 
     /// At most `limit` users by id, those after `after` only.
     pub async fn list_users(&self, after: Option<UserId>, limit: u32) -> Result<Vec<User>, StoreError> {
-        let sql = concat!("SELECT ", user_columns!(), " FROM auth_user WHERE id > $1 ORDER BY id LIMIT $2");
-        let after = after.map_or(i64::MIN, UserId::get);
-        self.engine.all(sql, &[after.into(), limit.into()], read_user).await
+        let first = UserId::first(self.user_id_kind());
+        let Some(from) = after.map_or(Some(first), UserId::next) else { return Ok(Vec::new()) };
+        let sql = concat!("SELECT ", user_columns!(), " FROM auth_user WHERE id >= $1 ORDER BY id LIMIT $2");
+        self.engine.all(sql, &[from.into(), limit.into()], read_user).await
     }
 
     /// Adds a user and returns the id it got.
@@ -106,7 +118,7 @@ impl Store {
                         |row| row.get(0),
                     )
                     .await?;
-                id.map(UserId::new).ok_or(StoreError::NotCommitted)
+                id.ok_or(StoreError::NotCommitted)
             })
         });
         Ok(inserted.await?)
@@ -146,13 +158,10 @@ impl Store {
         from: PasswordHash,
         to: PasswordHash,
     ) -> Result<bool, StoreError> {
-        let sql = "UPDATE auth_user SET password = $3 WHERE id = $1 AND password = $2";
+        let sql = "UPDATE auth_user SET password = $3 WHERE id = $1 AND password = $2 RETURNING id";
         self.engine
-            .write(move |transaction| {
-                Box::pin(async move {
-                    let values = [id.get().into(), from.as_str().into(), to.as_str().into()];
-                    Ok(transaction.execute(sql, &values).await? == 1)
-                })
+            .write_one(sql, (id, from, to), |(id, from, to)| {
+                vec![(*id).into(), from.as_str().into(), to.as_str().into()]
             })
             .await
     }
@@ -181,7 +190,7 @@ impl Store {
 pub(crate) async fn lock_user(transaction: &mut Transaction<'_>, id: UserId) -> Result<(), StoreError> {
     if let Transaction::Postgres(_) = transaction {
         let sql = "SELECT 1 FROM auth_user WHERE id = $1 FOR UPDATE";
-        transaction.first(sql, &[id.get().into()], |_| Ok(())).await?;
+        transaction.first(sql, &[id.into()], |_| Ok(())).await?;
     }
     Ok(())
 }
@@ -194,7 +203,7 @@ pub(crate) async fn is_still(
     let Account { id, password_hash, must_be_active } = account;
     lock_user(transaction, *id).await?;
     let sql = "SELECT is_active FROM auth_user WHERE id = $1 AND password = $2";
-    let values = [id.get().into(), password_hash.as_str().into()];
+    let values = [(*id).into(), password_hash.as_str().into()];
     let is_active: Option<bool> = transaction.first(sql, &values, |row| row.get(0)).await?;
     Ok(is_active.is_some_and(|is_active| is_active || !must_be_active))
 }
@@ -213,7 +222,7 @@ async fn update(
                     first_name = COALESCE($8, first_name), last_name = COALESCE($9, last_name)
               WHERE id = $1",
             &[
-                id.get().into(),
+                id.into(),
                 change.password_hash.as_ref().map(PasswordHash::as_str).into(),
                 change.is_active.into(),
                 change.is_staff.into(),
@@ -237,10 +246,10 @@ async fn delete(transaction: &mut Transaction<'_>, id: UserId) -> Result<bool, S
         "DELETE FROM countersign_session WHERE user_id = $1",
     ];
     for sql in before {
-        transaction.execute(sql, &[id.get().into()]).await?;
+        transaction.execute(sql, &[id.into()]).await?;
     }
     refuse_if_referred_to(transaction, id).await?;
-    let deleted = transaction.execute("DELETE FROM auth_user WHERE id = $1", &[id.get().into()]).await?;
+    let deleted = transaction.execute("DELETE FROM auth_user WHERE id = $1", &[id.into()]).await?;
     check_references(transaction).await.map_err(|error| match error {
         StoreError::Referenced(table) => StoreError::UserReferenced(table),
         other => other,
@@ -248,9 +257,9 @@ async fn delete(transaction: &mut Transaction<'_>, id: UserId) -> Result<bool, S
     Ok(deleted == 1)
 }
 
-fn read_user(row: &Row<'_>) -> Result<User, StoreError> {
+pub(crate) fn read_user(row: &Row<'_>) -> Result<User, StoreError> {
     Ok(User {
-        id: UserId::new(row.get(0)?),
+        id: row.get(0)?,
         username: row.get(1)?,
         email: row.get(2)?,
         password_hash: PasswordHash::new(row.get(3)?),

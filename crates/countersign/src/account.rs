@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use countersign_domain::User;
+use countersign_domain::{User, UserId};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -33,7 +33,7 @@ pub fn read_new_password(args: &PasswordArgs) -> Result<Zeroizing<String>, Failu
 /// A user as programs read it.
 pub fn user_json(user: &User) -> Value {
     json!({
-        "id": user.id.get(),
+        "id": id_json(user.id),
         "username": user.username,
         "email": user.email,
         "first_name": user.first_name,
@@ -44,6 +44,17 @@ pub fn user_json(user: &User) -> Value {
         "last_login": user.last_login.map(|time| time.to_string()),
         "date_joined": user.date_joined.to_string(),
     })
+}
+
+/// A user's key: a number, or a UUID as text.
+pub fn id_json(id: UserId) -> Value {
+    id.number().map_or_else(|| id.to_string().into(), Value::from)
+}
+
+/// Reads a key as it is shown.
+pub fn parse_id(text: &str) -> Result<UserId, String> {
+    let number = text.parse().ok().map(UserId::new);
+    number.or_else(|| UserId::parse_uuid(text)).ok_or_else(|| "neither a number nor a UUID".to_owned())
 }
 
 /// A user on one line.

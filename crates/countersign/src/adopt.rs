@@ -39,7 +39,7 @@ fn adopt(config: &Config, is_dry_run: bool, as_json: bool) -> Result<(), Failure
             "{refusal}. `countersign adopt --dry-run` shows the whole report"
         )));
     }
-    block_on(async { Ok(Store::open(&config.database, &config.pool).await?) })?;
+    block_on(async { Ok(Store::open_for(&config.database, &config.pool, &config.user_model).await?) })?;
     let added = &looked.findings.to_add;
     let database = config.database.to_string();
     let sentence = if added.tables.is_empty() && added.indexes.is_empty() {
@@ -52,11 +52,11 @@ fn adopt(config: &Config, is_dry_run: bool, as_json: bool) -> Result<(), Failure
 }
 
 async fn look(config: &Config, bar: &ProgressBar) -> Result<Report, Failure> {
-    let prospect = Prospect::open(&config.database, &config.pool)?;
+    let prospect = Prospect::open_for(&config.database, &config.pool, &config.user_model).await?;
     let findings = prospect.look().await?;
     bar.set_length((findings.last_user + findings.last_token).unsigned_abs());
     let is_sound = |table: &str| !findings.obstacles().any(|difference| difference.table() == table);
-    let users = if is_sound("auth_user") {
+    let users = if findings.other_users.is_none() && is_sound(&findings.user_table) {
         Some(survey_users(&prospect, &config.hashers, |id| bar.set_position(id)).await?)
     } else {
         None
@@ -73,7 +73,8 @@ async fn look(config: &Config, bar: &ProgressBar) -> Result<Report, Failure> {
 
 /// Why a database cannot be served, in the words of [`run`]; `None` if it can.
 pub async fn refusal(config: &Config) -> Result<Option<String>, Failure> {
-    let findings = Prospect::open(&config.database, &config.pool)?.look().await?;
+    let prospect = Prospect::open_for(&config.database, &config.pool, &config.user_model).await?;
+    let findings = prospect.look().await?;
     Ok(Report { database: config.database.to_string(), findings, users: None, tokens: None }.refusal())
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::account::read_new_password;
+use crate::account::{id_json, read_new_password};
 use crate::cli::ChangePasswordArgs;
 use crate::config::Files;
 use crate::program::{Failure, block_on, configure, open, report};
@@ -19,7 +19,7 @@ pub fn run(args: &ChangePasswordArgs, as_json: bool) -> Result<(), Failure> {
     })?;
     report(
         as_json,
-        &json!({ "id": user.id.get() }),
+        &json!({ "id": id_json(user.id) }),
         &format!("The password of {} is changed.", user.username),
     );
     Ok(())

@@ -49,7 +49,7 @@ fn sentences(findings: &[Finding]) -> String {
 
 /// What to say of the database where real users are.
 async fn check_database(config: Config) -> Result<Vec<Finding>, Failure> {
-    let store = Store::open(&config.database, &config.pool).await?;
+    let store = Store::open_for(&config.database, &config.pool, &config.user_model).await?;
     let complaints = store.integrity_complaints()?;
     if !complaints.is_empty() {
         return Err(Failure::Other(format!("the database is damaged: {}", complaints.join("; "))));

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use countersign_domain::UserId;
 
 use crate::check::Level;
 use crate::program::Failure;
 use crate::{
-    adopt, changepassword, check, createsuperuser, export, flushexpiredtokens, import, keys, migrate, serve,
-    settings, show_config, user,
+    account, adopt, changepassword, check, createsuperuser, export, flushexpiredtokens, import, keys,
+    migrate, serve, settings, show_config, user,
 };
 
 #[derive(Parser)]
@@ -154,8 +155,8 @@ pub enum UserCommand {
     /// List accounts by id.
     List {
         /// Only accounts with a greater id.
-        #[arg(long)]
-        after: Option<i64>,
+        #[arg(long, value_parser = account::parse_id)]
+        after: Option<UserId>,
         /// How many at the most.
         #[arg(long, default_value_t = 100)]
         limit: u32,

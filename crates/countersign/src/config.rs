@@ -5,14 +5,15 @@ mod passwords;
 mod reader;
 mod token_claims;
 mod tokens;
+mod user_model;
 
 use std::time::Duration;
 
 use countersign_auth::{ConfiguredKeys, Rules, UserIdField};
-use countersign_domain::PasswordPolicy;
+use countersign_domain::{LoginField, PasswordPolicy};
 use countersign_http::{AllowedHosts, HeaderName, Renderer};
 use countersign_password::Hashers;
-use countersign_store::{DatabaseUrl, DatabaseUrlError, PoolOptions};
+use countersign_store::{DatabaseUrl, DatabaseUrlError, PoolOptions, UserModel};
 use countersign_token::{Kind, Settings};
 use jiff::SignedDuration;
 
@@ -22,6 +23,7 @@ pub use self::reader::Reader;
 use self::reader::refused;
 use self::token_claims::token_claims;
 use self::tokens::{algorithm, token_settings};
+use self::user_model::user_model;
 use crate::check::Finding;
 use crate::secret_key::{self, SecretKey};
 use crate::sources::{SettingError, Sources};
@@ -41,6 +43,8 @@ pub enum Files {
 pub struct Config {
     /// Which database to open.
     pub database: DatabaseUrl,
+    /// Where its users are, and what they log in with.
+    pub user_model: UserModel,
     /// How connections to a PostgreSQL server are kept.
     pub pool: PoolOptions,
     /// How long a server waits at the start for a database that cannot be reached.
@@ -89,12 +93,13 @@ impl Config {
         let reader = Reader(sources);
         let debug = reader.switch("DEBUG")?;
         let database = database(&reader, files)?;
+        let user_model = user_model(&reader)?;
         let pool = pool(&reader)?;
         let start_wait = reader.wait("DATABASE_START_WAIT")?;
         let hashers = hashers(&reader)?;
         let policy = policy(&reader)?;
         let token_settings = token_settings(&reader)?;
-        let rules = rules(&reader, &token_settings)?;
+        let rules = rules(&reader, &token_settings, user_model.login)?;
         let django_peer = django_peer(&reader)?;
         let http = http_settings(&reader, debug)?;
         let bind = reader.text("BIND")?.to_owned();
@@ -111,6 +116,7 @@ impl Config {
         warnings.extend(about_keys);
         Ok(Self {
             database,
+            user_model,
             pool,
             start_wait,
             secret_key,
@@ -200,7 +206,7 @@ fn check_secrets(
     Ok(warnings)
 }
 
-fn rules(reader: &Reader<'_>, settings: &Settings) -> Result<Rules, SettingError> {
+fn rules(reader: &Reader<'_>, settings: &Settings, login: LoginField) -> Result<Rules, SettingError> {
     let classes = reader.list("AUTH_TOKEN_CLASSES")?;
     if classes.is_empty() {
         return Err(refused("AUTH_TOKEN_CLASSES", "needs at least one class, such as AccessToken"));
@@ -219,13 +225,16 @@ fn rules(reader: &Reader<'_>, settings: &Settings) -> Result<Rules, SettingError
         check_user_is_active: reader.switch("CHECK_USER_IS_ACTIVE")?,
         user_id_field: match reader.text("USER_ID_FIELD")? {
             "id" | "pk" => UserIdField::Id,
-            "username" => UserIdField::Username,
-            _ => return Err(refused("USER_ID_FIELD", "must be id or username")),
+            name if name == login.name() => UserIdField::Username,
+            _ => {
+                let fix = format!("must be id or {}, as no other field is unique", login.name());
+                return Err(refused("USER_ID_FIELD", &fix));
+            }
         },
         auth_token_classes: classes.iter().map(class).collect::<Result<_, _>>()?,
         django_peer: false, // until the database has been asked
         refresh_grace: refresh_grace(reader)?,
-        token_claims: token_claims(reader, settings)?,
+        token_claims: token_claims(reader, settings, login)?,
     })
 }
 

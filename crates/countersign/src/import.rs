@@ -2,11 +2,13 @@
 //! ours.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek};
 use std::path::Path;
 
 use countersign_auth::Clock;
-use countersign_store::{DatabaseUrl, MoveError, Moved, Prospect, Source, Store};
+use countersign_store::{
+    DatabaseUrl, MoveError, Moved, Prospect, Source, Store, StoreError, UserModel, refuse_in_use,
+};
 use indicatif::ProgressBar;
 use serde_json::json;
 
@@ -47,6 +49,12 @@ async fn copy(
     args: &ImportArgs,
     bar: &ProgressBar,
 ) -> Result<(Moved, Option<String>), Failure> {
+    if config.user_model != UserModel::default() {
+        return Err(Failure::Other(
+            "an import makes a database with Django's own auth_user: leave AUTH_USER_TABLE and USERNAME_FIELD out"
+                .to_owned(),
+        ));
+    }
     let source = open(&args.source, &config, bar).await?;
     bar.set_position(0);
     bar.set_length(source.count().await?);
@@ -55,6 +63,13 @@ async fn copy(
         refuse_unless_fresh(&config).await?;
         return Ok((source.copy_into(None, now, |rows| bar.inc(rows)).await?, None));
     }
+    refuse_in_use(&config.database, &config.pool).await.map_err(|error| match error {
+        StoreError::InUse => Failure::Other(format!(
+            "{} is in use: stop the server, so that nobody registers while accounts arrive",
+            config.database
+        )),
+        other => other.into(),
+    })?;
     let store = Store::open(&config.database, &config.pool).await?;
     let moved = source.copy_into(Some(&store), now, |rows| bar.inc(rows)).await?;
     let keys = open_key_ring(config).await?.0.check().await;
@@ -73,10 +88,27 @@ async fn open(source: &str, config: &Config, bar: &ProgressBar) -> Result<Source
         return read("standard input", std::io::stdin().lock(), bar);
     }
     let unreadable = |error| Failure::Other(format!("{source} cannot be read: {error}"));
-    let file = File::open(source).map_err(unreadable)?;
+    let mut file = File::open(source).map_err(unreadable)?;
+    if let Some(what) = other_than_a_fixture(&mut file).map_err(unreadable)? {
+        return Err(Failure::Other(format!("{source} is {what}")));
+    }
     bar.set_length(file.metadata().map_err(unreadable)?.len());
     let name = Path::new(source).file_name().map_or_else(|| source.into(), |name| name.to_string_lossy());
     read(&name, file, bar)
+}
+
+/// What a file is, by its first bytes, if no fixture; it is then at its beginning again.
+fn other_than_a_fixture(file: &mut File) -> std::io::Result<Option<&'static str>> {
+    let mut start = Vec::new();
+    Read::by_ref(file).take(16).read_to_end(&mut start)?;
+    file.rewind()?;
+    Ok(match start.as_slice() {
+        b"SQLite format 3\0" => Some("an SQLite database: write sqlite: before its name"),
+        [0x1f, 0x8b, ..] => {
+            Some("compressed: unpack it first, or pipe what comes out into `countersign import -`")
+        }
+        _ => None,
+    })
 }
 
 fn read(name: &str, fixture: impl Read, bar: &ProgressBar) -> Result<Source, Failure> {

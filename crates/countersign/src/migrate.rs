@@ -9,7 +9,7 @@ use crate::program::{Failure, block_on, configure, report};
 /// Makes or updates the tables.
 pub fn run(as_json: bool) -> Result<(), Failure> {
     let config = configure(Files::MayBeMade)?;
-    block_on(async { Ok(Store::open(&config.database, &config.pool).await?) })?;
+    block_on(async { Ok(Store::open_for(&config.database, &config.pool, &config.user_model).await?) })?;
     let database = config.database.to_string();
     report(as_json, &json!({ "database": database }), &format!("{database} is up to date."));
     Ok(())

@@ -57,7 +57,7 @@ impl From<UserError> for Failure {
                 Self::Other(format!("{field}: {}", sentences.join(" ")))
             }
             UserError::Auth(error) => Self::Auth(error),
-            UserError::NotFound(_) => Self::Other(error.to_string()),
+            UserError::NotFound(_) | UserError::TwoAddresses => Self::Other(error.to_string()),
         }
     }
 }
@@ -110,7 +110,7 @@ fn refuse_settings_that_are_no_text() -> Result<(), SettingError> {
 
 /// The use-cases on the configured database.
 pub async fn open(config: Config) -> Result<Auth, Failure> {
-    let store = Store::open(&config.database, &config.pool).await?;
+    let store = Store::open_for(&config.database, &config.pool, &config.user_model).await?;
     start(config, store).await
 }
 
@@ -119,7 +119,7 @@ pub async fn open_patiently(config: Config) -> Result<Auth, Failure> {
     let until = Instant::now() + config.start_wait;
     let mut pause = FIRST_PAUSE;
     let store = loop {
-        match Store::open(&config.database, &config.pool).await {
+        match Store::open_for(&config.database, &config.pool, &config.user_model).await {
             Err(error @ StoreError::Unreachable { .. }) if Instant::now() < until => {
                 tracing::warn!(%error, "trying again in {pause:?}");
                 tokio::time::sleep_until(until.min(Instant::now() + pause)).await;
@@ -150,7 +150,7 @@ async fn start(config: Config, store: Store) -> Result<Auth, Failure> {
 
 /// The key ring alone, which can be changed even when a key cannot be used; and whether Django made the database.
 pub async fn open_key_ring(config: Config) -> Result<(KeyRing, bool), Failure> {
-    let store = Store::open(&config.database, &config.pool).await?;
+    let store = Store::open_for(&config.database, &config.pool, &config.user_model).await?;
     let made_by_django = store.is_made_by_django();
     Ok((KeyRing::new(store, config.keys, Clock::System), made_by_django))
 }

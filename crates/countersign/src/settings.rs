@@ -144,6 +144,18 @@ pub const SETTINGS: &[Setting] = &[
         "on",
         "`off` for a PgBouncer in transaction mode that knows no prepared statements (before 1.21).",
     ).of(Kind::Switch),
+    own(
+        "AUTH_USER_TABLE",
+        "auth_user",
+        "The table of the project's user model, if that is its own (`AUTH_USER_MODEL`): `accounts_user` for `accounts.User`. \
+         It has to have the columns of Django's `AbstractUser`; `countersign adopt --dry-run` says what is missing.",
+    ),
+    own(
+        "USERNAME_FIELD",
+        "username",
+        "What users log in with, as the user model says: `username`, or `email` for a model without usernames. Then \
+         register and login take `email` and `password`.",
+    ).of(Kind::Choice(&["username", "email"])),
     own("BIND", "127.0.0.1", "The address to listen on."),
     own("PORT", "8000", "The port to listen on.").of(Kind::Whole(0, 65_535)),
     own(
@@ -312,7 +324,7 @@ pub const SETTINGS: &[Setting] = &[
     simple_jwt(
         "USER_ID_FIELD",
         "id",
-        "What tokens name a user by: `id`, or `username`. Other fields are not unique in Django's table.",
+        "What tokens name a user by: `id`, or what `USERNAME_FIELD` says. Other fields are not unique in Django's table.",
     ),
     simple_jwt("USER_ID_CLAIM", "user_id", "The claim that names the user."),
     simple_jwt("TOKEN_TYPE_CLAIM", "token_type", "The claim that holds the kind of token."),

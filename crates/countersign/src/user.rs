@@ -1,7 +1,6 @@
 //! `countersign user …`: accounts, looked at and changed from the command line.
 
 use countersign_auth::Auth;
-use countersign_domain::UserId;
 use serde_json::{Value, json};
 
 use crate::account::{user_json, user_line};
@@ -22,7 +21,7 @@ pub fn run(command: UserCommand, as_json: bool) -> Result<(), Failure> {
 async fn carry_out(auth: &Auth, command: UserCommand) -> Result<(Value, String), Failure> {
     match command {
         UserCommand::List { after, limit } => {
-            let users = auth.list_users(after.map(UserId::new), limit).await?;
+            let users = auth.list_users(after, limit).await?;
             let mut lines: Vec<_> = users.iter().map(user_line).collect();
             if let Some(last) = users.last().filter(|_| users.len() == limit as usize) {
                 lines.push(format!("There may be more: --after {}", last.id));

@@ -1,6 +1,8 @@
 //! The use-cases, acted out on a real database with a clock that is moved by hand.
 
 #[cfg(test)]
+mod access;
+#[cfg(test)]
 mod accounts;
 #[cfg(test)]
 #[expect(dead_code, reason = "the store's tests use more of it")]
@@ -20,6 +22,8 @@ mod overload;
 mod recorded_tokens;
 #[cfg(test)]
 mod rotation;
+#[cfg(test)]
+mod round_trips;
 #[cfg(test)]
 mod service;
 #[cfg(test)]

@@ -333,7 +333,7 @@ mod of_a_django {
             theirs.set(name, ours.get(name).unwrap().clone());
         }
         theirs.set("jti", "0123456789ab4def8123456789abcdef");
-        theirs.set("user_id", ada.row().await.id.get());
+        theirs.set("user_id", ada.row().await.id.number().unwrap());
         ada.refresh = sign(&theirs);
         ada
     }

@@ -76,7 +76,11 @@ impl Service {
 
     /// A service on PostgreSQL, and another process on the same database; `None` where there is no PostgreSQL.
     pub async fn start_two_on_postgres(rules: Rules) -> Option<[Self; 2]> {
-        let database = Arc::new(Cluster::shared()?.database());
+        Some(Self::start_two_on(Arc::new(Cluster::shared()?.database()), rules).await)
+    }
+
+    /// The same on a database of the caller's.
+    pub async fn start_two_on(database: Arc<Database>, rules: Rules) -> [Self; 2] {
         let clock = ManualClock::at("2026-01-01T12:00:00Z".parse().unwrap());
         let start = async || {
             let store = Store::open(&database.url().parse().unwrap(), &PoolOptions::default()).await.unwrap();
@@ -87,12 +91,17 @@ impl Service {
             let directory = Arc::new(tempfile::tempdir().unwrap()); // nothing is in it
             Self { auth, store, clock: clock.clone(), directory, database: Some(Arc::clone(&database)) }
         };
-        Some([start().await, start().await])
+        [start().await, start().await]
     }
 
     /// Changes its database under its hands. On PostgreSQL only.
     pub fn run(&self, sql: &str) {
-        self.database.as_ref().expect("it is on PostgreSQL").rows(sql);
+        self.rows(sql);
+    }
+
+    /// What is in its database. On PostgreSQL only.
+    pub fn rows(&self, sql: &str) -> Vec<String> {
+        self.database.as_ref().expect("it is on PostgreSQL").rows(sql)
     }
 
     fn start_all(rules: Rules, preferred: Preferred, policy: PasswordPolicy, leeway: i64) -> Self {

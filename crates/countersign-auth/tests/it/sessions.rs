@@ -283,6 +283,23 @@ async fn a_refresh_token_that_was_exchanged_does_not_call_a_protected_endpoint()
 }
 
 #[tokio::test]
+async fn a_refresh_token_whose_session_was_blacklisted_does_not_call_a_protected_endpoint_either() {
+    let service =
+        Service::start(Rules { auth_token_classes: vec![Kind::Refresh, Kind::Access], ..rotating(false) });
+    let mut ada = service.welcome("ada").await;
+    let (first, access) = (ada.refresh.clone(), ada.access.clone());
+    ada.refresh().await.unwrap();
+    ada.blacklist().await.unwrap();
+    // The session is over but for its access tokens.
+    ada.access = access;
+    ada.whoami().await.unwrap();
+    for refresh in [first, ada.refresh.clone()] {
+        ada.access = refresh;
+        assert!(refusal(ada.whoami().await).contains("(Refresh, Blacklisted)"));
+    }
+}
+
+#[tokio::test]
 async fn a_sliding_token_gets_the_added_claims_anew_when_it_is_refreshed() {
     let token_claims = vec![TokenClaim { name: "staff".to_owned(), source: ClaimSource::IsStaff }];
     let service = Service::start(Rules { token_claims, ..rules() });

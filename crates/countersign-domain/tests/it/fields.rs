@@ -2,7 +2,7 @@
 
 use countersign_domain::{
     Attribute, Email, FieldError, NewUser, Password, PasswordHash, PasswordPolicy, PasswordValidator,
-    RawText, UserAttributes, UserId, Username, parse_text,
+    RawText, UserAttributes, UserId, UserIdKind, Username, parse_text,
 };
 
 fn with_surrogate(text: &str) -> RawText {
@@ -142,7 +142,7 @@ fn registration_makes_an_ordinary_active_user() {
     let name = Username::parse(&"\u{fb01}sh".into()).unwrap();
     let email = Email::parse(&"Fish@SEA.example".into()).unwrap();
     let now = jiff::Timestamp::UNIX_EPOCH;
-    let user = NewUser::registered(&name, &email, PasswordHash::new("!".to_owned()), now);
+    let user = NewUser::registered(Some(&name), &email, PasswordHash::new("!".to_owned()), now);
     assert_eq!((user.username.as_str(), user.email.as_str()), ("fish", "Fish@sea.example"));
     assert!(user.is_active && !user.is_staff && !user.is_superuser);
     assert_eq!((user.last_login, user.date_joined), (None, now));
@@ -151,7 +151,61 @@ fn registration_makes_an_ordinary_active_user() {
 #[test]
 fn a_user_id_prints_as_its_number() {
     assert_eq!(UserId::new(42).to_string(), "42");
-    assert_eq!(UserId::new(42).get(), 42);
+    assert_eq!(UserId::new(42).number(), Some(42));
+}
+
+#[test]
+fn a_uuid_is_read_as_python_reads_it_and_printed_as_django_prints_it() {
+    let shown = "0f8fad5b-d9cb-469f-a165-70867728950e";
+    let id = UserId::parse_uuid(shown).unwrap();
+    assert_eq!((id.to_string().as_str(), id.number()), (shown, None));
+    for same in [
+        "0F8FAD5BD9CB469FA16570867728950E",
+        "{0f8fad5b-d9cb-469f-a165-70867728950e}",
+        "urn:uuid:0f8fad5b-d9cb-469f-a165-70867728950e",
+        "0f8fad5bd9cb-469fa16570867728950-e",
+    ] {
+        assert_eq!(UserId::parse_uuid(same), Some(id), "{same}");
+    }
+    for other in
+        ["", "1", "0f8fad5b-d9cb-469f-a165-70867728950", "0f8fad5b-d9cb-469f-a165-70867728950g", "{}", "é"]
+    {
+        assert_eq!(UserId::parse_uuid(other), None, "{other}");
+    }
+}
+
+#[test]
+fn keys_are_walked_from_the_first_to_the_last_of_their_kind() {
+    for kind in [UserIdKind::Number, UserIdKind::Uuid] {
+        let first = UserId::first(kind);
+        let second = first.next().unwrap();
+        assert!(second > first && second.next().unwrap() > second);
+    }
+    assert_eq!(UserId::new(i64::MAX).next(), None);
+    assert_eq!(UserId::parse_uuid(&"f".repeat(32)).unwrap().next(), None);
+}
+
+#[test]
+fn an_address_to_log_in_with_has_to_be_there_and_is_refused_in_the_order_of_the_reference() {
+    assert_eq!(Email::check(&" ".into()).unwrap_err(), FieldError::Blank);
+    let good = Email::check(&" Ada@SEA.example ".into()).unwrap();
+    assert_eq!(good.to_look_up(), Some("Ada@SEA.example"), "as it was sent");
+    assert_eq!(good.finish(false).unwrap().stored(), "Ada@sea.example");
+    let taken = Email::check(&"ada@sea.example".into()).unwrap().finish(true);
+    assert_eq!(taken.unwrap_err(), [FieldError::EmailTaken]);
+    let bad = Email::check(&format!("ada\0{}", "a".repeat(260)).as_str().into()).unwrap();
+    assert_eq!(bad.to_look_up(), None);
+    assert_eq!(
+        bad.finish(false).unwrap_err(),
+        [FieldError::TooLong { max: 254 }, FieldError::NullCharacters, FieldError::InvalidEmail]
+    );
+    let member = NewUser::registered(
+        None,
+        &Email::parse(&"Ada@SEA.example".into()).unwrap(),
+        PasswordHash::new("!".to_owned()),
+        jiff::Timestamp::UNIX_EPOCH,
+    );
+    assert_eq!(member.username, "Ada@sea.example");
 }
 
 #[test]

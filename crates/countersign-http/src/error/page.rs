@@ -8,7 +8,7 @@ use countersign_token::json::to_response;
 use super::{Code, field_code, sentence};
 
 /// A refusal of each kind, in the order in which they are documented.
-const FIELD_ERRORS: [FieldError; 14] = [
+const FIELD_ERRORS: [FieldError; 15] = [
     FieldError::Required,
     FieldError::Null,
     FieldError::Blank,
@@ -18,6 +18,7 @@ const FIELD_ERRORS: [FieldError; 14] = [
     FieldError::Surrogate(0xD800),
     FieldError::InvalidUsername,
     FieldError::UsernameTaken,
+    FieldError::EmailTaken,
     FieldError::InvalidEmail,
     FieldError::TooSimilar(Attribute::Username),
     FieldError::TooShort { min: 8 },

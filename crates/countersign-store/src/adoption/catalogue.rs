@@ -143,6 +143,34 @@ pub(super) async fn table_of_users(engine: &Engine) -> Result<Option<String>, St
     engine.first(sql, &[], |row| row.get(0)).await
 }
 
+/// A column that refers to another table.
+pub(super) struct Reference {
+    pub table: String,
+    pub column: String,
+    pub to: String,
+}
+
+/// Every foreign key, column by column.
+pub(super) async fn references(engine: &Engine) -> Result<Vec<Reference>, StoreError> {
+    let sql = match engine {
+        Engine::Sqlite(_) => {
+            "SELECT t.name, f.[from], f.[table] FROM sqlite_schema AS t, pragma_foreign_key_list(t.name) AS f
+              WHERE t.type = 'table'"
+        }
+        Engine::Postgres(_) => {
+            "SELECT c.relname::text, a.attname::text, f.relname::text
+               FROM pg_constraint AS k
+               JOIN pg_class AS c ON c.oid = k.conrelid
+               JOIN pg_class AS f ON f.oid = k.confrelid
+               JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = ANY (k.conkey)
+              WHERE k.contype = 'f' AND pg_table_is_visible(c.oid) AND pg_table_is_visible(f.oid)"
+        }
+    };
+    engine
+        .all(sql, &[], |row| Ok(Reference { table: row.get(0)?, column: row.get(1)?, to: row.get(2)? }))
+        .await
+}
+
 /// Whether tables can be made by whom we log in as. (An SQLite file says so when it is written.)
 pub(super) async fn may_create(engine: &Engine) -> Result<bool, StoreError> {
     match engine {

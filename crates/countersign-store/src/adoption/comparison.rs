@@ -1,38 +1,42 @@
 //! What is otherwise in a database than Django 5.2 makes it; pure.
 
 use super::catalogue::Column;
-use super::expected::{Kind, MIGRATIONS, Null, TABLES, Table};
+use super::expected::{Kind, MIGRATIONS, Null, Table, tables as expected_tables};
 use super::{Difference, MigrationsOf};
+use crate::user_table::Described;
 
 /// The differences in the tables that we use, in their order.
 pub(super) fn differences(
     tables: &[String],
     columns: &[Column],
     unique: &[(String, String)],
+    users: &Described,
 ) -> Vec<Difference> {
     let of_table = |table: &Table| {
-        if !tables.iter().any(|name| name == table.name) {
-            return vec![Difference::MissingTable { table: table.name.to_owned() }];
+        if !tables.contains(&table.name) {
+            return vec![Difference::MissingTable { table: table.name.clone() }];
         }
         let there: Vec<&Column> = columns.iter().filter(|column| column.table == table.name).collect();
         let mut found = of_columns(table, &there);
         found.extend(extra_columns(table, &there));
-        let has_unique =
-            |columns: &str| unique.iter().any(|(name, together)| name == table.name && together == columns);
+        let has_unique = |columns: &String| {
+            unique.iter().any(|(name, together)| *name == table.name && together == columns)
+        };
         let missing = table.unique.iter().filter(|columns| !has_unique(columns));
-        found.extend(missing.map(|columns| Difference::NotUnique {
-            table: table.name.to_owned(),
-            columns: (*columns).to_owned(),
-        }));
+        found.extend(
+            missing
+                .map(|columns| Difference::NotUnique { table: table.name.clone(), columns: columns.clone() }),
+        );
         found
     };
-    TABLES.iter().flat_map(of_table).collect()
+    expected_tables(users).iter().flat_map(of_table).collect()
 }
 
 fn of_columns(table: &Table, there: &[&Column]) -> Vec<Difference> {
-    let of_column = |&(name, kind, null): &(&str, Kind, Null)| {
-        let (table, column) = (table.name.to_owned(), name.to_owned());
-        let Some(found) = there.iter().find(|column| column.name == name) else {
+    let of_column = |(name, kind, null): &(String, Kind, Null)| {
+        let (kind, null) = (*kind, *null);
+        let (is_given_ids, table, column) = (table.is_given_ids, table.name.clone(), name.clone());
+        let Some(found) = there.iter().find(|column| column.name == *name) else {
             return vec![Difference::MissingColumn { table, column }];
         };
         let mut differences = Vec::new();
@@ -54,7 +58,7 @@ fn of_columns(table: &Table, there: &[&Column]) -> Vec<Difference> {
                 must_be_required,
             });
         }
-        if name == "id" && !found.has_default {
+        if name == "id" && !found.has_default && !is_given_ids {
             differences.push(Difference::NoNextId { table });
         }
         differences

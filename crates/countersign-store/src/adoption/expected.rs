@@ -1,19 +1,34 @@
 //! Which columns and unique constraints Django 5.2 makes in its tables, and which migrations lead there.
 
-/// A table as Django makes it.
+use countersign_domain::{LoginField, UserIdKind};
+
+use crate::user_table::Described;
+
+/// A table as it should be.
 pub(super) struct Table {
-    pub name: &'static str,
-    pub columns: &'static [(&'static str, Kind, Null)],
+    pub name: String,
+    pub columns: Vec<(String, Kind, Null)>,
     /// Columns, sorted, that are unique together.
-    pub unique: &'static [&'static str],
+    pub unique: Vec<String>,
     /// Whether we insert rows, so that a column which we do not know must have a default.
     pub is_written: bool,
+    /// Whether we make the keys of new rows ourselves.
+    pub is_given_ids: bool,
+}
+
+/// A table as Django makes it.
+struct OfDjango {
+    name: &'static str,
+    columns: &'static [(&'static str, Kind, Null)],
+    unique: &'static [&'static str],
+    is_written: bool,
 }
 
 /// What a column holds. Keys may be narrow or wide: that depends on a setting of the project.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Integer,
+    Uuid,
     Varchar(u32),
     Text,
     Bool,
@@ -26,17 +41,63 @@ pub(super) enum Null {
     Refused,
 }
 
-use Kind::{Bool, Datetime, Integer, Text, Varchar};
+use Kind::{Bool, Datetime, Integer, Text, Uuid, Varchar};
 use Null::{Allowed, Refused};
 
-pub(super) const TABLES: [Table; 10] = [
+/// The columns of users that a model may lack.
+pub(super) const OPTIONAL: [&str; 2] = ["first_name", "last_name"];
+
+/// Every table that we use, where the users are as described.
+pub(super) fn tables(users: &Described) -> Vec<Table> {
+    TABLES.iter().map(|table| of_model(table, users)).collect()
+}
+
+fn of_model(table: &OfDjango, users: &Described) -> Table {
+    let (name, user_id) = match table.name {
+        "auth_user" => (&*users.table, ""),
+        "auth_user_groups" => (&*users.groups.table, &*users.groups.user),
+        "auth_user_user_permissions" => (&*users.permissions.table, &*users.permissions.user),
+        other => (other, "user_id"),
+    };
+    let is_of_users = table.name == "auth_user";
+    let key = match users.key {
+        UserIdKind::Number => Integer,
+        UserIdKind::Uuid => Uuid,
+    };
+    let column = |&(column, kind, null): &(&'static str, Kind, Null)| match column {
+        "id" if is_of_users => Some((column.to_owned(), key, null)),
+        "user_id" => Some((user_id.to_owned(), key, null)),
+        "username" if users.login != LoginField::Username => None,
+        column if is_of_users && users.missing.contains(&column) => None,
+        column => Some((column.to_owned(), kind, null)),
+    };
+    let unique = |columns: &&str| {
+        let renamed = |column| match column {
+            "user_id" => user_id,
+            "username" => users.login.name(),
+            column => column,
+        };
+        let mut columns: Vec<_> = columns.split(',').map(renamed).collect();
+        columns.sort_unstable();
+        columns.join(",")
+    };
     Table {
+        name: name.to_owned(),
+        columns: table.columns.iter().filter_map(column).collect(),
+        unique: table.unique.iter().map(unique).collect(),
+        is_written: table.is_written,
+        is_given_ids: is_of_users && users.key == UserIdKind::Uuid,
+    }
+}
+
+const TABLES: [OfDjango; 10] = [
+    OfDjango {
         name: "auth_group",
         columns: &[("id", Integer, Refused), ("name", Varchar(150), Refused)],
         unique: &["id", "name"],
         is_written: false,
     },
-    Table {
+    OfDjango {
         name: "auth_group_permissions",
         columns: &[
             ("id", Integer, Refused),
@@ -46,7 +107,7 @@ pub(super) const TABLES: [Table; 10] = [
         unique: &["id", "group_id,permission_id"],
         is_written: false,
     },
-    Table {
+    OfDjango {
         name: "auth_permission",
         columns: &[
             ("id", Integer, Refused),
@@ -57,7 +118,7 @@ pub(super) const TABLES: [Table; 10] = [
         unique: &["id", "codename,content_type_id"],
         is_written: false,
     },
-    Table {
+    OfDjango {
         name: "auth_user",
         columns: &[
             ("id", Integer, Refused),
@@ -75,13 +136,13 @@ pub(super) const TABLES: [Table; 10] = [
         unique: &["id", "username"],
         is_written: true,
     },
-    Table {
+    OfDjango {
         name: "auth_user_groups",
         columns: &[("id", Integer, Refused), ("user_id", Integer, Refused), ("group_id", Integer, Refused)],
         unique: &["id", "group_id,user_id"],
         is_written: false,
     },
-    Table {
+    OfDjango {
         name: "auth_user_user_permissions",
         columns: &[
             ("id", Integer, Refused),
@@ -91,7 +152,7 @@ pub(super) const TABLES: [Table; 10] = [
         unique: &["id", "permission_id,user_id"],
         is_written: false,
     },
-    Table {
+    OfDjango {
         name: "django_content_type",
         columns: &[
             ("id", Integer, Refused),
@@ -101,7 +162,7 @@ pub(super) const TABLES: [Table; 10] = [
         unique: &["id", "app_label,model"],
         is_written: false,
     },
-    Table {
+    OfDjango {
         name: "django_migrations",
         columns: &[
             ("id", Integer, Refused),
@@ -112,7 +173,7 @@ pub(super) const TABLES: [Table; 10] = [
         unique: &["id"],
         is_written: false,
     },
-    Table {
+    OfDjango {
         name: "token_blacklist_blacklistedtoken",
         columns: &[
             ("id", Integer, Refused),
@@ -122,7 +183,7 @@ pub(super) const TABLES: [Table; 10] = [
         unique: &["id", "token_id"],
         is_written: true,
     },
-    Table {
+    OfDjango {
         name: "token_blacklist_outstandingtoken",
         columns: &[
             ("id", Integer, Refused),
@@ -185,6 +246,7 @@ impl Kind {
             .and_then(|rest| rest.strip_suffix(')'));
         match (text, limit) {
             (_, Some(limit)) => limit.parse().ok().map(Varchar),
+            ("uuid" | "char(32)", _) => Some(Uuid), // the latter is what Django makes on SQLite
             ("integer" | "bigint" | "int" | "smallint", _) => Some(Integer),
             ("text" | "character varying" | "varchar", _) => Some(Text),
             ("bool" | "boolean", _) => Some(Bool),
@@ -205,6 +267,7 @@ impl Kind {
     pub(super) fn name(self) -> String {
         match self {
             Integer => "integer".to_owned(),
+            Uuid => "uuid".to_owned(),
             Varchar(limit) => format!("varchar({limit})"),
             Text => "text".to_owned(),
             Bool => "boolean".to_owned(),

@@ -3,6 +3,8 @@
 #![cfg_attr(test, expect(clippy::duplicate_mod, reason = "the same contract, on each engine"))]
 
 #[cfg(test)]
+mod batches;
+#[cfg(test)]
 mod cluster;
 #[cfg(test)]
 mod cluster_life;
@@ -14,6 +16,8 @@ mod encryption;
 mod followers;
 #[cfg(test)]
 mod listening;
+#[cfg(test)]
+mod of_members;
 #[cfg(test)]
 mod on_pgbouncer;
 #[cfg(test)]
@@ -35,6 +39,10 @@ mod rows;
 #[cfg(test)]
 mod schema;
 #[cfg(test)]
+mod sources;
+#[cfg(test)]
 mod statements;
+#[cfg(test)]
+mod user_model;
 #[cfg(test)]
 mod writer;

@@ -56,7 +56,7 @@ fn writers_that_wait_together_share_a_commit() {
     let waiting: Vec<_> = (0..200).map(|number| begin_insert(&store, &number.to_string())).collect();
     let before = commits(&place);
     lock.release();
-    let ids: Vec<i64> = waiting.into_iter().map(|insert| wait(insert).unwrap().get()).collect();
+    let ids: Vec<i64> = waiting.into_iter().map(|insert| wait(insert).unwrap().number().unwrap()).collect();
     assert_eq!(ids, (1..=200).collect::<Vec<_>>(), "in the order in which they came");
     assert_eq!(commits(&place) - before, 1);
 }

@@ -1,10 +1,12 @@
 //! What `adopt --dry-run` says, for people and for programs; and why a database cannot be adopted.
 
+use countersign_domain::UserId;
 use countersign_store::{Difference, Findings, MigrationsOf};
 use serde_json::{Map, Value, json};
 
 use super::survey::{Family, Tokens, Users};
 use super::{listed, objects_json};
+use crate::account::id_json;
 
 #[cfg(test)]
 mod tests;
@@ -32,7 +34,7 @@ impl Report {
     fn reasons(&self) -> Vec<String> {
         let findings = &self.findings;
         if let Some(table) = &findings.other_users {
-            return vec![format!("its users are in {table}, a user model of the project's own")];
+            return vec![format!("its users are in {table}, not in {}", findings.user_table)];
         }
         if findings.is_empty {
             return vec!["it has none of Django's tables".to_owned()];
@@ -46,8 +48,12 @@ impl Report {
 
     fn fix(&self) -> String {
         let findings = &self.findings;
-        if findings.other_users.is_some() {
-            return "this version serves Django's own auth_user only".to_owned();
+        if let Some(table) = &findings.other_users {
+            let fix = format!("set AUTH_USER_TABLE={table}");
+            return match table.as_str() {
+                "auth_user" => fix,
+                _ => format!("{fix}, and USERNAME_FIELD=email if that is what the project's user model says"),
+            };
         }
         if findings.is_empty {
             return "let the project's `manage.py migrate` make them, or `countersign migrate` if there is no project"
@@ -212,10 +218,14 @@ fn users_json(users: &Users) -> Value {
         "emails_that_collide": {
             "addresses": users.emails.addresses,
             "users": users.emails.users,
-            "examples": users.emails.examples,
+            "examples": users.emails.examples.iter().map(|ids| ids_json(ids)).collect::<Vec<_>>(),
         },
-        "usernames_not_nfkc": { "users": users.names_not_nfkc.0, "examples": users.names_not_nfkc.1 },
+        "usernames_not_nfkc": { "users": users.names_not_nfkc.0, "examples": ids_json(&users.names_not_nfkc.1) },
     })
+}
+
+fn ids_json(ids: &[UserId]) -> Value {
+    ids.iter().map(|id| id_json(*id)).collect()
 }
 
 fn users_text(users: &Users) -> Vec<String> {
@@ -225,7 +235,7 @@ fn users_text(users: &Users) -> Vec<String> {
     )];
     lines.extend(users.families.iter().map(family_text));
     if users.emails.addresses > 0 {
-        let ids = |ids: &Vec<i64>| ids.iter().map(i64::to_string).collect::<Vec<_>>().join(" and ");
+        let ids = |ids: &Vec<UserId>| ids.iter().map(UserId::to_string).collect::<Vec<_>>().join(" and ");
         lines.push(format!(
             "  {} shared by {} users, case aside: users {}",
             plural(users.emails.addresses, "e-mail address"),
@@ -238,7 +248,7 @@ fn users_text(users: &Users) -> Vec<String> {
         lines.push(format!(
             "  {} not in normalisation form KC, to be typed exactly so: users {}",
             plural(*count, "username"),
-            examples.iter().map(i64::to_string).collect::<Vec<_>>().join(", ")
+            examples.iter().map(UserId::to_string).collect::<Vec<_>>().join(", ")
         ));
     }
     lines

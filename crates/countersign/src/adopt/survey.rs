@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
 
 use countersign_auth::Clock;
-use countersign_domain::{lower, nfkc};
+use countersign_domain::{UserId, lower, nfkc};
 use countersign_password::{Algorithm, Hashers, Refusal};
 use countersign_store::{Prospect, UserSighted};
 
@@ -26,7 +26,7 @@ pub struct Users {
     pub families: BTreeMap<String, Family>,
     pub emails: Collisions,
     /// How many names are otherwise in normalisation form KC, and ids of some.
-    pub names_not_nfkc: (u64, Vec<i64>),
+    pub names_not_nfkc: (u64, Vec<UserId>),
 }
 
 /// Users whose hashes are of one kind.
@@ -45,7 +45,7 @@ pub struct Collisions {
     pub addresses: u64,
     pub users: u64,
     /// Users of the same address, of some.
-    pub examples: Vec<Vec<i64>>,
+    pub examples: Vec<Vec<UserId>>,
 }
 
 /// The recorded tokens, counted.
@@ -64,16 +64,16 @@ pub async fn survey_users(
 ) -> Result<Users, Failure> {
     let mut users = Users::default();
     let mut addresses = Addresses::default();
-    let mut last = i64::MIN;
+    let mut last = None;
     loop {
         let page = prospect.users_after(last).await?;
         let Some(end) = page.last() else { break };
-        last = end.id;
+        last = Some(end.id);
         for user in &page {
             users.count(user, hashers);
             addresses.count(user);
         }
-        at(last.unsigned_abs());
+        at(end.id.number().map_or(users.total, i64::unsigned_abs));
     }
     users.emails = addresses.collisions();
     Ok(users)
@@ -131,8 +131,8 @@ impl Users {
 #[derive(Default)]
 struct Addresses {
     state: RandomState,
-    first: HashMap<u64, i64>,
-    shared: BTreeMap<u64, Vec<i64>>,
+    first: HashMap<u64, UserId>,
+    shared: BTreeMap<u64, Vec<UserId>>,
     users: u64,
 }
 
@@ -161,7 +161,7 @@ impl Addresses {
 
     fn collisions(self) -> Collisions {
         let addresses = self.shared.len() as u64;
-        let mut examples: Vec<Vec<i64>> = self.shared.into_values().collect();
+        let mut examples: Vec<Vec<UserId>> = self.shared.into_values().collect();
         examples.sort_unstable();
         examples.truncate(EXAMPLES);
         Collisions { addresses, users: self.users, examples }

@@ -1,6 +1,7 @@
 //! `TOKEN_CLAIMS`: which claims tokens carry beside Simple JWT's.
 
 use countersign_auth::{ClaimSource, TokenClaim};
+use countersign_domain::LoginField;
 use countersign_token::Settings;
 
 use super::reader::{Reader, refused};
@@ -10,7 +11,11 @@ use crate::sources::SettingError;
 const REGISTERED: [&str; 7] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
 
 /// `groups,is_staff`, `mail=email`, or a JSON object `{"mail": "email"}`.
-pub fn token_claims(reader: &Reader<'_>, settings: &Settings) -> Result<Vec<TokenClaim>, SettingError> {
+pub fn token_claims(
+    reader: &Reader<'_>,
+    settings: &Settings,
+    login: LoginField,
+) -> Result<Vec<TokenClaim>, SettingError> {
     let text = reader.text("TOKEN_CLAIMS")?;
     let pairs = if text.trim_start().starts_with('{') { json_pairs(text)? } else { plain_pairs(reader)? };
     let mut claims: Vec<TokenClaim> = Vec::new();
@@ -26,6 +31,10 @@ pub fn token_claims(reader: &Reader<'_>, settings: &Settings) -> Result<Vec<Toke
             return Err(refused("TOKEN_CLAIMS", &format!("{name:?} stands there twice; remove one")));
         }
         let source = ClaimSource::from_name(&source).ok_or_else(|| unknown_source(&source))?;
+        if source == ClaimSource::Username && login != LoginField::Username {
+            let why = "users have no username where USERNAME_FIELD is email; use email";
+            return Err(refused("TOKEN_CLAIMS", why));
+        }
         claims.push(TokenClaim { name, source });
     }
     Ok(claims)

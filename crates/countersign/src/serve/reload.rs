@@ -24,9 +24,10 @@ pub async fn at_each(mut hangup: Signal, service: &Service, log: &Handle) -> Inf
     }
 }
 
+/// The keys first: a mistyped LOG must not keep a key in use that was taken away.
 async fn reload(service: &Service, log: &Handle) -> Result<(), Failure> {
+    service.auth().reload_keys().await?;
     let filter = filter(&read_sources()?)?;
     log.reload(filter).map_err(|error| Failure::Other(error.to_string()))?;
-    service.auth().reload_keys().await?;
     Ok(())
 }

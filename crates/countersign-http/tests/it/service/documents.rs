@@ -1,5 +1,6 @@
 //! What describes the server: the OpenAPI document, the pages to try it, and the files made of the same declarations.
 
+use countersign_domain::LoginField;
 use countersign_http::{document_text, errors_page};
 use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Full};
@@ -28,7 +29,7 @@ async fn body(response: Response<Full<bytes::Bytes>>) -> bytes::Bytes {
 }
 
 fn document() -> Value {
-    serde_json::from_str(&document_text()).unwrap()
+    serde_json::from_str(&document_text(LoginField::Username)).unwrap()
 }
 
 /// Each file that is made of declarations has to be what they say now.
@@ -43,7 +44,7 @@ fn is_up_to_date(file: &str, text: &str) {
 
 #[test]
 fn the_files_in_docs_are_what_the_declarations_say() {
-    is_up_to_date("openapi.json", &document_text());
+    is_up_to_date("openapi.json", &document_text(LoginField::Username));
     is_up_to_date("errors.md", &errors_page());
 }
 
@@ -51,7 +52,7 @@ fn the_files_in_docs_are_what_the_declarations_say() {
 async fn the_document_is_served_as_it_is_in_docs() {
     let response = get("/openapi.json", &[]).await;
     assert_eq!((response.status().as_u16(), header(&response, "content-type")), (200, "application/json"));
-    assert_eq!(body(response).await, document_text());
+    assert_eq!(body(response).await, document_text(LoginField::Username));
 }
 
 #[test]
@@ -92,6 +93,28 @@ fn no_two_operations_have_one_name() {
     names.sort_unstable();
     names.dedup();
     assert_eq!((names.len(), names.contains(&"token_refresh")), (count, true), "{names:?}");
+}
+
+#[test]
+fn where_users_log_in_with_their_address_the_document_says_so() {
+    let document: Value = serde_json::from_str(&document_text(LoginField::Email)).unwrap();
+    let login = &document["paths"]["/user/api/login/"]["post"]["requestBody"]["content"]["application/json"];
+    assert_eq!(login["schema"]["required"], serde_json::json!(["email", "password"]));
+    assert!(document["paths"]["/user/api/me/"]["get"].is_object());
+}
+
+#[tokio::test]
+async fn the_front_page_is_html_for_a_browser_and_json_for_a_program() {
+    let page = get("/", &[("accept", "text/html,application/xhtml+xml,*/*;q=0.8")]).await;
+    assert_eq!((page.status().as_u16(), header(&page, "vary")), (200, "Accept"));
+    assert_eq!(header(&page, "content-type"), "text/html; charset=utf-8");
+    let html = String::from_utf8(body(page).await.to_vec()).unwrap();
+    assert!(html.contains("This server is starting.") && html.contains("href=\"docs/\""), "{html}");
+    let summary = get("/", &[("accept", "*/*")]).await;
+    assert_eq!(header(&summary, "content-type"), "application/json");
+    let summary: Value = serde_json::from_slice(&body(summary).await).unwrap();
+    assert_eq!((&summary["name"], &summary["status"]), (&"Countersign".into(), &"starting".into()));
+    assert_eq!(summary["version"], env!("CARGO_PKG_VERSION"));
 }
 
 #[tokio::test]

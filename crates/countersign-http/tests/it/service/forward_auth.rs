@@ -1,6 +1,7 @@
 //! `/auth/verify`: what a proxy learns of a request.
 
 use countersign_store::UserChange;
+use http::Method;
 
 use crate::actors::{Answer, Draft, LOGOUT, World};
 
@@ -85,4 +86,17 @@ async fn the_path_has_no_slash_at_its_end() {
     world.send(Draft::get("/auth/verify/")).await.is(404);
     world.send(Draft::get("/auth")).await.is(404);
     world.send(Draft::post(VERIFY)).await.is(401);
+}
+
+#[tokio::test]
+async fn a_proxy_that_asks_with_the_clients_own_method_gets_no_leave_by_a_description() {
+    let world = World::new();
+    let ada = world.user("ada").await;
+    for method in [Method::OPTIONS, Method::POST, Method::PUT, Method::DELETE] {
+        let draft = Draft::new(method.clone(), "/auth/verify?superuser").bearer(&ada.access);
+        let refused = world.send(draft).await.is(405);
+        assert_eq!(refused.all("allow"), ["GET, HEAD"], "{method}");
+    }
+    world.send(Draft::new(Method::HEAD, "/auth/verify?superuser").bearer(&ada.access)).await.is(403);
+    world.send(Draft::new(Method::OPTIONS, VERIFY)).await.is(401);
 }

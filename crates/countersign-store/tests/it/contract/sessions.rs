@@ -282,7 +282,7 @@ async fn a_sweep_goes_round_and_takes_what_expired_or_ended() {
     assert_eq!(store.count_live_sessions(after_noon(86_400)).await.unwrap(), 0);
     let mut deleted = 0;
     for _ in 0..4 {
-        deleted += store.sweep_sessions(noon()).await.unwrap();
+        deleted += store.sweep(noon(), noon()).await.unwrap();
     }
     assert_eq!(deleted, 36, "each row is looked at once in a round");
     assert_eq!(place.rows("SELECT substr(id, 1, 1) FROM countersign_session ORDER BY id"), ["b", "c"]);

@@ -243,7 +243,7 @@ async fn sweeping_with_each_recording_bounds_the_table_even_behind_tokens_that_l
             .blacklist_token(NewToken { expires_at, ..token(&number.to_string(), Some(ada)) }, None, noon())
             .await
             .unwrap();
-        store.sweep_expired_tokens(after_noon(number)).await.unwrap();
+        store.sweep(noon(), after_noon(number)).await.unwrap();
         let count = store.count_tokens().await.unwrap();
         assert!(count <= 25 + 10, "{count} tokens are recorded, of which 26 are good");
     }
@@ -259,10 +259,9 @@ async fn tokens_that_another_application_refers_to_are_not_deleted_under_it() {
             "CREATE TABLE device (token_id bigint REFERENCES token_blacklist_outstandingtoken (id) DEFERRABLE INITIALLY DEFERRED);
              INSERT INTO device VALUES (1)",
         );
-    for refused in [
-        flush_tokens(&store, after_noon(100_000)).await,
-        store.sweep_expired_tokens(after_noon(100_000)).await,
-    ] {
+    for refused in
+        [flush_tokens(&store, after_noon(100_000)).await, store.sweep(noon(), after_noon(100_000)).await]
+    {
         assert!(
             matches!(&refused, Err(StoreError::TokensReferenced(table)) if table == "device"),
             "{refused:?}"

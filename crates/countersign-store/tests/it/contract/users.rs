@@ -27,7 +27,7 @@ async fn a_user_is_found_by_name_and_by_id_with_everything_it_was_given() {
     let id = store.insert_user(ada.clone()).await.unwrap();
     store.insert_user(person("bob")).await.unwrap();
     let expected = Some(ada.with_id(id));
-    assert_eq!(id.get(), 1);
+    assert_eq!(id, UserId::new(1));
     assert_eq!(store.find_user(id).await.unwrap(), expected);
     assert_eq!(store.find_user_by_username("Ådä").await.unwrap(), expected);
     assert!(store.username_exists("Ådä").await.unwrap());
@@ -65,7 +65,7 @@ async fn users_are_listed_in_pages_by_id() {
     }
     let page = async |after: Option<i64>, limit| {
         let users = store.list_users(after.map(UserId::new), limit).await.unwrap();
-        users.iter().map(|user| user.id.get()).collect::<Vec<_>>()
+        users.iter().map(|user| user.id.number().unwrap()).collect::<Vec<_>>()
     };
     assert_eq!(page(None, 2).await, [1, 2]);
     assert_eq!(page(Some(2), 2).await, [3, 4]);

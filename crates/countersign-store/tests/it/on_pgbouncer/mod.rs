@@ -4,6 +4,8 @@
 mod bouncer;
 #[path = "../contract/groups.rs"]
 mod groups;
+#[path = "../contract/holders.rs"]
+mod holders;
 mod place;
 mod races;
 #[path = "../contract/sessions.rs"]

@@ -6,6 +6,8 @@ mod adoption;
 mod groups;
 #[path = "../contract/health.rs"]
 mod health;
+#[path = "../contract/holders.rs"]
+mod holders;
 #[path = "../contract/moving.rs"]
 mod moving;
 pub mod place;
@@ -16,5 +18,7 @@ mod sessions;
 mod signing_keys;
 #[path = "../contract/tokens.rs"]
 mod tokens;
+#[path = "../contract/user_models.rs"]
+mod user_models;
 #[path = "../contract/users.rs"]
 mod users;

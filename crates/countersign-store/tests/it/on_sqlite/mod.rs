@@ -6,14 +6,18 @@ mod adoption;
 mod groups;
 #[path = "../contract/health.rs"]
 mod health;
+#[path = "../contract/holders.rs"]
+mod holders;
 #[path = "../contract/moving.rs"]
 mod moving;
-mod place;
+pub mod place;
 #[path = "../contract/sessions.rs"]
 mod sessions;
 #[path = "../contract/signing_keys.rs"]
 mod signing_keys;
 #[path = "../contract/tokens.rs"]
 mod tokens;
+#[path = "../contract/user_models.rs"]
+mod user_models;
 #[path = "../contract/users.rs"]
 mod users;

@@ -10,6 +10,7 @@ fn report(change: impl FnOnce(&mut Findings)) -> Report {
         engine: "SQLite 3".to_owned(),
         is_empty: false,
         made_by_django: None,
+        user_table: "auth_user".to_owned(),
         other_users: None,
         differences: Vec::new(),
         migrations: ["auth", "token_blacklist"].map(of).to_vec(),
@@ -63,8 +64,16 @@ fn each_obstacle_comes_with_its_own_fix() {
     );
     assert_eq!(
         refusal(|findings| findings.other_users = Some("people_person".to_owned())),
-        "sqlite:db cannot be adopted: its users are in people_person, a user model of the project's own; this version \
-         serves Django's own auth_user only"
+        "sqlite:db cannot be adopted: its users are in people_person, not in auth_user; set \
+         AUTH_USER_TABLE=people_person, and USERNAME_FIELD=email if that is what the project's user model says"
+    );
+    let wrong = |findings: &mut Findings| {
+        findings.user_table = "people_person".to_owned();
+        findings.other_users = Some("auth_user".to_owned());
+    };
+    assert_eq!(
+        refusal(wrong),
+        "sqlite:db cannot be adopted: its users are in auth_user, not in people_person; set AUTH_USER_TABLE=auth_user"
     );
     assert_eq!(
         refusal(|findings| findings.differences.push(missing_table("token_blacklist_outstandingtoken"))),

@@ -7,7 +7,7 @@ use super::scenario::Scenario;
 
 /// Why we may answer in another way: tags that the scenario must carry, and what no tag tells.
 const TAGS: [&str; 6] = ["ref-500", "server", "browsable", "csrf-cookie", "session-cookie", "debug"];
-const OTHER_REASONS: [&str; 3] = ["chunked", "unsupported-key", "reuse-detected"];
+const OTHER_REASONS: [&str; 4] = ["chunked", "unsupported-key", "reuse-detected", "front-page"];
 
 /// Rows of the table, by scenario name.
 pub type Differences = BTreeMap<String, Difference>;

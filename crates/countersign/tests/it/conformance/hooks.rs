@@ -66,7 +66,7 @@ async fn create_user(
         }
     }
     let id = store.insert_user(user).await.map_err(in_words)?;
-    Ok(json!({ "id": id.get() }))
+    Ok(json!({ "id": id.number() }))
 }
 
 async fn update_user(
@@ -121,7 +121,7 @@ async fn named_user(store: &Store, arguments: &Map<String, Value>) -> Result<Use
 
 fn user_json(user: &User) -> Value {
     json!({
-        "id": user.id.get(),
+        "id": user.id.number(),
         "username": user.username,
         "email": user.email,
         "first_name": user.first_name,
@@ -138,7 +138,7 @@ fn user_json(user: &User) -> Value {
 fn token_json(token: &OutstandingToken, setting: &impl Fn(&str) -> Option<String>) -> Value {
     json!({
         "jti": token.jti,
-        "user_id": token.user.map(countersign_domain::UserId::get),
+        "user_id": token.user.and_then(countersign_domain::UserId::number),
         "token": signed(&token.text, setting),
         "created_at": token.created_at.map(|time| time.to_string()),
         "expires_at": token.expires_at.to_string(),

@@ -49,11 +49,11 @@ fn each_request_has_a_line_with_its_route_outcome_duration_and_user_and_others_n
     assert_eq!(
         requests.iter().map(|line| told(line)).collect::<Vec<_>>(),
         [
-            json!(["/user/api/register/", "POST", 201, null, 1]),
-            json!(["/user/api/login/", "POST", 200, null, 1]),
+            json!(["/user/api/register/", "POST", 201, null, "1"]),
+            json!(["/user/api/login/", "POST", 200, null, "1"]),
             json!(["/user/api/login/", "POST", 401, "no_active_account", null]),
-            json!(["/user/api/me/", "GET", 200, null, 1]),
-            json!(["/user/api/token/refresh/", "POST", 200, null, 1]),
+            json!(["/user/api/me/", "GET", 200, null, "1"]),
+            json!(["/user/api/token/refresh/", "POST", 200, null, "1"]),
             json!(["/user/api/me/", "other", 401, "not_authenticated", null]),
             json!(["/user/api/sessions/{id}/", "GET", 401, "not_authenticated", null]),
             json!(["none", "GET", 404, "not_found", null]),

@@ -11,7 +11,10 @@ fn of_django() -> Option<(Database, Installation)> {
     let here = Installation::new().with("DATABASE_URL", database.url());
     let here = here.with("SECRET_KEY", "0123456789abcdef0123456789abcdef").with("LOG", "error");
     here.say(&["migrate"]);
-    database.rows("DROP TABLE countersign_migration, countersign_session, countersign_key");
+    let ours = "SELECT tablename FROM pg_tables WHERE tablename LIKE 'countersign_%'";
+    for table in database.rows(ours) {
+        database.rows(&format!("DROP TABLE {table}"));
+    }
     Some((database, here))
 }
 
@@ -86,6 +89,26 @@ fn a_database_of_our_own_needs_nothing_and_loses_nothing() {
          Django can run on it as it is"
     );
     assert_eq!(server.anon().login("ada", PASSWORD).0, 200);
+}
+
+#[test]
+fn a_table_of_users_that_is_not_there_is_refused_by_name_and_nothing_is_made() {
+    let here = Installation::new();
+    here.say(&["migrate"]);
+    let here = here.with("AUTH_USER_TABLE", "accounts_user\"; DROP TABLE auth_user; --");
+    for arguments in [&["migrate"][..], &["user", "list"]] {
+        let refusal = here.refusal(arguments);
+        assert!(refusal.contains("AUTH_USER_TABLE has to name"), "{refusal}");
+        assert!(
+            refusal.contains("the table accounts_user\"; DROP TABLE auth_user; -- is missing"),
+            "{refusal}"
+        );
+    }
+    let refusal = here.refusal(&["adopt"]);
+    assert!(refusal.contains("its users are in auth_user, not in accounts_user"), "{refusal}");
+    assert!(refusal.contains("set AUTH_USER_TABLE=auth_user"), "{refusal}");
+    let here = here.with("AUTH_USER_TABLE", "auth_user");
+    assert_eq!(here.say_json(&["user", "list"]), json!([]));
 }
 
 #[test]

@@ -67,7 +67,38 @@ fn who_outgrows_sqlite_moves_to_postgresql_and_nobody_is_logged_out() {
     let (status, bob) = server.anon().register("bob", PASSWORD);
     assert_eq!((status, &bob["id"]), (201, &json!(2)));
     let refusal = new.refusal(&["import", &source]);
+    assert!(refusal.contains(" is in use: stop the server"), "{refusal}");
+    drop(server);
+    let refusal = new.refusal(&["import", &source]);
     assert!(refusal.starts_with("the database has users already"), "{refusal}");
+}
+
+#[test]
+fn what_is_no_fixture_is_told_from_its_first_bytes() {
+    let here = installation();
+    here.say(&["migrate"]);
+    let refusal = here.refusal(&["import", "countersign.sqlite3", "--dry-run"]);
+    assert!(refusal.contains("an SQLite database: write sqlite: before its name"), "{refusal}");
+    std::fs::write(here.path().join("dump.json.gz"), [0x1f, 0x8b, 8, 0]).expect("it is written");
+    let refusal = here.refusal(&["import", "dump.json.gz", "--dry-run"]);
+    assert!(refusal.contains("dump.json.gz is compressed: unpack it first"), "{refusal}");
+}
+
+#[test]
+fn nothing_is_imported_into_a_file_that_is_served() {
+    let here = installation().with_file("dump.json", &fixture(3));
+    let server = here.serve();
+    let refusal = here.refusal(&["import", "dump.json"]);
+    assert!(refusal.contains(" is in use: stop the server"), "{refusal}");
+    assert_eq!(server.anon().register("ada", PASSWORD).1["id"], json!(1));
+}
+
+#[test]
+fn nothing_is_imported_where_users_are_in_a_table_of_the_projects_own() {
+    let here = installation().with_file("dump.json", &fixture(3)).with("AUTH_USER_TABLE", "accounts_user");
+    let refusal = here.refusal(&["import", "dump.json"]);
+    assert!(refusal.contains("leave AUTH_USER_TABLE and USERNAME_FIELD out"), "{refusal}");
+    assert!(!here.path().join("countersign.sqlite3").exists());
 }
 
 #[test]

@@ -78,6 +78,9 @@ fn each_bad_setting_is_refused_by_name_in_one_sentence() {
         ("SIMPLE_JWT_JSON", r#"{"JWK_URL": "https://example.com"}"#, "sets JWK_URL"),
         ("SIMPLE_JWT_JSON", r#"{"TOKEN_OBTAIN_SERIALIZER": "my.Own"}"#, "TOKEN_CLAIMS adds claims"),
         ("SIMPLE_JWT_JSON", r#"{"SESSION_CLAIM": "sid"}"#, "set it by itself"),
+        ("AUTH_USER_TABLE", " ", "must name the table of the project's user model"),
+        ("USERNAME_FIELD", "phone", "must be username, or email"),
+        ("USERNAME_FIELD", "email", "set AUTH_USER_TABLE to its table"),
         ("USER_ID_FIELD", "uuid", "must be id or username"),
         ("SIMPLE_JWT_JSON", r#"{"SECRET_KEY": "hunter2"}"#, "holds SECRET_KEY, which Simple JWT has removed"),
         ("SIMPLE_JWT_JSON", r#"{"AUDIENCE": [1]}"#, "AUDIENCE must be a list of strings"),
@@ -94,6 +97,18 @@ fn each_bad_setting_is_refused_by_name_in_one_sentence() {
             !made.any(|file| file.path().ends_with("countersign.sqlite3")),
             "{name}={value} made a database"
         );
+    }
+}
+
+#[test]
+fn what_only_a_username_can_give_is_refused_where_there_is_none() {
+    for (name, value, reason) in
+        [("TOKEN_CLAIMS", "name=username", "use email"), ("USER_ID_FIELD", "username", "must be id or email")]
+    {
+        let here =
+            Installation::new().with("AUTH_USER_TABLE", "people_person").with("USERNAME_FIELD", "email");
+        let sentence = here.with(name, value).refusal(&["check"]);
+        assert!(sentence.starts_with(name) && sentence.contains(reason), "{sentence}");
     }
 }
 

@@ -1,0 +1,1 @@
+"""A project's own user model: `AbstractUser` with a field more."""

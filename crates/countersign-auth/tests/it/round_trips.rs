@@ -1,0 +1,79 @@
+//! How often a use-case goes to PostgreSQL, as the server counts.
+
+use std::sync::Arc;
+
+use countersign_auth::Rules;
+
+use crate::cluster::{Cluster, Extras, skipped};
+use crate::service::{Service, rotating, rules};
+
+/// How many statements were run since the last call, `BEGIN` and `COMMIT` among them.
+fn statements(service: &Service) -> usize {
+    let run = service.rows(
+        "SELECT regexp_replace(query, '\\s+', ' ', 'g') FROM pg_stat_statements, generate_series(1, calls)
+          WHERE query NOT LIKE '%pg_stat_statements%'",
+    );
+    service.run("SELECT pg_stat_statements_reset()");
+    println!("{run:#?}"); // for whoever sees this fail
+    run.len()
+}
+
+/// None where the server cannot count.
+async fn counting(rules: Rules) -> Option<Service> {
+    let known = "SELECT 1 FROM pg_available_extensions WHERE name = 'pg_stat_statements'";
+    if Cluster::shared()?.database().rows(known).is_empty() {
+        skipped("pg_stat_statements is not installed (apt-get install postgresql-contrib).");
+        return None;
+    }
+    let settings = "shared_preload_libraries = 'pg_stat_statements'".to_owned();
+    let cluster = Cluster::of_its_own(&Extras { settings, ..Extras::default() })?;
+    let database = Arc::new(cluster.database());
+    database.rows("CREATE EXTENSION pg_stat_statements");
+    let [service, _] = Service::start_two_on(database, rules).await;
+    Some(service)
+}
+
+#[tokio::test]
+async fn a_request_reads_in_one_statement_and_writes_in_one() {
+    let Some(service) = counting(rotating(true)).await else { return };
+    let mut ada = service.welcome("ada").await;
+    statements(&service);
+    ada.log_in().await.unwrap();
+    assert_eq!(statements(&service), 3, "the account, the session, and a look at what might be swept");
+    assert_eq!(ada.whoami().await.unwrap(), "ada");
+    assert_eq!(statements(&service), 1);
+    ada.verify(&ada.access).await.unwrap();
+    assert_eq!(statements(&service), 1);
+    ada.verify(&ada.refresh).await.unwrap();
+    assert_eq!(statements(&service), 1);
+    let exchanged = ada.refresh.clone();
+    ada.refresh().await.unwrap();
+    assert_eq!(statements(&service), 2);
+    ada.present(&exchanged).await.unwrap();
+    assert_eq!(statements(&service), 2, "the successor must not have been blacklisted");
+}
+
+#[tokio::test]
+async fn a_refresh_that_exchanges_nothing_is_one_read_and_once_a_minute_a_note() {
+    let Some(service) = counting(rules()).await else { return };
+    let mut ada = service.welcome("ada").await;
+    statements(&service);
+    ada.refresh().await.unwrap();
+    assert_eq!(statements(&service), 1);
+    service.clock.advance_secs(60);
+    ada.whoami().await.unwrap();
+    assert_eq!(statements(&service), 2);
+    ada.whoami().await.unwrap();
+    assert_eq!(statements(&service), 1);
+}
+
+#[tokio::test]
+async fn a_login_sweeps_in_one_statement_where_there_is_something_to_sweep() {
+    let Some(service) = counting(rules()).await else { return };
+    let mut ada = service.welcome("ada").await;
+    service.run("UPDATE countersign_session SET expires_at = 0");
+    statements(&service);
+    ada.log_in().await.unwrap();
+    assert_eq!(statements(&service), 4);
+    assert_eq!(ada.sessions().await, 1);
+}
