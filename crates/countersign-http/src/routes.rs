@@ -118,7 +118,7 @@ mod tests {
 
     fn fields(path: &str, login_field: LoginField) -> Vec<&'static str> {
         match find(path, login_field) {
-            Route::Endpoint(endpoint, _) => endpoint.fields.iter().map(|field| field.name).collect(),
+            Route::Endpoint(_, endpoint, _) => endpoint.fields.iter().map(|field| field.name).collect(),
             _ => panic!("{path} is no endpoint"),
         }
     }
