@@ -1,5 +1,6 @@
 //! Blacklisting: ending a refresh token before it expires, as clients of Simple JWT log out.
 
+use countersign_domain::EndReason;
 use countersign_store::Blacklisting;
 use countersign_token::{Kind, Refusal};
 
@@ -34,7 +35,10 @@ impl Auth {
         let row = self.token_row(&claims, user, now)?;
         let session = session.filter(|_| is_present).map(|session| session.id.clone());
         match self.store.blacklist_token(row, session, now).await? {
-            Blacklisting::Done => Ok(()),
+            Blacklisting::Done => {
+                self.count_ended(EndReason::Blacklisted, usize::from(is_present));
+                Ok(())
+            }
             Blacklisting::Already => Err(Refusal::Blacklisted.into()),
         }
     }

@@ -33,6 +33,9 @@ pub enum Error {
     /// A token in a body is not good.
     #[error("{0}")]
     Token(#[from] Refusal),
+    /// Refresh: the token was exchanged before, and its session has ended for that. Clients see a blacklisted token.
+    #[error("{}", Refusal::Blacklisted)]
+    RefreshTokenReused,
     /// Verify: the token is good but blacklisted.
     #[error("the token to verify is blacklisted")]
     VerifiedTokenBlacklisted,

@@ -7,8 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use countersign_domain::{Password, PasswordHash};
+use countersign_metrics::Hashing as Metrics;
 use countersign_password::{Hashers, Salt, Verdict, Workspace};
 use tokio::sync::oneshot;
 
@@ -24,13 +26,14 @@ pub struct HashingPool {
     queue: Option<SyncSender<Job>>,
     workers: Vec<JoinHandle<()>>,
     work_done: Arc<AtomicU64>,
+    metrics: Metrics,
 }
 
 type Job = Box<dyn FnOnce(&Hashers, &mut Workspace) + Send>;
 
 impl HashingPool {
     /// Starts one worker per core; all of them, or none and the reason.
-    pub fn start(hashers: Hashers) -> std::io::Result<Self> {
+    pub fn start(hashers: Hashers, metrics: Metrics) -> std::io::Result<Self> {
         let (queue, jobs) = sync_channel(QUEUE_LENGTH);
         let shared = (Arc::new(hashers), Arc::new(Mutex::new(jobs)));
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
@@ -41,7 +44,7 @@ impl HashingPool {
         };
         // At an error the queue is dropped, which ends those that have started.
         let workers = (0..cores).map(spawn).collect::<std::io::Result<_>>()?;
-        Ok(Self { queue: Some(queue), workers, work_done: Arc::default() })
+        Ok(Self { queue: Some(queue), workers, work_done: Arc::default(), metrics })
     }
 
     /// Work done so far, as [`Workspace::work`] counts it, answered passwords included: for a metric, and to compare
@@ -84,18 +87,27 @@ impl HashingPool {
         work: impl FnOnce(&Hashers, &mut Workspace) -> T + Send + 'static,
     ) -> Result<T, Error> {
         let (answer, answered) = oneshot::channel();
-        let work_done = Arc::clone(&self.work_done);
+        let (work_done, metrics) = (Arc::clone(&self.work_done), self.metrics.clone());
+        let came = Instant::now();
         let job: Job = Box::new(move |hashers, workspace| {
+            metrics.queue.dec();
             // A client that hung up meanwhile frees its place.
             if !answer.is_closed() {
-                let before = workspace.work();
+                let (before, began) = (workspace.work(), Instant::now());
+                metrics.wait.observe((began - came).as_secs_f64());
                 let result = work(hashers, workspace);
                 work_done.fetch_add(workspace.work() - before, Ordering::SeqCst);
+                metrics.work.observe(began.elapsed().as_secs_f64());
                 drop(answer.send(result));
             }
         });
         let queue = self.queue.as_ref().ok_or(Error::Overloaded)?;
-        queue.try_send(job).map_err(|_| Error::Overloaded)?;
+        self.metrics.queue.inc(); // before a worker can take it out
+        if queue.try_send(job).is_err() {
+            self.metrics.queue.dec();
+            self.metrics.rejected.inc();
+            return Err(Error::Overloaded);
+        }
         answered.await.map_err(|_| Error::Overloaded)
     }
 }
@@ -137,7 +149,8 @@ mod tests {
     fn a_job_that_panics_fails_alone() {
         let cheap = Preferred::Argon2id { memory_kib: 64, iterations: 1, parallelism: 1 };
         let hashers = Hashers::new(cheap, &[], Limits::default()).expect("they are good");
-        let pool = HashingPool::start(hashers).expect("there is room for threads");
+        let pool = HashingPool::start(hashers, countersign_metrics::Metrics::default().hashing)
+            .expect("there is room for threads");
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("it starts");
         for _ in 0..2 * pool.workers.len() {
             let panicked = runtime.block_on(pool.run(|_, _| panic!("as the test wants")));

@@ -14,6 +14,7 @@ mod holder;
 mod keys;
 mod login;
 mod logout;
+mod observing;
 mod refresh;
 mod register;
 mod retention;
@@ -135,7 +136,10 @@ impl Auth {
         let kept_keys = key_ring.kept().await?;
         let tokens = RwLock::new(Arc::new(key_ring.tokens(&kept_keys)?));
         let kept_keys = tokio::sync::Mutex::new(keys::LastLook::at(kept_keys));
-        let (looks, hashing) = (AtomicU64::default(), HashingPool::start(hashers)?);
+        let metrics = store.metrics();
+        metrics.started.set(clock.now().as_second());
+        let hashing = HashingPool::start(hashers, metrics.hashing.clone())?;
+        let looks = AtomicU64::default();
         let (keys_are_outdated, database_is_failing) = (AtomicBool::default(), AtomicBool::default());
         Ok(Self {
             store,

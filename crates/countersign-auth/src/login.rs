@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use countersign_domain::{Client, LoginField, Password, SessionId, User, parse_text};
+use countersign_domain::{Client, LoginField, Password, SessionId, User, UserId, parse_text};
 use countersign_store::NewSession;
 use countersign_token::{Claims, Kind, Refusal, refresh_jti};
 use jiff::Timestamp;
@@ -25,6 +25,8 @@ pub struct TokenPair {
     pub refresh: String,
     /// For protected endpoints.
     pub access: String,
+    /// Whose they are.
+    pub user: UserId,
 }
 
 /// Tokens are not printed.
@@ -53,7 +55,11 @@ impl Auth {
         let issued = self.admit(username, password, client, Kind::Refresh).await?;
         let tokens = self.tokens();
         let access = tokens.encode(&tokens.access_from(&issued.claims, &new_jti(), issued.at));
-        Ok(LoginOutcome::Done(TokenPair { refresh: tokens.encode(&issued.claims), access }))
+        Ok(LoginOutcome::Done(TokenPair {
+            refresh: tokens.encode(&issued.claims),
+            access,
+            user: issued.user,
+        }))
     }
 
     /// Logs in for one sliding token, and begins a session.
@@ -83,6 +89,7 @@ impl Auth {
         for _ in 0..ATTEMPTS {
             let Some(mut user) = self.store.find_user_by_username(&username).await? else {
                 self.hashing.burn(password).await?;
+                self.metrics().logins.unknown_user.inc();
                 tracing::info!("login refused: no such user"); // the name may be a mistyped password
                 return Err(Error::NoActiveAccount);
             };
@@ -96,10 +103,13 @@ impl Auth {
                 tracing::info!(user.id = %user.id, "password hash upgraded");
             }
             if !(verdict.is_correct() && user.is_active) {
+                let logins = &self.metrics().logins;
+                if verdict.is_correct() { &logins.inactive } else { &logins.wrong_password }.inc();
                 tracing::info!(user.id = %user.id, user.is_active, "login refused");
                 return Err(Error::NoActiveAccount);
             }
             if let Some(issued) = self.issue(&user, client, kind).await? {
+                self.metrics().logins.done.inc();
                 tracing::info!(user.id = %user.id, "logged in");
                 return Ok(issued);
             }
@@ -124,7 +134,7 @@ impl Auth {
         let last_login = self.rules.update_last_login.then_some(at);
         let record = self.store.record_login(session, row, user, last_login);
         let (is_recorded, ()) = tokio::join!(record, self.sweep(at));
-        Ok(is_recorded?.then_some(Issued { claims, at }))
+        Ok(is_recorded?.then_some(Issued { claims, at, user: user.id }))
     }
 
     async fn new_claims(
@@ -176,6 +186,7 @@ impl Auth {
 struct Issued {
     claims: Claims,
     at: Timestamp,
+    user: UserId,
 }
 
 fn parse_credentials(

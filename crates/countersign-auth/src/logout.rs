@@ -27,6 +27,7 @@ impl Auth {
         let except = current.map(|id| (id, refresh_jti as countersign_store::RefreshId));
         let ending = self.ending(EndReason::LoggedOut);
         let ended = self.store.end_sessions(caller.user.id, ending, except).await?;
+        self.count_ended(EndReason::LoggedOut, ended.sessions);
         tracing::info!(user.id = %caller.user.id, ended.sessions, ended.tokens, "logged out everywhere");
         Ok(ended)
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use countersign_domain::{Client, EndReason, Rotation, Session, SessionId, User};
+use countersign_domain::{Client, EndReason, Rotation, Session, SessionId, User, UserId};
 use countersign_store::{Account, Blacklisting, Exchange, Exchanged, NewSession};
 use countersign_token::{Claims, Kind, Refusal, Tokens, generation_of, refresh_jti};
 use jiff::Timestamp;
@@ -22,6 +22,10 @@ pub struct Refreshed {
     pub access: String,
     /// The successor of the presented token, when refresh tokens rotate.
     pub refresh: Option<String>,
+    /// Whose they are, where the token names a user.
+    pub user: Option<UserId>,
+    /// Whether that had been handed out before.
+    is_repeated: bool,
 }
 
 /// Tokens are not printed.
@@ -51,6 +55,12 @@ impl Auth {
     /// Callers who race with one token, or present it again within the grace period because the answer was lost, are given
     /// the same successor. With `BLACKLIST_AFTER_ROTATION` a token that was exchanged before ends its session.
     pub async fn refresh(&self, refresh: Submitted, client: &Client) -> Result<Refreshed, Error> {
+        let refreshed = self.try_to_refresh(refresh, client).await;
+        self.count_refresh(refreshed.as_ref().map(|refreshed| refreshed.is_repeated));
+        refreshed
+    }
+
+    async fn try_to_refresh(&self, refresh: Submitted, client: &Client) -> Result<Refreshed, Error> {
         let token = parse_token_field("refresh", refresh)?;
         for _ in 0..ATTEMPTS {
             let now = self.clock.now();
@@ -75,13 +85,21 @@ impl Auth {
                 tokens.add_own(&mut access, &added, None);
                 None
             };
-            return Ok(Refreshed { access: tokens.encode(&access), refresh: successor });
+            let is_repeated = successor.is_some() && good.rotation == Rotation::Repeat;
+            let user = good.user.as_ref().map(|user| user.id);
+            return Ok(Refreshed { access: tokens.encode(&access), refresh: successor, user, is_repeated });
         }
         Err(Error::Overloaded)
     }
 
     /// Extends a sliding token whose refresh window is still open.
     pub async fn refresh_sliding(&self, token: Submitted) -> Result<String, Error> {
+        let refreshed = self.try_to_refresh_sliding(token).await;
+        self.count_refresh(refreshed.as_ref().map(|_| false));
+        refreshed
+    }
+
+    async fn try_to_refresh_sliding(&self, token: Submitted) -> Result<String, Error> {
         let token = parse_token_field("token", token)?;
         let now = self.clock.now();
         let (claims, holder) = self.validate(&token, Kind::Sliding, now).await?;
@@ -119,6 +137,7 @@ impl Auth {
         };
         if let (Rotation::Reuse, Some(session)) = (rotation, session) {
             self.end_reused(session, now).await?;
+            return Err(Error::RefreshTokenReused);
         }
         let is_refused = match (rotation, session) {
             (Rotation::Refuse | Rotation::Reuse, _) => true,
@@ -145,6 +164,7 @@ impl Auth {
     async fn end_reused(&self, session: &Session, now: Timestamp) -> Result<(), Error> {
         let because = EndReason::RefreshTokenReused;
         if self.store.end_session(session.id.clone(), session.user, now, because, refresh_jti).await? {
+            self.count_ended(because, 1);
             warn!(user.id = %session.user, session.id = %session.id, session.generation = session.generation,
                 "an exchanged refresh token was presented again: its session was ended");
         }

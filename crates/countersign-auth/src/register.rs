@@ -1,6 +1,7 @@
 //! Making an account.
 
 use countersign_domain::{Email, FieldError, LoginField, NewUser, Password, User, UserAttributes, Username};
+use countersign_metrics::Counter;
 use countersign_store::InsertUserError;
 
 use crate::error::{Submitted, refused_fields};
@@ -12,6 +13,23 @@ impl Auth {
     /// A missing `email` is [`FieldError::Required`] in [`Submitted`], and means none. Where users log in with their e-mail
     /// address, they have to have one, and no `username`. Refuses with [`Error::Fields`].
     pub async fn register(
+        &self,
+        username: Submitted,
+        email: Submitted,
+        password: Submitted,
+    ) -> Result<User, Error> {
+        let registered = self.try_to_register(username, email, password).await;
+        let registrations = &self.metrics().registrations;
+        let counter = match &registered {
+            Ok(_) => Some(&registrations.done),
+            Err(Error::Fields(_)) => Some(&registrations.refused),
+            Err(_) => None, // which is not the form's fault; requests are counted by code as well
+        };
+        counter.map(Counter::inc);
+        registered
+    }
+
+    async fn try_to_register(
         &self,
         username: Submitted,
         email: Submitted,

@@ -23,6 +23,7 @@ impl Auth {
         if !ended {
             return Err(Error::SessionNotFound);
         }
+        self.count_ended(because, 1);
         tracing::info!(user.id = %user.id, session.id = %id, session.end = because.name(), "session ended");
         Ok(())
     }

@@ -12,6 +12,7 @@ use crate::body::Form;
 use crate::error::Error;
 use crate::operation::Operation;
 use crate::request::Fields;
+use crate::seen::Seen;
 
 /// One endpoint. The names and descriptions are those that `OPTIONS` answers with.
 pub(crate) struct Endpoint {
@@ -122,6 +123,8 @@ pub(crate) struct Call<'a> {
     pub(crate) form: Form,
     /// Where the request comes from.
     pub(crate) client: Client,
+    /// What the log says of it.
+    pub(crate) seen: &'a Seen,
 }
 
 impl Call<'_> {

@@ -108,7 +108,7 @@ fn auth_code(error: &AuthError) -> Code {
         AuthError::Fields(_) => Code::Invalid,
         AuthError::NoActiveAccount => Code::NoActiveAccount,
         AuthError::NoActiveAccountForToken => Code::NoActiveAccountForToken,
-        AuthError::Token(_) => Code::TokenNotValid,
+        AuthError::Token(_) | AuthError::RefreshTokenReused => Code::TokenNotValid,
         AuthError::VerifiedTokenBlacklisted => Code::TokenBlacklisted,
         AuthError::BearerToken(_) => Code::BearerTokenNotValid,
         AuthError::NoUserIdentification => Code::NoUserIdentification,
@@ -129,7 +129,7 @@ fn auth_body(error: &AuthError) -> Object {
         AuthError::Fields(fields) => object(fields.iter().map(|(name, errors)| (*name, messages(errors)))),
         AuthError::NoActiveAccount => detail("No active account found with the given credentials"),
         AuthError::NoActiveAccountForToken => detail("No active account found for the given token."),
-        AuthError::Token(refusal) => coded(&refusal.to_string(), "token_not_valid"),
+        AuthError::Token(_) | AuthError::RefreshTokenReused => coded(&error.to_string(), "token_not_valid"),
         AuthError::VerifiedTokenBlacklisted => non_field(&Refusal::Blacklisted.to_string()),
         AuthError::BearerToken(refusals) => bearer_body(refusals),
         AuthError::NoUserIdentification => {

@@ -68,6 +68,7 @@ pub(crate) const SLIDING_BY_EMAIL: Endpoint = Endpoint { fields: CREDENTIALS_BY_
 async fn log_in(call: Call<'_>) -> Result<Answer, Error> {
     let (username, password) = (call.field(call.auth.login_field().name()), call.field("password"));
     let LoginOutcome::Done(pair) = call.auth.log_in(username, password, &call.client).await?;
+    call.seen.is_of(pair.user);
     let body = object([("refresh", pair.refresh.into()), ("access", pair.access.into())]);
     Ok(Answer::ok(body.into()))
 }

@@ -63,6 +63,9 @@ pub(crate) const SLIDING_ENDPOINT: Endpoint = Endpoint {
 
 async fn refresh(call: Call<'_>) -> Result<Answer, Error> {
     let refreshed = call.auth.refresh(call.field("refresh"), &call.client).await?;
+    if let Some(user) = refreshed.user {
+        call.seen.is_of(user);
+    }
     let mut body = object([("access", refreshed.access.into())]);
     if let Some(successor) = refreshed.refresh {
         body.insert("refresh", successor);

@@ -50,5 +50,6 @@ const PASSWORD: Field =
 async fn register(call: Call<'_>) -> Result<Answer, Error> {
     let user =
         call.auth.register(call.field("username"), call.field("email"), call.field("password")).await?;
+    call.seen.is_of(user.id);
     Ok(Answer::with(StatusCode::CREATED, user_body(&user, call.auth.login_field())))
 }

@@ -13,7 +13,7 @@ use crate::{
 pub(crate) const ARGUMENT: &str = "{id}";
 
 /// The API.
-const ENDPOINTS: [(&str, &Endpoint); 13] = [
+pub(crate) const ENDPOINTS: [(&str, &Endpoint); 13] = [
     ("/user/api/register/", &register::ENDPOINT),
     ("/user/api/login/", &login::ENDPOINT),
     ("/user/api/login/sliding/", &login::SLIDING_ENDPOINT),
@@ -58,10 +58,10 @@ fn others(login_field: LoginField) -> &'static [(&'static str, &'static Endpoint
 
 /// Where a request goes.
 pub(crate) enum Route<'a> {
-    /// To an endpoint, with its argument (empty where the path has none).
-    Endpoint(&'static Endpoint, &'a str),
-    /// To a document.
-    Document(&'static Document),
+    /// To the endpoint of this number, with its argument (empty where the path has none).
+    Endpoint(usize, &'static Endpoint, &'a str),
+    /// To the document of this number.
+    Document(usize, &'static Document),
     /// To what tells whether the server lives, or is ready.
     Probe(Probe),
     /// To the same path with a slash at its end (`APPEND_SLASH`).
@@ -77,21 +77,24 @@ pub(crate) fn find(path: &str, login_field: LoginField) -> Route<'_> {
         health::READY => return Route::Probe(Probe::Ready),
         _ => {}
     }
-    for (known, endpoint) in others(login_field).iter().chain(&ENDPOINTS) {
+    // What stands in the place of others has their numbers.
+    for (number, (known, endpoint)) in
+        others(login_field).iter().enumerate().chain(ENDPOINTS.iter().enumerate())
+    {
         let (known, end) = known.strip_suffix('/').map_or((*known, ""), |known| (known, "/"));
         let (argument, rest) = match known.strip_suffix(ARGUMENT) {
             None => ("", path.strip_prefix(known)),
             Some(before) => split_argument(path, before),
         };
         match rest {
-            Some(rest) if rest == end => return Route::Endpoint(endpoint, argument),
+            Some(rest) if rest == end => return Route::Endpoint(number, endpoint, argument),
             Some("") => return Route::AppendSlash(format!("{path}/")),
             _ => {}
         }
     }
-    for document in DOCUMENTS {
+    for (number, document) in DOCUMENTS.into_iter().enumerate() {
         match document.path.strip_prefix(path) {
-            Some("") => return Route::Document(document),
+            Some("") => return Route::Document(number, document),
             Some("/") if !path.is_empty() => return Route::AppendSlash(format!("{path}/")),
             _ => {}
         }
@@ -115,7 +118,7 @@ mod tests {
 
     fn fields(path: &str, login_field: LoginField) -> Vec<&'static str> {
         match find(path, login_field) {
-            Route::Endpoint(endpoint, _) => endpoint.fields.iter().map(|field| field.name).collect(),
+            Route::Endpoint(_, endpoint, _) => endpoint.fields.iter().map(|field| field.name).collect(),
             _ => panic!("{path} is no endpoint"),
         }
     }

@@ -6,6 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_metrics::Gauge;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -44,6 +45,7 @@ pub async fn serve(
         };
         let is_beyond = place.is_beyond;
         let connection = graceful.watch(connection(stream, Arc::clone(&service), is_beyond));
+        let open = Open::counted_in(service.auth().metrics().connections.clone());
         connections.spawn(async move {
             let ended = if is_beyond {
                 tokio::time::timeout(MOMENT, connection).await.unwrap_or(Ok(()))
@@ -53,7 +55,7 @@ pub async fn serve(
             if let Err(error) = ended {
                 tracing::debug!(%error, "connection ended");
             }
-            drop(place);
+            drop((place, open));
         });
         while let Some(ended) = connections.try_join_next() {
             if let Err(error) = ended {
@@ -64,6 +66,22 @@ pub async fn serve(
     drop(listener);
     if tokio::time::timeout(deadline, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests were cut off after {} s", deadline.as_secs());
+    }
+}
+
+/// A connection that is open, as long as this is there.
+struct Open(Gauge);
+
+impl Open {
+    fn counted_in(gauge: Gauge) -> Self {
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 

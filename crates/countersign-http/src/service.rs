@@ -12,6 +12,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response};
 use http_body_util::Full;
 use hyper::body::Body;
+use tracing::Instrument;
 
 use crate::body::{self, Form};
 use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, metadata};
@@ -19,10 +20,12 @@ use crate::error::{Code, Error};
 use crate::head::refused_by_server;
 use crate::health::Readiness;
 use crate::large_bodies::LargeBodies;
+use crate::observing::Observer;
 use crate::request::accept::{Negotiated, Renderer, negotiate};
 use crate::request::host::AllowedHosts;
 use crate::request::{BodyError, Fields, header_text, parse_query, percent};
 use crate::routes::{Route, find};
+use crate::seen::Seen;
 use crate::{bearer, response};
 
 /// What stands for the header `Host` when a client sends none, whatever its version of HTTP: the name that a WSGI
@@ -40,6 +43,8 @@ pub struct Settings {
     pub auth_header_name: HeaderName,
     /// The forms in which answers can be given, in order of preference.
     pub renderers: Vec<Renderer>,
+    /// `ACCESS_LOG`: whether the log has a line for each request.
+    pub access_log: bool,
 }
 
 /// The wire on top of the use-cases.
@@ -48,17 +53,21 @@ pub struct Service {
     settings: Settings,
     large_bodies: LargeBodies,
     readiness: Readiness,
+    observer: Observer,
 }
 
 impl Service {
     /// Puts the wire on top of `auth`.
     #[must_use]
     pub fn new(auth: Auth, settings: Settings) -> Self {
-        Self { auth, settings, large_bodies: LargeBodies::new(), readiness: Readiness::default() }
+        let observer = Observer::new(auth.metrics(), settings.access_log);
+        let (large_bodies, readiness) = (LargeBodies::new(), Readiness::default());
+        Self { auth, settings, large_bodies, readiness, observer }
     }
 
     /// Has `/readyz` answer with what a check has come to; it says for some seconds only that this is so.
     pub fn found(&self, health: Health) {
+        self.observer.found(health);
         self.readiness.found(health);
     }
 
@@ -83,35 +92,57 @@ impl Service {
         B: Body<Data = Bytes> + Unpin,
     {
         let (head, body) = request.into_parts();
-        if let Some(code) = refused_by_server(&head) {
-            return response::page(code);
-        }
+        let seen = Seen::now(&head.headers);
         let path = percent::decode_path(head.uri.path().as_bytes());
-        let route = find(&path, self.auth.login_field());
+        let answering = async {
+            if let Some(code) = refused_by_server(&head) {
+                return self.observer.answered(&seen, &Route::NotFound, &head.method, response::page(code));
+            }
+            let route = find(&path, self.auth.login_field());
+            let answer = self.answer_at(&route, &head, body, peer, &seen).await;
+            self.observer.answered(&seen, &route, &head.method, answer)
+        };
+        answering.instrument(self.observer.span(&seen, &head)).await
+    }
+
+    async fn answer_at<B>(
+        &self,
+        route: &Route<'_>,
+        head: &Parts,
+        body: B,
+        peer: Option<IpAddr>,
+        seen: &Seen,
+    ) -> Response<Full<Bytes>>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
         let host = joined(&head.headers, &HOST);
         let is_probe = matches!(route, Route::Probe(_)); // whoever asks does so by address
         if !is_probe && !self.settings.allowed_hosts.permits(host.as_deref().unwrap_or(SERVER_NAME)) {
             return response::bad_host();
         }
         match route {
-            Route::Endpoint(endpoint, argument) => {
-                let asked = Asked { endpoint, argument, head: &head, peer };
+            Route::Endpoint(_, endpoint, argument) => {
+                let asked = Asked { endpoint, argument, head, peer, seen };
                 self.answer_endpoint(&asked, body).await
             }
-            Route::Document(document) => document.answer(self, &head),
-            Route::AppendSlash(path) => response::redirect(&path, head.uri.query()),
-            Route::Probe(probe) => self.readiness.answer(probe, &head.method),
+            Route::Document(_, document) => document.answer(self, head),
+            Route::AppendSlash(path) => response::redirect(path, head.uri.query()),
+            Route::Probe(probe) => self.readiness.answer(*probe, &head.method),
             Route::NotFound => response::page(Code::NotFound),
         }
     }
 
     /// Answers a request for which there is no place: a probe as always, anything else is asked to come back.
     pub(crate) fn turn_away<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
+        let seen = Seen::now(request.headers());
         let path = percent::decode_path(request.uri().path().as_bytes());
-        match find(&path, self.auth.login_field()) {
-            Route::Probe(probe) => self.readiness.answer(probe, request.method()),
+        let route = find(&path, self.auth.login_field());
+        let answer = match &route {
+            Route::Probe(probe) => self.readiness.answer(*probe, request.method()),
             _ => response::full(),
-        }
+        };
+        self.observer.answered(&seen, &route, request.method(), answer)
     }
 
     async fn answer_endpoint<B>(&self, asked: &Asked<'_>, body: B) -> Response<Full<Bytes>>
@@ -130,7 +161,7 @@ impl Service {
             Ok(answer) => return render(answer),
             Err(error) => error,
         };
-        error.log();
+        self.observer.tell(asked.seen, asked.head, || error.log());
         let code = error.code();
         let Some(body) = error.body() else { return response::page(code) };
         let mut response = render(Answer::with(code.status(), body.into()));
@@ -155,8 +186,11 @@ impl Service {
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let Asked { endpoint, argument, head, peer } = *asked;
+        let Asked { endpoint, argument, head, peer, seen } = *asked;
         let caller = self.authenticate(endpoint, head).await?;
+        if let Some(caller) = &caller {
+            seen.is_of(caller.user.id);
+        }
         if head.method == Method::OPTIONS && endpoint.negotiates {
             let renders: Vec<_> =
                 self.settings.renderers.iter().map(|renderer| renderer.media_type()).collect();
@@ -178,7 +212,7 @@ impl Service {
         };
         let name = head.headers.get(USER_AGENT).map(|value| header_text(value.as_bytes()));
         let client = Client::new(peer.map(|peer| peer.to_string()), name.as_deref().unwrap_or_default());
-        (endpoint.handle)(Call { auth: &self.auth, caller, argument, query, form, client }).await
+        (endpoint.handle)(Call { auth: &self.auth, caller, argument, query, form, client, seen }).await
     }
 
     async fn authenticate(&self, endpoint: &Endpoint, head: &Parts) -> Result<Option<Caller>, Error> {
@@ -201,6 +235,7 @@ struct Asked<'a> {
     argument: &'a str,
     head: &'a Parts,
     peer: Option<IpAddr>,
+    seen: &'a Seen,
 }
 
 /// The value of a header; several lines of the same name are joined by commas, as WSGI servers do.

@@ -18,6 +18,7 @@ mod holders;
 mod listening;
 mod migrations;
 mod moving;
+mod observing;
 mod postgres;
 mod sessions;
 mod signing_keys;
@@ -37,6 +38,7 @@ pub use adoption::{
     Difference, Findings, MigrationsOf, OwnObjects, Prospect, Removed, TokenSighted, UserSighted, give_back,
     refuse_in_use,
 };
+pub use countersign_metrics::Metrics;
 pub use database_url::{DatabaseUrl, DatabaseUrlError, Server};
 pub use disk::network_file_system;
 pub use error::{InsertUserError, StoreError};
@@ -65,6 +67,7 @@ pub struct Store {
     /// The id of the session that was swept last.
     swept_session: Arc<Mutex<String>>,
     made_by_django: bool,
+    metrics: Arc<Metrics>,
     login_field: LoginField,
 }
 
@@ -82,10 +85,11 @@ impl Store {
         pool: &PoolOptions,
         model: &UserModel,
     ) -> Result<Self, StoreError> {
+        let metrics = Arc::<Metrics>::default();
         let users = adoption::find_user_table(url, pool, model).await?;
         let (engine, made_by_django) = match url {
             DatabaseUrl::Sqlite(path) => {
-                let (sqlite, made_by_django) = sqlite::Sqlite::open(path, users)?;
+                let (sqlite, made_by_django) = sqlite::Sqlite::open(path, users, &metrics.database)?;
                 (Engine::Sqlite(sqlite), made_by_django)
             }
             DatabaseUrl::Postgres(server) => {
@@ -103,6 +107,7 @@ impl Store {
             swept: Arc::default(),
             swept_session: Arc::default(),
             made_by_django,
+            metrics,
             login_field: model.login,
         })
     }

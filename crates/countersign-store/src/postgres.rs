@@ -94,6 +94,11 @@ impl Postgres {
         &self.users
     }
 
+    /// How the pool is used at this moment.
+    pub(crate) fn pool_status(&self) -> deadpool_postgres::Status {
+        self.pool.status()
+    }
+
     /// The present state, however long it is looked at.
     pub(crate) async fn snapshot(&self) -> Result<Snapshot, StoreError> {
         let client = Object::take(self.pool.get().await?);

@@ -11,6 +11,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use countersign_metrics::{Database as Metrics, Histogram};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Statement};
 use tokio::sync::{mpsc, oneshot};
@@ -61,7 +62,7 @@ type Answer = Box<dyn FnOnce() + Send>;
 
 impl Sqlite {
     /// Opens the file, makes it if there is none, and brings its tables up to date; and whether Django made them.
-    pub(crate) fn open(path: &Path, users: UserTable) -> Result<(Self, bool), StoreError> {
+    pub(crate) fn open(path: &Path, users: UserTable, metrics: &Metrics) -> Result<(Self, bool), StoreError> {
         let users = Arc::new(users);
         let mut writer = Transaction::Sqlite(Writer { connection: open_writer(path)?, users });
         connection_of(&writer).execute_batch("BEGIN IMMEDIATE")?;
@@ -75,7 +76,7 @@ impl Sqlite {
             Err(error) => return Err(error), // closing the connection undoes what was done
         };
         let Transaction::Sqlite(writer) = writer else { return Err(StoreError::NotCommitted) };
-        Ok((Self::start(path, writer)?, made_by_django))
+        Ok((Self::start(path, writer, metrics)?, made_by_django))
     }
 
     /// Opens a file that is there, to be read only: nothing is made, migrated or set.
@@ -105,17 +106,18 @@ impl Sqlite {
     /// Opens a file that is there, with the tables that it has.
     pub(crate) fn open_as_it_is(path: &Path) -> Result<Self, StoreError> {
         open_reader(path).map_err(|error| open_error(path, &error))?; // fails where there is none
-        Self::start(path, Writer { connection: open_writer(path)?, users: Arc::default() })
+        let writer = Writer { connection: open_writer(path)?, users: Arc::default() };
+        Self::start(path, writer, &countersign_metrics::Metrics::default().database)
     }
 
-    fn start(path: &Path, writer: Writer) -> Result<Self, StoreError> {
+    fn start(path: &Path, writer: Writer, metrics: &Metrics) -> Result<Self, StoreError> {
         let users = Arc::clone(&writer.users);
         let (queue, jobs) = mpsc::channel(QUEUE_LENGTH);
         let identity = FileIdentity::of(path).map_err(|error| open_error(path, &error))?;
         let thread = std::thread::Builder::new().name("sqlite-writer".to_owned());
-        let file = identity.clone();
+        let (file, batches) = (identity.clone(), metrics.writes_per_commit.clone());
         let handle = thread
-            .spawn(move || write_until_closed(writer, &file, jobs))
+            .spawn(move || write_until_closed(writer, &file, jobs, &batches))
             .map_err(|error| open_error(path, &error))?;
         Ok(Self {
             path: path.to_owned(),
@@ -223,7 +225,12 @@ impl FileIdentity {
     }
 }
 
-fn write_until_closed(writer: Writer, file: &FileIdentity, mut jobs: mpsc::Receiver<Job>) {
+fn write_until_closed(
+    writer: Writer,
+    file: &FileIdentity,
+    mut jobs: mpsc::Receiver<Job>,
+    batches: &Histogram,
+) {
     let mut writer = Transaction::Sqlite(writer);
     while let Some(first) = jobs.blocking_recv() {
         if !file.still_holds() {
@@ -231,7 +238,12 @@ fn write_until_closed(writer: Writer, file: &FileIdentity, mut jobs: mpsc::Recei
             continue;
         }
         match catch_unwind(AssertUnwindSafe(|| run_batch(&mut writer, first, &mut jobs))) {
-            Ok(Ok(answers)) => answers.into_iter().for_each(|answer| answer()),
+            Ok(Ok(answers)) => {
+                batches.observe(f64::from(u16::try_from(answers.len()).unwrap_or(u16::MAX)));
+                for answer in answers {
+                    answer();
+                }
+            }
             Ok(Err(error)) => tracing::error!(%error, "a group of writes was not committed"),
             Err(_) => tracing::error!("a write panicked, and its group was not committed"),
         }
@@ -474,8 +486,9 @@ mod tests {
     #[test]
     fn a_write_that_panics_does_not_end_the_writer() {
         let (_directory, file) = place();
-        let sqlite =
-            Sqlite::start(&file, of_django(open_writer(&file).expect("it opens"))).expect("it starts");
+        let metrics = countersign_metrics::Metrics::default();
+        let writer = of_django(open_writer(&file).expect("it opens"));
+        let sqlite = Sqlite::start(&file, writer, &metrics.database).expect("it starts");
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("it starts");
         let write = |sql: &'static str, panics: bool| {
             runtime.block_on(sqlite.write(move |transaction| {

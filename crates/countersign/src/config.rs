@@ -67,6 +67,8 @@ pub struct Config {
     pub bind: String,
     /// Where to listen.
     pub port: u16,
+    /// Where metrics are served, if anywhere.
+    pub metrics_bind: Option<String>,
     /// How a server ends.
     pub drain: Drain,
     /// The bytes that an SQLite file needs to have left.
@@ -102,6 +104,7 @@ impl Config {
         let http = http_settings(&reader, debug)?;
         let bind = reader.text("BIND")?.to_owned();
         let port = reader.whole("PORT")?;
+        let metrics_bind = metrics_bind(&reader)?;
         let drain = Drain { delay: reader.wait("DRAIN_DELAY")?, timeout: reader.wait("DRAIN_TIMEOUT")? };
         let min_free_disk = reader.whole::<u64>("MIN_FREE_DISK_MIB")? << 20;
         algorithm(&reader)?;
@@ -125,6 +128,7 @@ impl Config {
             http,
             bind,
             port,
+            metrics_bind,
             drain,
             min_free_disk,
             warnings,
@@ -152,6 +156,17 @@ fn database(reader: &Reader<'_>, files: Files) -> Result<DatabaseUrl, SettingErr
             Err(refused("DATABASE_URL", &why))
         }
         None => Ok(database),
+    }
+}
+
+/// An address with its port.
+fn metrics_bind(reader: &Reader<'_>) -> Result<Option<String>, SettingError> {
+    let address = reader.text("METRICS_BIND")?.trim();
+    let has_port = |(host, port): (&str, &str)| !host.is_empty() && port.parse::<u16>().is_ok();
+    match address.rsplit_once(':') {
+        _ if address.is_empty() => Ok(None),
+        Some(parts) if has_port(parts) => Ok(Some(address.to_owned())),
+        _ => Err(refused("METRICS_BIND", "must be an address with a port, such as 127.0.0.1:9464")),
     }
 }
 
@@ -268,6 +283,7 @@ fn http_settings(reader: &Reader<'_>, debug: bool) -> Result<countersign_http::S
         auth_header_types,
         auth_header_name: header_name(reader.text("AUTH_HEADER_NAME")?)?,
         renderers,
+        access_log: reader.switch("ACCESS_LOG")?,
     })
 }
 

@@ -1,4 +1,4 @@
-//! The log: pretty on a terminal, JSON lines otherwise; on standard error, so that results can be piped.
+//! The log: pretty on a terminal, JSON lines otherwise, unless `LOG_FORMAT` says which; on standard error, so that results can be piped.
 
 use std::io::IsTerminal;
 
@@ -15,7 +15,13 @@ pub type Handle = reload::Handle<EnvFilter, Registry>;
 pub fn start(sources: &Sources) -> Result<Handle, SettingError> {
     let (filter, handle) = reload::Layer::new(filter(sources)?);
     let lines = fmt::layer().with_writer(std::io::stderr);
-    let lines = if std::io::stderr().is_terminal() { lines.compact().boxed() } else { lines.json().boxed() };
+    let format = match sources.get("LOG_FORMAT") {
+        Some(Raw::Text(text)) => text.trim(),
+        _ => "auto",
+    };
+    let is_json = format == "json" || (format != "pretty" && !std::io::stderr().is_terminal());
+    // One span at the most, which is the request's: a list of them would say it twice.
+    let lines = if is_json { lines.json().with_span_list(false).boxed() } else { lines.compact().boxed() };
     let started = tracing_subscriber::registry().with(filter).with(lines).try_init();
     started.map_err(|error| SettingError(format!("LOG: {error}")))?;
     Ok(handle)

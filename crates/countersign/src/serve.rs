@@ -1,6 +1,7 @@
 //! `countersign serve`: the API, until Ctrl-C or SIGTERM.
 
 mod greeting;
+mod metrics;
 mod reload;
 mod systemd;
 mod watch;
@@ -13,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::greeting::Greeting;
+use self::metrics::MetricsServer;
 use self::watch::Watch;
 use crate::cli::ServeArgs;
 use crate::config::{Drain, Files};
@@ -24,6 +26,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     let given = systemd::listener()?;
     let address = args.addr.clone().unwrap_or_else(|| address(&config.bind, config.port));
     let greeting = Greeting::of(&config);
+    let metrics_bind = config.metrics_bind.clone();
     let (http, drain, watch) = (config.http.clone(), config.drain, Watch::new(config.min_free_disk));
     block_on(async move {
         let mut signals = StopSignals::listen()?;
@@ -34,9 +37,13 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         };
         auth.key_ring().reseal().await?;
         let listener = listener(given, &address).await?;
+        let metrics = MetricsServer::listen(metrics_bind.as_deref()).await?;
         let service = Arc::new(Service::new(auth, http));
         watch.look(&service).await;
-        greeting.print(&listener.local_addr().map_or(address, |local| local.to_string()));
+        greeting.print(
+            &listener.local_addr().map_or(address, |local| local.to_string()),
+            metrics.address().as_deref(),
+        );
         systemd::ready();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let serving = countersign_http::serve(
@@ -55,6 +62,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
             () = told_twice => say("stopped at once; requests in flight were cut off"),
             never = service.auth().keep_keys_current() => match never {},
             never = watch.keep_looking(&service) => match never {},
+            never = metrics.serve(&service) => match never {},
             never = watch.feed_watchdog() => match never {},
             never = reload::at_each(hangup, &service, &log) => match never {},
         }

@@ -174,10 +174,29 @@ pub const SETTINGS: &[Setting] = &[
     )
     .of(Kind::Whole(0, u32::MAX as u64)),
     own(
+        "METRICS_BIND",
+        "",
+        "Where Prometheus finds `/metrics`, such as `127.0.0.1:9464`; empty for nowhere. It has no password: choose an address \
+         that clients cannot reach.",
+    ),
+    own(
         "LOG",
         "info",
         "What to log: `error`, `warn`, `info`, `debug`, `trace`, or tracing-subscriber directives.",
     ),
+    own(
+        "LOG_FORMAT",
+        "auto",
+        "`json`, a line each, for programs; `pretty` for people; `auto` is `pretty` on a terminal and `json` otherwise.",
+    )
+    .of(Kind::Choice(&["auto", "json", "pretty"])),
+    own(
+        "ACCESS_LOG",
+        "off",
+        "`on` for a line for each request, at `info`: route, method, status, duration, ids of request and user, code of the refusal; \
+         never a path, query, address or token. It about doubles what a small request costs; a proxy may write one already.",
+    )
+    .of(Kind::Switch),
     own(
         "RENDERERS",
         "json,html",

@@ -73,6 +73,7 @@ impl World {
             auth_header_types: vec!["Bearer".to_owned()],
             auth_header_name: http::header::AUTHORIZATION,
             renderers: vec![Renderer::Json, Renderer::Api],
+            access_log: true,
         };
         let service = Arc::new(Service::new(auth, settings));
         Self { service, clock, store, tokens: tokens(), directory }

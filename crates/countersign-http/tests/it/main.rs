@@ -1,5 +1,8 @@
 //! The wire of Countersign, checked against recorded behaviour of the reference.
 
+// A request's future, within an actor's, within a test's.
+#![recursion_limit = "256"]
+
 #[cfg(test)]
 mod actors;
 #[cfg(test)]

@@ -9,9 +9,10 @@ use crate::place::{Place, after_noon, end_tokens_of, ending, noon, person, rows,
 use crate::sources::{OF_ACCOUNTS, OF_MOVING, statements_of};
 
 /// Those that read all of a table: in the order of the sources, and whether SQLite does so too.
-const KNOWN_SCANS: [(&str, bool); 8] = [
+const KNOWN_SCANS: [(&str, bool); 9] = [
     ("SELECT count(*) FROM token_blacklist_outstandingtoken WHERE expires_at <= $1", true),
     ("SELECT count(*) FROM countersign_session WHERE COALESCE(ended_at, expires_at) <= $1", true),
+    ("SELECT count(*) FROM countersign_session WHERE ended_at IS NULL AND expires_at > $1", true),
     (
         "SELECT c.app_label || '.' || p.codename FROM auth_permission AS p JOIN django_content_type AS c \
          ON c.id = p.content_type_id",

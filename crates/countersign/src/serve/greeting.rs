@@ -35,14 +35,16 @@ impl Greeting {
         Self { database, secret_key }
     }
 
-    /// With the address that was got.
-    pub fn print(&self, local: &str) {
+    /// With the addresses that were got.
+    pub fn print(&self, local: &str, metrics: Option<&str>) {
         // What listens on every address answers on this one, under a name that is allowed by default.
         let here = local.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:");
+        let metrics =
+            metrics.map(|address| format!("\n\x20 metrics     http://{address}/metrics")).unwrap_or_default();
         say(&format!(
             "Countersign {version} listens on http://{local}\n\
              \x20 database    {database}\n\
-             \x20 secret key  {secret_key}\n\
+             \x20 secret key  {secret_key}{metrics}\n\
              Next, in another terminal:\n\
              \x20 curl http://{here}/user/api/register/ -H 'Content-Type: application/json' \\\n\
              \x20   -d '{{\"username\":\"testuser\",\"email\":\"test@example.com\",\"password\":\"yourpassword\"}}'\n\

@@ -278,6 +278,8 @@ async fn a_sweep_goes_round_and_takes_what_expired_or_ended() {
         place.run(&sql);
     }
     store.end_session(id('a'), ada, noon(), EndReason::LoggedOut, refresh_id).await.unwrap();
+    assert_eq!(store.count_live_sessions(noon()).await.unwrap(), 2);
+    assert_eq!(store.count_live_sessions(after_noon(86_400)).await.unwrap(), 0);
     let mut deleted = 0;
     for _ in 0..4 {
         deleted += store.sweep(noon(), noon()).await.unwrap();

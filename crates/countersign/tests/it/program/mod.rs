@@ -1,12 +1,14 @@
 //! The program as its operator meets it: started in an empty directory with a clean environment, asked things on the
 //! command line and over HTTP, stopped and killed.
 
+mod access_log;
 mod adopt;
 mod commands;
 mod deployment;
 mod first_run;
 mod health;
 mod keys;
+mod metrics;
 mod moving;
 mod outages;
 mod packaging;

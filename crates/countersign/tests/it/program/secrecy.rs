@@ -26,18 +26,46 @@ fn use_everything(anon: &Client) -> Vec<String> {
     assert_eq!(anon.post("token/blacklist", &json!({"refresh": token(&refreshed, "refresh")})).0, 200);
     let broken = Tokens { refresh: String::new(), access: format!("{}x", ada.access) };
     assert_eq!(anon.me(&broken).0, 401);
+    leave_secrets_everywhere(anon, &ada);
     let given = [token(&sliding, "token"), token(&refreshed, "access"), token(&refreshed, "refresh")];
     let signatures = given.iter().chain([&ada.refresh, &ada.access]).map(|token| {
         let (_, signature) = token.rsplit_once('.').expect("three parts");
         signature.to_owned() // a part of a token is a secret as the whole is
     });
-    signatures.chain([PASSWORD, WRONG_PASSWORD, SECRET_KEY, "argon2$"].map(str::to_owned)).collect()
+    let plus = [PASSWORD, WRONG_PASSWORD].map(|password| password.replace(' ', "+"));
+    signatures
+        .chain(plus)
+        .chain([PASSWORD, WRONG_PASSWORD, SECRET_KEY, "argon2$"].map(str::to_owned))
+        .collect()
+}
+
+/// In forms, headers, paths and query strings, where clients put them by mistake, or proxies pass them on.
+fn leave_secrets_everywhere(anon: &Client, ada: &Tokens) {
+    let form = "Content-Type: application/x-www-form-urlencoded\r\n";
+    let plus = PASSWORD.replace(' ', "+");
+    for (password, wanted) in [(&plus, 200), (&WRONG_PASSWORD.replace(' ', "+"), 401)] {
+        let body = format!("username=ada&password={password}");
+        assert_eq!(anon.exchange("POST", "login", form, &body).expect("an answer").0, wanted);
+    }
+    let Tokens { refresh, access } = ada;
+    let traced = format!(
+        "Authorization: Bearer {access}\r\nX-Request-Id: {access}\r\ntraceparent: 00-{refresh}-00f067aa0ba902b7-01\r\n\
+         X-Forwarded-For: {access}\r\nCookie: session={refresh}\r\nUser-Agent: {access}\r\nReferer: /?t={access}\r\n"
+    );
+    assert_eq!(anon.exchange("GET", "me", &traced, "").expect("an answer").0, 200);
+    let in_path = format!("nope/{access}");
+    assert_eq!(anon.exchange("GET", &in_path, "Accept: application/json\r\n", ""), None, "a page");
+    let in_query = format!("me/?token={access}&password={plus}&x=");
+    assert_eq!(anon.exchange("GET", &in_query, "", "").expect("an answer").0, 401);
+    let in_method = access.replace('.', "-");
+    assert_eq!(anon.exchange(&in_method, "me", "", ""), None, "a page");
 }
 
 #[test]
 fn no_password_token_key_or_hash_is_logged_even_at_trace() {
     let here = Installation::new()
         .with("LOG", "trace")
+        .with("ACCESS_LOG", "on")
         .with("SECRET_KEY", SECRET_KEY)
         .with("ROTATE_REFRESH_TOKENS", "True")
         .with("BLACKLIST_AFTER_ROTATION", "False");

@@ -1,0 +1,103 @@
+//! Counting what happens, and looking now and then at what only the database knows.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_domain::EndReason;
+use countersign_metrics::{ByKeyState, Metrics};
+use countersign_store::KeyState;
+use jiff::Timestamp;
+
+use crate::{Auth, Error, KeyStatus};
+
+/// Between two looks at what is counted in the database, of which one may read a whole table.
+const PAUSE: Duration = Duration::from_secs(60);
+
+impl Auth {
+    /// Where everything is counted.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        self.store.metrics()
+    }
+
+    /// All metrics as Prometheus reads them, and how the pool is used at this moment.
+    #[must_use]
+    pub fn metrics_text(&self) -> String {
+        self.store.note_pool();
+        self.metrics().text()
+    }
+
+    /// Counts sessions and looks at the keys' ages once a minute, for ever: to be run beside the server, where anybody
+    /// wants to know.
+    pub async fn keep_counting(&self) -> Infallible {
+        loop {
+            let counted = self.count_sessions().await.and(self.look_at_key_ages().await);
+            if let Err(error) = counted {
+                tracing::debug!(%error, "sessions and keys were not counted");
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// On a thread where it is in nobody's way: an SQLite file is read in the thread that asks.
+    async fn count_sessions(&self) -> Result<(), Error> {
+        let (store, now) = (self.store.clone(), self.clock.now());
+        let runtime = tokio::runtime::Handle::current();
+        let counting = move || runtime.block_on(store.count_live_sessions(now));
+        if let Ok(counted) = tokio::task::spawn_blocking(counting).await {
+            self.metrics().sessions_live.set(counted?);
+        }
+        Ok(())
+    }
+
+    async fn look_at_key_ages(&self) -> Result<(), Error> {
+        let keys = match self.key_ring.list().await {
+            Ok(keys) => keys,
+            Err(error) => return Err(Error::KeysOutOfReach(error.to_string())),
+        };
+        for state in [KeyState::Next, KeyState::Signing, KeyState::Verifying] {
+            let of_state = || keys.iter().filter(|key| key.state == state);
+            let since = of_state().filter_map(|key: &KeyStatus| key.changed).min();
+            let metrics = self.metrics();
+            set(&metrics.keys, state, i64::try_from(of_state().count()).unwrap_or(i64::MAX));
+            set(&metrics.keys_changed, state, since.map_or(0, Timestamp::as_second));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn count_ended(&self, because: EndReason, sessions: usize) {
+        let ended = &self.metrics().sessions_ended;
+        let counter = match because {
+            EndReason::LoggedOut => &ended.logged_out,
+            EndReason::Blacklisted => &ended.blacklisted,
+            EndReason::RefreshTokenReused => &ended.refresh_token_reused,
+            // The command line does that, in a process of its own.
+            EndReason::PasswordChanged | EndReason::Deactivated | EndReason::Operator => return,
+        };
+        counter.inc_by(u64::try_from(sessions).unwrap_or(u64::MAX));
+    }
+
+    /// Counts a refresh: whether its outcome had been handed out before, or why it was refused.
+    pub(crate) fn count_refresh(&self, outcome: Result<bool, &Error>) {
+        let refreshes = &self.metrics().refreshes;
+        let counter = match outcome {
+            Ok(false) => &refreshes.done,
+            Ok(true) => &refreshes.repeated,
+            Err(Error::RefreshTokenReused) => &refreshes.reuse_detected,
+            Err(Error::Overloaded | Error::KeysOutOfReach(_) | Error::Store(_)) => &refreshes.failed,
+            Err(_) => &refreshes.refused,
+        };
+        counter.inc();
+    }
+}
+
+fn set(gauges: &ByKeyState, state: KeyState, value: i64) {
+    let gauge = match state {
+        KeyState::Next => &gauges.next,
+        KeyState::Signing => &gauges.signing,
+        KeyState::Verifying => &gauges.verifying,
+        KeyState::Retired => return,
+    };
+    gauge.set(value);
+}

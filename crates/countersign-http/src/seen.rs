@@ -1,0 +1,125 @@
+//! A request as the log sees it: when it came, what it is called, and who turns out to send it.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use countersign_domain::UserId;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// The header in which a proxy says what it calls a request. An answer has it where the request had.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
+/// The longest id that is taken over.
+const MAX_ID: usize = 128;
+
+/// A request that has begun.
+pub(crate) struct Seen {
+    pub(crate) began: Instant,
+    /// What the client calls it, where that can be printed.
+    pub(crate) given_id: Option<HeaderValue>,
+    user: OnceLock<UserId>,
+}
+
+impl Seen {
+    pub(crate) fn now(headers: &HeaderMap) -> Self {
+        let given_id = headers.get(REQUEST_ID).filter(|id| is_sane(id.as_bytes())).cloned();
+        Self { began: Instant::now(), given_id, user: OnceLock::new() }
+    }
+
+    /// Notes whose request it is.
+    pub(crate) fn is_of(&self, user: UserId) {
+        let _ = self.user.set(user); // the first to know is right
+    }
+
+    /// Whose request it is, where that is known.
+    pub(crate) fn user(&self) -> Option<&UserId> {
+        self.user.get()
+    }
+}
+
+/// Makes names for requests that have none: unlike those of other processes, and one after another.
+pub(crate) struct RequestIds {
+    process: u64,
+    next: AtomicU64,
+}
+
+impl RequestIds {
+    pub(crate) fn new() -> Self {
+        // The keys of a `RandomState` are random; it is the way to some in std.
+        Self { process: RandomState::new().build_hasher().finish(), next: AtomicU64::new(1) }
+    }
+
+    /// The name of a request.
+    pub(crate) fn name(&self, seen: &Seen) -> String {
+        match seen.given_id.as_ref().and_then(|id| id.to_str().ok()) {
+            Some(given) => given.to_owned(),
+            None => format!("{:016x}-{:x}", self.process, self.next.fetch_add(1, Ordering::Relaxed)),
+        }
+    }
+}
+
+/// The id of the trace that a request is part of (W3C Trace Context).
+pub(crate) fn trace_id(headers: &HeaderMap) -> Option<&str> {
+    let mut parts = headers.get(TRACE_PARENT)?.to_str().ok()?.splitn(4, '-');
+    let (version, trace, span) = (parts.next()?, parts.next()?, parts.next()?);
+    parts.next()?; // flags
+    let is_hex = |text: &str, length| {
+        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        text.len() == length && text.bytes().all(is_digit)
+    };
+    let is_set = |id: &str| id.bytes().any(|digit| digit != b'0');
+    let is_valid = is_hex(version, 2) && version != "ff" && is_hex(trace, 32) && is_hex(span, 16);
+    (is_valid && is_set(trace) && is_set(span)).then_some(trace)
+}
+
+/// Visible ASCII of a bounded length, without what would have to be escaped in the log. A token is none: it is longer, or
+/// has dots.
+fn is_sane(id: &[u8]) -> bool {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_:+/=@".contains(byte);
+    (1..=MAX_ID).contains(&id.len()) && id.iter().all(is_plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(name: HeaderName, value: &str) -> HeaderMap {
+        HeaderMap::from_iter([(name, HeaderValue::from_bytes(value.as_bytes()).unwrap())])
+    }
+
+    #[test]
+    fn a_given_id_is_taken_over_if_it_can_be_printed_and_is_short_and_no_token() {
+        let ids = RequestIds::new();
+        let name = |given: &str| ids.name(&Seen::now(&headers(REQUEST_ID, given)));
+        for good in ["a", "0f3c-77_x", "Root=1-67891233-abcdef", &"x".repeat(128)] {
+            assert_eq!(name(good), good);
+        }
+        for bad in ["", "a b", "a\tb", "\u{e4}", "a\"b", "eyJh.eyJz.c2ln", &"x".repeat(129)] {
+            assert_ne!(name(bad), bad);
+        }
+        let made = ids.name(&Seen::now(&HeaderMap::new()));
+        assert!(is_sane(made.as_bytes()) && made != ids.name(&Seen::now(&HeaderMap::new())), "{made}");
+        assert_ne!(RequestIds::new().process, ids.process);
+    }
+
+    #[test]
+    fn a_traceparent_that_is_none_names_no_trace() {
+        let (trace, span) = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7");
+        let found = |value: &str| trace_id(&headers(TRACE_PARENT, value)).map(str::to_owned);
+        assert_eq!(found(&format!("00-{trace}-{span}-01")).as_deref(), Some(trace));
+        assert_eq!(found(&format!("cc-{trace}-{span}-01-later")).as_deref(), Some(trace), "a later version");
+        let zeros = "0".repeat(32);
+        for bad in [
+            format!("ff-{trace}-{span}-01"),
+            format!("00-{zeros}-{span}-01"),
+            format!("00-{trace}-0000000000000000-01"),
+            format!("00-{}-{span}-01", trace.to_uppercase()),
+            format!("00-{trace}-{span}"),
+            trace.to_owned(),
+        ] {
+            assert_eq!(found(&bad), None, "{bad}");
+        }
+    }
+}

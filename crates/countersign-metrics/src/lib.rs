@@ -1,0 +1,296 @@
+//! What Countersign counts and times, declared once: the floors above hold the handles and add to them, and [`Metrics::text`]
+//! writes all of it as Prometheus reads it.
+//!
+//! Labels come from small sets that are known when the program is built; no path, name or address is ever one. A handle is
+//! an atomic or a lock that is held for an addition, and is looked up once.
+
+mod declaring;
+mod page;
+mod requests;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
+
+use self::declaring::{Declared, Declaring};
+pub use self::requests::{Outcome, Requests, Route};
+
+pub use prometheus_client::metrics::counter::Counter;
+pub use prometheus_client::metrics::histogram::Histogram;
+
+/// A number that goes up and down.
+pub type Gauge = prometheus_client::metrics::gauge::Gauge;
+
+/// How [`Metrics::text`] is to be labelled as.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+const UP_TO_TEN_SECONDS: [f64; 16] =
+    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+const UP_TO_A_BATCH: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
+
+/// Everything that is measured, of one service.
+pub struct Metrics {
+    registry: Registry,
+    declared: Vec<Declared>,
+    /// Requests by route.
+    pub requests: Requests,
+    /// Connections that are open.
+    pub connections: Gauge,
+    /// The hashing workers.
+    pub hashing: Hashing,
+    /// The database.
+    pub database: Database,
+    /// Logins by how they ended.
+    pub logins: Logins,
+    /// Registrations by how they ended.
+    pub registrations: Registrations,
+    /// Refreshes by how they ended.
+    pub refreshes: Refreshes,
+    /// Sessions that were ended here, by why.
+    pub sessions_ended: SessionsEnded,
+    /// Sessions that have neither ended nor expired.
+    pub sessions_live: Gauge,
+    /// Keys by state: how many.
+    pub keys: ByKeyState,
+    /// Keys by state: when the one that is longest in it came into it, in seconds since the epoch; 0 if unknown.
+    pub keys_changed: ByKeyState,
+    /// What `/readyz` looks at: 1 for good.
+    pub health: Health,
+    /// When the use-cases were started, in seconds since the epoch.
+    pub started: Gauge,
+}
+
+/// The hashing workers.
+#[derive(Clone)]
+pub struct Hashing {
+    /// Passwords that wait.
+    pub queue: Gauge,
+    /// Passwords that were turned away, because too many waited.
+    pub rejected: Counter,
+    /// How long each waited, in seconds.
+    pub wait: Histogram,
+    /// How long each then took, in seconds.
+    pub work: Histogram,
+}
+
+/// The database.
+#[derive(Clone)]
+pub struct Database {
+    /// Writes that shared a commit.
+    pub writes_per_commit: Histogram,
+    /// Connections of the pool that are in use.
+    pub in_use: Gauge,
+    /// Connections of the pool that are open and idle.
+    pub idle: Gauge,
+    /// Connections that the pool may have.
+    pub limit: Gauge,
+    /// Callers that wait for a connection.
+    pub waiting: Gauge,
+}
+
+/// Logins by how they ended.
+#[expect(missing_docs, reason = "the names are the words")]
+pub struct Logins {
+    pub done: Counter,
+    pub unknown_user: Counter,
+    pub wrong_password: Counter,
+    pub inactive: Counter,
+}
+
+/// Registrations by how they ended.
+#[expect(missing_docs, reason = "the names are the words")]
+pub struct Registrations {
+    pub done: Counter,
+    pub refused: Counter,
+}
+
+/// Refreshes by how they ended.
+#[expect(missing_docs, reason = "the names are the words")]
+pub struct Refreshes {
+    pub done: Counter,
+    pub repeated: Counter,
+    pub reuse_detected: Counter,
+    pub refused: Counter,
+    pub failed: Counter,
+}
+
+/// Sessions that were ended, by why.
+#[expect(missing_docs, reason = "the names are the words")]
+pub struct SessionsEnded {
+    pub logged_out: Counter,
+    pub blacklisted: Counter,
+    pub refresh_token_reused: Counter,
+}
+
+/// One number for each state that a key may be in and still counts.
+#[expect(missing_docs, reason = "the names are the words")]
+pub struct ByKeyState {
+    pub next: Gauge,
+    pub signing: Gauge,
+    pub verifying: Gauge,
+}
+
+/// What `/readyz` looks at.
+#[expect(missing_docs, reason = "the names are the words")]
+pub struct Health {
+    pub database: Gauge,
+    pub migrations: Gauge,
+    pub keys: Gauge,
+    pub disk: Gauge,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut to = Declaring::default();
+        to.build_info(env!("CARGO_PKG_VERSION"));
+        let started =
+            to.gauge("start_time_seconds", "When this process began to serve, in seconds since the epoch.");
+        Self {
+            requests: Requests::declare(&mut to),
+            connections: to.gauge("http_connections", "Connections of clients that are open."),
+            hashing: Hashing::declare(&mut to),
+            database: Database::declare(&mut to),
+            logins: Logins::declare(&mut to),
+            registrations: Registrations::declare(&mut to),
+            refreshes: Refreshes::declare(&mut to),
+            sessions_ended: SessionsEnded::declare(&mut to),
+            sessions_live: to.gauge(
+                "sessions_live",
+                "Sessions in the database that have neither ended nor expired, counted once a minute.",
+            ),
+            keys: ByKeyState::declare(
+                &mut to,
+                "keys",
+                "Signing keys by their state, looked at once a minute.",
+            ),
+            keys_changed: ByKeyState::declare(
+                &mut to,
+                "key_state_since_seconds",
+                "When the key that has been longest in this state came into it, in seconds since the epoch; 0 where \
+                 there is none or it is not known, as for `SECRET_KEY`.",
+            ),
+            health: Health::declare(&mut to),
+            started,
+            declared: to.declared,
+            registry: to.registry,
+        }
+    }
+}
+
+impl Metrics {
+    /// All of it, as Prometheus reads it ([`CONTENT_TYPE`]).
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        match encode(&mut text, &self.registry) {
+            Ok(()) => text,
+            Err(std::fmt::Error) => unreachable!("a string takes any text"),
+        }
+    }
+}
+
+impl Hashing {
+    fn declare(to: &mut Declaring) -> Self {
+        Self {
+            queue: to.gauge("hashing_queue_length", "Passwords that wait for a hashing worker; at most 512."),
+            rejected: to.counter(
+                "hashing_rejected",
+                "Passwords that were turned away with 503, because too many waited.",
+            ),
+            wait: to.histogram(
+                "hashing_wait_seconds",
+                "How long a password waited for a hashing worker.",
+                &UP_TO_TEN_SECONDS,
+            ),
+            work: to.histogram(
+                "hashing_work_seconds",
+                "How long a hashing worker then took for it.",
+                &UP_TO_TEN_SECONDS,
+            ),
+        }
+    }
+}
+
+impl Database {
+    fn declare(to: &mut Declaring) -> Self {
+        let writes_per_commit = to.histogram(
+            "database_writes_per_commit",
+            "Writes that shared one commit, on SQLite.",
+            &UP_TO_A_BATCH,
+        );
+        let [in_use, idle] = to.gauges(
+            "database_connections",
+            "Connections to PostgreSQL, of the pool.",
+            "state",
+            ["in_use", "idle"],
+        );
+        let limit =
+            to.gauge("database_connections_limit", "Connections to PostgreSQL that the pool may have.");
+        let waiting = to.gauge("database_waiting", "Callers that wait for a connection of the pool.");
+        Self { writes_per_commit, in_use, idle, limit, waiting }
+    }
+}
+
+impl Logins {
+    fn declare(to: &mut Declaring) -> Self {
+        let [done, unknown_user, wrong_password, inactive] = to.counters(
+            "logins",
+            "Logins, by how they ended. What clients are told does not depend on why they were refused.",
+            "outcome",
+            ["done", "unknown_user", "wrong_password", "inactive"],
+        );
+        Self { done, unknown_user, wrong_password, inactive }
+    }
+}
+
+impl Registrations {
+    fn declare(to: &mut Declaring) -> Self {
+        let [done, refused] =
+            to.counters("registrations", "Registrations, by how they ended.", "outcome", ["done", "refused"]);
+        Self { done, refused }
+    }
+}
+
+impl Refreshes {
+    fn declare(to: &mut Declaring) -> Self {
+        let [done, repeated, reuse_detected, refused, failed] = to.counters(
+            "refreshes",
+            "Refreshes, by how they ended. `repeated`: a tab that was overtaken, or a lost answer, got the same successor \
+             again. `reuse_detected`: an exchanged token came back later; its session has ended. `failed`: it is not the \
+             token's fault.",
+            "outcome",
+            ["done", "repeated", "reuse_detected", "refused", "failed"],
+        );
+        Self { done, repeated, reuse_detected, refused, failed }
+    }
+}
+
+impl SessionsEnded {
+    fn declare(to: &mut Declaring) -> Self {
+        let [logged_out, blacklisted, refresh_token_reused] = to.counters(
+            "sessions_ended",
+            "Sessions that this server ended, by why. What the command line ends is not among them.",
+            "reason",
+            ["logged_out", "blacklisted", "refresh_token_reused"],
+        );
+        Self { logged_out, blacklisted, refresh_token_reused }
+    }
+}
+
+impl ByKeyState {
+    fn declare(to: &mut Declaring, name: &'static str, help: &'static str) -> Self {
+        let [next, signing, verifying] = to.gauges(name, help, "state", ["next", "signing", "verifying"]);
+        Self { next, signing, verifying }
+    }
+}
+
+impl Health {
+    fn declare(to: &mut Declaring) -> Self {
+        let [database, migrations, keys, disk] = to.gauges(
+            "ready",
+            "What `/readyz` looks at: 1 if it is as it should be, else 0.",
+            "check",
+            ["database", "migrations", "keys", "disk"],
+        );
+        Self { database, migrations, keys, disk }
+    }
+}
