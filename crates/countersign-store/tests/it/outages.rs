@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use countersign_store::{DatabaseUrl, PoolOptions, Store, StoreError};
+use countersign_domain::{Client, SessionId};
+use countersign_store::{DatabaseUrl, NewSession, PoolOptions, Store, StoreError};
 use tokio::net::TcpListener;
 
 use crate::cluster::{Cluster, Database, Extras};
 use crate::patience::until;
-use crate::place::{person, token};
+use crate::place::{after_noon, noon, person, token};
 
 const OF_THE_STORE: &str = "pid <> pg_backend_pid() AND datname = current_database()";
 
@@ -46,13 +47,18 @@ pub async fn until_one_waits(database: &Database) {
     until("a statement of the store's waits for the lock", || one_waits(database)).await;
 }
 
-/// Another program's transaction that keeps everybody from changing users, until it is dropped.
-async fn lock_users(database: &Database) -> tokio_postgres::Client {
+/// Another program's transaction that has done this, until it is dropped.
+async fn hold(database: &Database, sql: &str) -> tokio_postgres::Client {
     let (client, connection) = tokio_postgres::connect(&database.url(), tokio_postgres::NoTls).await.unwrap();
     #[expect(clippy::disallowed_methods, reason = "it ends with its client")]
     tokio::spawn(connection);
-    client.batch_execute("BEGIN; LOCK TABLE auth_user IN EXCLUSIVE MODE").await.unwrap();
+    client.batch_execute(&format!("BEGIN; {sql}")).await.unwrap();
     client
+}
+
+/// Another program's transaction that keeps everybody from changing users, until it is dropped.
+async fn lock_users(database: &Database) -> tokio_postgres::Client {
+    hold(database, "LOCK TABLE auth_user IN EXCLUSIVE MODE").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,7 +107,7 @@ async fn a_connection_killed_during_a_write_is_an_error_and_nothing_is_half_writ
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whose_caller_goes_away_is_rolled_back_before_the_connection_serves_another() {
+async fn whose_caller_goes_away_is_rolled_back() {
     let Some(cluster) = Cluster::shared() else { return };
     let database = cluster.database();
     let store = open(&database, &PoolOptions { size: 1, ..PoolOptions::default() }).await;
@@ -186,4 +192,64 @@ async fn a_server_that_never_answers_is_given_up() {
     assert!(
         error.to_string().ends_with("the database took too long") && !error.to_string().contains("secret")
     );
+}
+
+/// Keeps others from writing to the row.
+const THE_SESSION: &str = "SELECT 1 FROM countersign_session FOR UPDATE";
+
+fn session() -> SessionId {
+    SessionId::parse(&"a".repeat(32)).unwrap()
+}
+
+/// The session of Ada, last seen at noon.
+async fn begin_session(store: &Store) {
+    let ada = store.insert_user(person("ada")).await.unwrap();
+    let ada = store.find_user(ada).await.unwrap().unwrap();
+    let (created_at, expires_at, client) = (noon(), after_noon(60), Client::new(None, ""));
+    let session = NewSession { id: session(), user: ada.id, created_at, expires_at, client };
+    assert!(store.record_login(Some(session), None, &ada, None).await.unwrap());
+}
+
+/// Notes that the session is in use.
+async fn touch(store: &Store) -> Result<bool, StoreError> {
+    store.touch_session(session(), noon(), after_noon(1)).await
+}
+
+async fn until_it_is_touched(database: &Database) {
+    let touched = "SELECT 1 FROM countersign_session WHERE last_seen_at > created_at";
+    until("the session is seen in use", || !database.rows(touched).is_empty()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_whose_caller_goes_away_neither_holds_up_the_next_one_nor_is_stopped_for_it() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let database = cluster.database();
+    let store = open(&database, &PoolOptions { size: 1, ..hasty() }).await;
+    begin_session(&store).await;
+    let lock = hold(&database, THE_SESSION).await;
+    tokio::select! {
+        touched = touch(&store) => panic!("there is a lock: {touched:?}"),
+        () = until_one_waits(&database) => {}
+    }
+    let found = store.find_session(&session()).await;
+    assert!(matches!(found, Ok(Some(_))), "{found:?}");
+    assert!(one_waits(&database), "it was stopped");
+    drop(lock);
+    until_it_is_touched(&database).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_whose_caller_goes_away_does_not_hold_up_the_next_one() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let database = cluster.database();
+    let store = open(&database, &PoolOptions { size: 1, ..hasty() }).await;
+    begin_session(&store).await;
+    let lock = hold(&database, "LOCK TABLE countersign_session").await;
+    let id = session();
+    tokio::select! {
+        found = store.find_session(&id) => panic!("there is a lock: {found:?}"),
+        () = until_one_waits(&database) => {}
+    }
+    assert!(store.username_exists("ada").await.unwrap());
+    drop(lock);
 }
