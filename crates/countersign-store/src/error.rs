@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{DbError, SqlState};
 
 use crate::{DatabaseUrl, tls};
 
@@ -140,7 +140,7 @@ impl From<tokio_postgres::Error> for StoreError {
             SqlState::T_R_DEADLOCK_DETECTED | SqlState::T_R_SERIALIZATION_FAILURE => {
                 Self::RolledBack(cause.message().to_owned())
             }
-            _ => Self::Statement(in_full(&error).into()),
+            _ => Self::Statement(in_brief(cause).into()),
         }
     }
 }
@@ -159,6 +159,17 @@ impl From<deadpool_postgres::PoolError> for StoreError {
             other => Self::Statement(Box::new(other)),
         }
     }
+}
+
+/// A refusal of the server without its details, which may be all of a row: an address, the hash of a password.
+fn in_brief(cause: &DbError) -> String {
+    let mut text = format!("{} {}: {}", cause.severity(), cause.code().code(), cause.message());
+    for (kind, name) in [("table", cause.table()), ("constraint", cause.constraint())] {
+        if let Some(name) = name {
+            text = format!("{text}, {kind} {name}");
+        }
+    }
+    text
 }
 
 /// An error with its causes: tokio-postgres says no more than "db error" by itself.
