@@ -123,14 +123,9 @@ where
                 drop(caller.send(Ok(answer))); // who went away does not read it
             }
         }
-        // A value of one may be what the server does not take: nothing has happened, and each is asked by itself.
+        // A value of one is what the server does not take: nothing has happened, and each is asked by itself.
         Err(error) if questions.len() > 1 && error.is_of_a_value() => {
-            for (caller, question) in callers.into_iter().zip(questions.iter()) {
-                let answer = ask([question.clone()].into()).await;
-                let answer =
-                    answer.and_then(|answers| answers.into_iter().next().ok_or(StoreError::NotCommitted));
-                drop(caller.send(answer));
-            }
+            serve_one_by_one(callers, &questions, ask).await;
         }
         Err(error) => {
             for caller in callers {
@@ -139,3 +134,33 @@ where
         }
     }
 }
+
+/// Until there is an error that the rest would meet as well.
+async fn serve_one_by_one<Q: Clone, A, F>(
+    callers: Vec<oneshot::Sender<Result<A, StoreError>>>,
+    questions: &[Q],
+    ask: &impl Fn(Arc<[Q]>) -> F,
+) where
+    F: Future<Output = Result<Vec<A>, StoreError>>,
+{
+    let mut met = None;
+    for (caller, question) in callers.into_iter().zip(questions) {
+        if caller.is_closed() {
+            continue;
+        }
+        let answer = match &met {
+            Some(error) => Err(StoreError::for_another(error)),
+            None => ask([question.clone()].into()).await,
+        };
+        if let Err(error) = &answer
+            && !error.is_of_a_value()
+        {
+            met = Some(error.for_another());
+        }
+        let answer = answer.and_then(|answers| answers.into_iter().next().ok_or(StoreError::NotCommitted));
+        drop(caller.send(answer)); // who went away does not read it
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use crate::cluster::{Cluster, Database, Extras, skipped};
 use crate::outages::until_one_waits;
-use crate::place::{after_noon, noon, person};
+use crate::place::{after_noon, noon, person, token};
 
 /// With one connection, on which what comes while it is in use has to wait.
 fn narrow() -> PoolOptions {
@@ -314,5 +314,39 @@ async fn the_connections_of_a_store_that_is_dropped_are_closed() {
     drop(store);
     while !database.rows(connected).is_empty() {
         tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_of_one_alone_where_it_is_of_a_value_and_of_all_otherwise() {
+    let Some(cluster) = Cluster::shared() else { return };
+    // A number out of range, and a disk that is full.
+    for (code, is_of_a_value) in [("22003", true), ("53100", false)] {
+        let database = cluster.database();
+        let store = open(&database, &narrow()).await;
+        with_sessions(&store, 8).await;
+        database.rows(&format!(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                 RAISE EXCEPTION 'it is refused' USING ERRCODE = '{code}';
+             END $$;
+             CREATE TRIGGER refusing BEFORE UPDATE ON countersign_session
+                 FOR EACH ROW WHEN (NEW.id = '{}') EXECUTE FUNCTION refuse()",
+            id(5)
+        ));
+        let (lock, busy) = occupy(&database, &store).await;
+        let mut exchanging = JoinSet::new();
+        for number in 1..8 {
+            let store = store.clone();
+            exchanging.spawn(async move { (number, store.exchange(exchange(number, 0, "it")).await) });
+        }
+        settle().await;
+        drop(lock);
+        let outcomes = exchanging.join_all().await;
+        busy.join_all().await;
+        // The first two may have gone alone, as nobody was before them.
+        for (number, outcome) in outcomes.into_iter().filter(|(number, _)| is_of_a_value || *number > 2) {
+            let is_refused = number == 5 || !is_of_a_value;
+            assert_eq!(matches!(outcome, Err(StoreError::Statement(_))), is_refused, "{number}: {outcome:?}");
+        }
     }
 }
