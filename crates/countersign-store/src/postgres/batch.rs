@@ -51,7 +51,11 @@ impl<Q: Clone + Send + Sync + 'static, A: Send + 'static> Batches<Q, A> {
             let (queue, ask) = (Arc::clone(&queue), ask.clone());
             workers.spawn(async move {
                 loop {
-                    serve(queue.next_batch().await, &ask).await;
+                    let batch = queue.next_batch().await;
+                    // In a task of its own: a panic, of which the log has told, ends that and not the worker.
+                    let mut serving = JoinSet::new();
+                    serving.spawn(serve(batch, ask.clone()));
+                    serving.join_next().await;
                 }
             });
         }
@@ -64,7 +68,7 @@ impl<Q: Clone + Send + Sync + 'static, A: Send + 'static> Batches<Q, A> {
         self.queue.push(Waiting { question, answer })?;
         match tokio::time::timeout(self.patience, answered).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err(StoreError::NotCommitted), // the program ends
+            Ok(Err(_)) => Err(StoreError::NotCommitted), // the program ends, or a batch in a panic
             Err(_) => Err(StoreError::TooSlow),
         }
     }
@@ -106,7 +110,7 @@ impl<Q, A> Queue<Q, A> {
 }
 
 /// Asks for those who still wait, and hands out the answers.
-async fn serve<Q: Clone, A, F>(batch: Vec<Waiting<Q, A>>, ask: &impl Fn(Arc<[Q]>) -> F)
+async fn serve<Q: Clone, A, F>(batch: Vec<Waiting<Q, A>>, ask: impl Fn(Arc<[Q]>) -> F)
 where
     F: Future<Output = Result<Vec<A>, StoreError>>,
 {
@@ -125,7 +129,7 @@ where
         }
         // A value of one is what the server does not take: nothing has happened, and each is asked by itself.
         Err(error) if questions.len() > 1 && error.is_of_a_value() => {
-            serve_one_by_one(callers, &questions, ask).await;
+            serve_one_by_one(callers, &questions, &ask).await;
         }
         Err(error) => {
             for caller in callers {

@@ -133,3 +133,16 @@ async fn the_first_error_that_others_meet_as_well_ends_the_asking_one_by_one() {
     assert_eq!(told(asking).await, ["6", "a text does not fit its column: seven", broke, broke]);
     assert_eq!(asked.questions(), [vec![0], vec![0], vec![6, 7, 8, 9], vec![6], vec![7], vec![8]]);
 }
+
+#[tokio::test]
+async fn a_worker_outlives_a_panic_and_whoever_waited_is_told_at_once() {
+    let asked = Asked::new(100);
+    let batches = batches(&asked, |questions| {
+        assert_ne!(questions, [0], "this is what the test is about");
+        the_same(questions)
+    });
+    for busy in occupy(&batches).await {
+        assert_eq!(told(busy).await, ["the write was not committed"]);
+    }
+    assert_eq!(told(ask_all(&batches, [1]).await).await, ["1"]);
+}
