@@ -14,6 +14,8 @@ use crate::{PoolOptions, StoreError};
 const IN_FLIGHT: usize = 2;
 /// Questions that go together at the most.
 const LENGTH: usize = 256;
+/// The statements number those who go together, `place BETWEEN 1 AND 1000`; who came after would be left out.
+const _: () = assert!(LENGTH <= 1000);
 /// Questions that wait at the most; who comes then is refused.
 const QUEUE_LENGTH: usize = 4096;
 
