@@ -350,3 +350,27 @@ async fn a_refusal_is_of_one_alone_where_it_is_of_a_value_and_of_all_otherwise()
         }
     }
 }
+
+#[tokio::test]
+async fn a_token_on_the_blacklist_is_not_exchanged_beside_those_that_are() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let database = cluster.database();
+    let store = open(&database, &narrow()).await;
+    with_sessions(&store, 8).await;
+    // By another program: the session goes on.
+    store.blacklist_token(token("over", None), None, noon()).await.unwrap();
+    let (lock, busy) = occupy(&database, &store).await;
+    let mut exchanging = JoinSet::new();
+    for number in 1..8 {
+        let store = store.clone();
+        let jti = if number % 2 == 0 { "over" } else { "good" };
+        exchanging.spawn(async move { (number, store.exchange(exchange(number, 0, jti)).await.unwrap()) });
+    }
+    settle().await;
+    drop(lock);
+    let outcomes = exchanging.join_all().await;
+    busy.join_all().await;
+    for (number, outcome) in outcomes {
+        assert_eq!(outcome == Exchanged::Done, number % 2 == 1, "{number}");
+    }
+}

@@ -253,3 +253,53 @@ async fn a_read_whose_caller_goes_away_does_not_hold_up_the_next_one() {
     assert!(store.username_exists("ada").await.unwrap());
     drop(lock);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_single_write_that_takes_too_long_is_not_stopped() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let database = cluster.database();
+    let store = open(&database, &hasty()).await;
+    begin_session(&store).await;
+    let lock = hold(&database, THE_SESSION).await;
+    let touched = touch(&store).await;
+    assert!(matches!(touched, Err(StoreError::TooSlow)), "{touched:?}");
+    drop(lock);
+    until_it_is_touched(&database).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_without_an_answer_takes_those_that_lie_idle_with_it() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let database = cluster.database();
+    let store = open(&database, &hasty()).await;
+    begin_session(&store).await;
+    let [one, two, three] = ["ada", "bob", "eve"].map(|name| store.username_exists(name));
+    let (one, two, three) = tokio::join!(one, two, three);
+    assert!(one.unwrap() && !two.unwrap() && !three.unwrap());
+    let idle = format!("SELECT 1 FROM pg_stat_activity WHERE {OF_THE_STORE} AND state = 'idle'");
+    assert!(database.rows(&idle).len() > 1, "nothing lies idle beside the one that will be in use");
+    let _lock = hold(&database, THE_SESSION).await;
+    assert!(matches!(touch(&store).await, Err(StoreError::TooSlow)));
+    until("those that lay idle are closed", || database.rows(&idle).is_empty()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_single_write_that_the_server_undid_for_anothers_sake_is_run_again() {
+    let Some(cluster) = Cluster::shared() else { return };
+    for code in ["40001", "40P01"] {
+        let database = cluster.database();
+        let store = open(&database, &few()).await;
+        begin_session(&store).await;
+        database.rows(&format!(
+            "CREATE SEQUENCE tries;
+             CREATE FUNCTION give_way_once() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                 IF nextval('tries') = 1 THEN RAISE EXCEPTION 'another was first' USING ERRCODE = '{code}'; END IF;
+                 RETURN NEW;
+             END $$;
+             CREATE TRIGGER giving_way BEFORE UPDATE ON countersign_session
+                 FOR EACH ROW EXECUTE FUNCTION give_way_once()"
+        ));
+        assert!(touch(&store).await.unwrap());
+        assert_eq!(database.rows("SELECT last_value FROM tries"), ["2"]);
+    }
+}

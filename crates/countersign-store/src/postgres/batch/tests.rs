@@ -146,3 +146,31 @@ async fn a_worker_outlives_a_panic_and_whoever_waited_is_told_at_once() {
     }
     assert_eq!(told(ask_all(&batches, [1]).await).await, ["1"]);
 }
+
+#[tokio::test]
+async fn who_comes_when_too_many_wait_is_refused_at_once() {
+    let asked = Asked::new(0);
+    let batches = batches(&asked, the_same);
+    let _busy = occupy(&batches).await;
+    let last = u32::try_from(QUEUE_LENGTH).unwrap();
+    let waiting = ask_all(&batches, 1..=last).await;
+    let mut refused = ask_all(&batches, [last + 1]).await;
+    let refused = refused.try_join_next().unwrap().unwrap().1;
+    assert!(matches!(refused, Err(StoreError::TooSlow)), "{refused:?}");
+    asked.permits.add_permits(100);
+    assert!(
+        waiting.join_all().await.iter().all(|(question, answer)| matches!(answer, Ok(it) if it == question))
+    );
+}
+
+#[tokio::test]
+async fn who_left_before_the_others_went_is_not_asked_for() {
+    let asked = Asked::new(0);
+    let batches = batches(&asked, the_same);
+    let _busy = occupy(&batches).await;
+    let (mut leaving, staying) = (ask_all(&batches, [1, 2]).await, ask_all(&batches, [3]).await);
+    leaving.shutdown().await;
+    asked.permits.add_permits(100);
+    assert_eq!(told(staying).await, ["3"]);
+    assert_eq!(asked.questions(), [vec![0], vec![0], vec![3]]);
+}
