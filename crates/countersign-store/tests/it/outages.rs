@@ -263,6 +263,10 @@ async fn a_single_write_that_takes_too_long_is_not_stopped() {
     let lock = hold(&database, THE_SESSION).await;
     let touched = touch(&store).await;
     assert!(matches!(touched, Err(StoreError::TooSlow)), "{touched:?}");
+    // A word to stop would have come before these connections did.
+    for _ in 0..10 {
+        assert!(one_waits(&database), "it was stopped");
+    }
     drop(lock);
     until_it_is_touched(&database).await;
 }
