@@ -214,6 +214,8 @@ impl Postgres {
                         return Err(error);
                     }
                     tracing::debug!(%error, "a connection of the pool was broken");
+                    // First: a pool of one has no place for another beside it.
+                    drop(std::mem::replace(&mut client, Lent(None)));
                     client = self.lend().await?;
                 };
                 let users = Arc::clone(&self.users);

@@ -307,3 +307,15 @@ async fn a_single_write_that_the_server_undid_for_anothers_sake_is_run_again() {
         assert_eq!(database.rows("SELECT last_value FROM tries"), ["2"]);
     }
 }
+
+/// On one thread, so that it is not known to be broken before it is used.
+#[tokio::test]
+async fn the_only_connection_of_a_pool_is_replaced_as_well() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let database = cluster.database();
+    let store = open(&database, &PoolOptions { size: 1, ..PoolOptions::default() }).await;
+    kill_all(&database);
+    store.insert_user(person("ada")).await.unwrap();
+    kill_all(&database);
+    assert!(store.username_exists("ada").await.unwrap());
+}
