@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{DbError, SqlState};
 
 use crate::{DatabaseUrl, tls};
 
@@ -84,9 +84,15 @@ impl StoreError {
 }
 
 impl StoreError {
-    /// Whether a value may be what the server did not take.
+    /// Whether a value is what the server did not take.
     pub(crate) fn is_of_a_value(&self) -> bool {
-        matches!(self, Self::Statement(_) | Self::DoesNotFit(_))
+        match self {
+            Self::DoesNotFit(_) => true,
+            Self::Statement(error) => {
+                error.downcast_ref::<Refusal>().is_some_and(|error| error.is_of_a_value)
+            }
+            _ => false,
+        }
     }
 
     /// The same, for another caller whom it meets too.
@@ -98,6 +104,7 @@ impl StoreError {
             Self::DoesNotFit(reason) => Self::DoesNotFit(reason.clone()),
             Self::TooSlow => Self::TooSlow,
             Self::NotCommitted => Self::NotCommitted,
+            Self::Statement(error) => Self::Statement(error.to_string().into()),
             other => Self::Statement(other.to_string().into()),
         }
     }
@@ -146,7 +153,7 @@ impl From<tokio_postgres::Error> for StoreError {
             SqlState::T_R_DEADLOCK_DETECTED | SqlState::T_R_SERIALIZATION_FAILURE => {
                 Self::RolledBack(cause.message().to_owned())
             }
-            _ => Self::Statement(in_full(&error).into()),
+            _ => Self::Statement(Box::new(Refusal::from(cause))),
         }
     }
 }
@@ -164,6 +171,27 @@ impl From<deadpool_postgres::PoolError> for StoreError {
             deadpool_postgres::PoolError::Timeout(_) => Self::TooSlow,
             other => Self::Statement(Box::new(other)),
         }
+    }
+}
+
+/// A refusal of the server without its details, which may be all of a row: an address, the hash of a password.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+struct Refusal {
+    text: String,
+    /// Of `data exception`, the class of errors in a value.
+    is_of_a_value: bool,
+}
+
+impl From<&DbError> for Refusal {
+    fn from(cause: &DbError) -> Self {
+        let mut text = format!("{} {}: {}", cause.severity(), cause.code().code(), cause.message());
+        for (kind, name) in [("table", cause.table()), ("constraint", cause.constraint())] {
+            if let Some(name) = name {
+                text = format!("{text}, {kind} {name}");
+            }
+        }
+        Self { text, is_of_a_value: cause.code().code().starts_with("22") }
     }
 }
 

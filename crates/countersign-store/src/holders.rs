@@ -75,7 +75,7 @@ impl Store {
         }
         match &self.together {
             Some(together) => together.held.ask(named).await?,
-            None => find_one(&self.engine, &named).await,
+            None => find_one(&self.engine, &named).await?.pop().unwrap_or_else(|| Ok(Held::default())),
         }
     }
 }
@@ -86,7 +86,7 @@ pub(crate) async fn find_together(
     named: &[Named],
 ) -> Result<Vec<Result<Held, StoreError>>, StoreError> {
     if let [one] = named {
-        return Ok(vec![find_one(engine, one).await]);
+        return find_one(engine, one).await;
     }
     let users: Vec<_> = named.iter().map(Named::user_id).collect();
     let sessions: Vec<_> = named.iter().map(Named::session_id).collect();
@@ -109,7 +109,7 @@ pub(crate) async fn find_together(
 }
 
 /// Without a name: by the user's id.
-async fn find_one(engine: &Engine, named: &Named) -> Result<Held, StoreError> {
+async fn find_one(engine: &Engine, named: &Named) -> Result<Vec<Result<Held, StoreError>>, StoreError> {
     let sql = concat!(
         "SELECT s.*, u.*, EXISTS (",
         blacklist_row!(),
@@ -120,7 +120,7 @@ async fn find_one(engine: &Engine, named: &Named) -> Result<Held, StoreError> {
         " FROM auth_user) AS u ON u.id = $1"
     );
     let values = [named.user_id().into(), named.session_id().into(), named.jti.as_deref().into()];
-    Ok(engine.first(sql, &values, read_held).await?.unwrap_or_default())
+    engine.all(sql, &values, |row| Ok(read_held(row))).await
 }
 
 fn read_held(row: &Row<'_>) -> Result<Held, StoreError> {

@@ -52,6 +52,10 @@ pub(crate) struct Postgres {
     pub(crate) listener: Box<Listener>,
 }
 
+/// A connection out of the pool, at work. Who lets go of it before [`Lent::give_back`] closes it: the server may still be at
+/// work, and the next caller would wait for that, and stop it when it takes too long.
+struct Lent(Option<Object>);
+
 /// One state of the database for as long as it is held: a connection out of the pool, in a transaction that only reads.
 pub(crate) struct Snapshot {
     client: ClientWrapper,
@@ -124,6 +128,10 @@ impl Postgres {
         self.rows(sql, values).await?.iter().map(|row| read(&Row::Postgres(row))).collect()
     }
 
+    async fn lend(&self) -> Result<Lent, StoreError> {
+        Ok(Lent(Some(self.pool.get().await?)))
+    }
+
     async fn rows(&self, sql: &str, values: &[Value<'_>]) -> Result<Vec<tokio_postgres::Row>, StoreError> {
         let (client, answered) = Box::pin(self.answered(sql, values)).await?;
         self.kept_unless_in_doubt(client, answered).await
@@ -156,14 +164,14 @@ impl Postgres {
         &self,
         sql: &str,
         values: &[Value<'_>],
-    ) -> Result<(Object, Result<Vec<tokio_postgres::Row>, StoreError>), StoreError> {
-        let mut client = self.pool.get().await?;
+    ) -> Result<(Lent, Result<Vec<tokio_postgres::Row>, StoreError>), StoreError> {
+        let mut client = self.lend().await?;
         for _ in 0..self.options.size {
             match self.rows_on(&client, sql, values).await {
                 Err(StoreError::Disconnected(error)) => {
                     tracing::debug!(error, "a connection of the pool was broken");
-                    discard(client);
-                    client = self.pool.get().await?;
+                    drop(client);
+                    client = self.lend().await?;
                 }
                 Err(StoreError::RolledBack(error)) => tracing::debug!(error, "a statement is run again"),
                 answered => return Ok((client, answered)),
@@ -175,11 +183,12 @@ impl Postgres {
 
     async fn rows_on(
         &self,
-        client: &Object,
+        client: &Lent,
         sql: &str,
         values: &[Value<'_>],
     ) -> Result<Vec<tokio_postgres::Row>, StoreError> {
         self.in_time(async {
+            let client = client.client()?;
             if self.options.prepares {
                 let statement = client.prepare_typed_cached(sql, &types(values)).await?;
                 Ok(client.query(&statement, &references(values)).await?)
@@ -191,18 +200,18 @@ impl Postgres {
     }
 
     /// Runs `work` in a transaction and commits it. A connection that breaks before the transaction has begun is replaced;
-    /// later nobody knows what was done. Whose caller goes away is rolled back before anyone else has the connection.
+    /// later nobody knows what was done.
     pub(crate) async fn write<T: Send>(
         &self,
         work: impl for<'a, 't> FnOnce(&'a mut engine::Transaction<'t>) -> Work<'a, T> + Send,
     ) -> Result<T, StoreError> {
-        let mut client = self.pool.get().await?;
+        let mut client = self.lend().await?;
         let mut committing = false;
         let outcome = self
             .in_time(async {
                 let mut replacements = 0..self.options.size;
                 let begun = loop {
-                    let error = match client.transaction().await {
+                    let error = match client.client_mut()?.transaction().await {
                         Ok(begun) => break begun,
                         Err(error) => StoreError::from(error),
                     };
@@ -210,8 +219,9 @@ impl Postgres {
                         return Err(error);
                     }
                     tracing::debug!(%error, "a connection of the pool was broken");
-                    let another = self.pool.get().await?;
-                    discard(std::mem::replace(&mut client, another));
+                    // First: a pool of one has no place for another beside it.
+                    drop(std::mem::replace(&mut client, Lent(None)));
+                    client = self.lend().await?;
                 };
                 let users = Arc::clone(&self.users);
                 let own = Transaction { transaction: begun, prepares: self.options.prepares, users };
@@ -237,28 +247,28 @@ impl Postgres {
     /// that is told to stop.
     async fn kept_unless_in_doubt<T>(
         &self,
-        client: Object,
+        client: Lent,
         outcome: Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         match &outcome {
             Err(StoreError::TooSlow) => {
-                let token = client.cancel_token();
+                let token = client.client()?.cancel_token();
                 let asked = token.cancel_query(self.connector.clone());
                 if tokio::time::timeout(CANCEL_TIMEOUT, asked).await.is_err() {
                     tracing::debug!("the server cannot be asked to stop a statement");
                 }
                 self.discard_silent(client);
             }
-            Err(StoreError::Disconnected(_)) => discard(client),
-            _ => {}
+            Err(StoreError::Disconnected(_)) => drop(client),
+            _ => client.give_back(),
         }
         outcome
     }
 
     /// Closes a connection that gave no answer in time, and those that lie idle: if the server is gone without a word,
     /// so are they, and each would cost the next caller as long.
-    fn discard_silent(&self, client: Object) {
-        discard(client);
+    fn discard_silent(&self, client: Lent) {
+        drop(client);
         self.pool.retain(|_, _| false);
     }
 
@@ -267,9 +277,26 @@ impl Postgres {
     }
 }
 
-/// Closes a connection, for which the pool may make another one.
-fn discard(client: Object) {
-    drop(Object::take(client));
+impl Lent {
+    fn client(&self) -> Result<&Object, StoreError> {
+        self.0.as_ref().ok_or(StoreError::NotCommitted) // never: it is there until it is given back
+    }
+
+    fn client_mut(&mut self) -> Result<&mut Object, StoreError> {
+        self.0.as_mut().ok_or(StoreError::NotCommitted) // never, as above
+    }
+
+    /// To the pool, as nothing is at work on it any more.
+    fn give_back(mut self) {
+        drop(self.0.take());
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        // Taken out of the pool, which may make another one for it.
+        drop(self.0.take().map(Object::take));
+    }
 }
 
 impl Snapshot {

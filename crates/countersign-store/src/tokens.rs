@@ -126,7 +126,8 @@ impl Store {
         if let (Engine::Postgres(postgres), Some(session), None, None) =
             (&*self.engine, &session, &token, last_login)
         {
-            // Run a second time, it finds the session that it began.
+            // Run a second time, it finds the session that it began. DO NOTHING would return no row for that, as if the
+            // account had changed, and would write nothing, so that no commit would wait for the follower again.
             let sql = "WITH account AS (SELECT id FROM auth_user
                              WHERE id = $1 AND password = $2 AND is_active FOR UPDATE)
                        INSERT INTO countersign_session (id, user_id, generation, rotated_at, created_at, last_seen_at,

@@ -14,6 +14,8 @@ use crate::{PoolOptions, StoreError};
 const IN_FLIGHT: usize = 2;
 /// Questions that go together at the most.
 const LENGTH: usize = 256;
+/// The statements number those who go together, `place BETWEEN 1 AND 1000`; who came after would be left out.
+const _: () = assert!(LENGTH <= 1000);
 /// Questions that wait at the most; who comes then is refused.
 const QUEUE_LENGTH: usize = 4096;
 
@@ -51,7 +53,11 @@ impl<Q: Clone + Send + Sync + 'static, A: Send + 'static> Batches<Q, A> {
             let (queue, ask) = (Arc::clone(&queue), ask.clone());
             workers.spawn(async move {
                 loop {
-                    serve(queue.next_batch().await, &ask).await;
+                    let batch = queue.next_batch().await;
+                    // In a task of its own: a panic, of which the log has told, ends that and not the worker.
+                    let mut serving = JoinSet::new();
+                    serving.spawn(serve(batch, ask.clone()));
+                    serving.join_next().await;
                 }
             });
         }
@@ -64,7 +70,7 @@ impl<Q: Clone + Send + Sync + 'static, A: Send + 'static> Batches<Q, A> {
         self.queue.push(Waiting { question, answer })?;
         match tokio::time::timeout(self.patience, answered).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err(StoreError::NotCommitted), // the program ends
+            Ok(Err(_)) => Err(StoreError::NotCommitted), // the program ends, or a batch in a panic
             Err(_) => Err(StoreError::TooSlow),
         }
     }
@@ -106,7 +112,7 @@ impl<Q, A> Queue<Q, A> {
 }
 
 /// Asks for those who still wait, and hands out the answers.
-async fn serve<Q: Clone, A, F>(batch: Vec<Waiting<Q, A>>, ask: &impl Fn(Arc<[Q]>) -> F)
+async fn serve<Q: Clone, A, F>(batch: Vec<Waiting<Q, A>>, ask: impl Fn(Arc<[Q]>) -> F)
 where
     F: Future<Output = Result<Vec<A>, StoreError>>,
 {
@@ -123,14 +129,9 @@ where
                 drop(caller.send(Ok(answer))); // who went away does not read it
             }
         }
-        // A value of one may be what the server does not take: nothing has happened, and each is asked by itself.
+        // A value of one is what the server does not take: nothing has happened, and each is asked by itself.
         Err(error) if questions.len() > 1 && error.is_of_a_value() => {
-            for (caller, question) in callers.into_iter().zip(questions.iter()) {
-                let answer = ask([question.clone()].into()).await;
-                let answer =
-                    answer.and_then(|answers| answers.into_iter().next().ok_or(StoreError::NotCommitted));
-                drop(caller.send(answer));
-            }
+            serve_one_by_one(callers, &questions, &ask).await;
         }
         Err(error) => {
             for caller in callers {
@@ -139,3 +140,33 @@ where
         }
     }
 }
+
+/// Until there is an error that the rest would meet as well.
+async fn serve_one_by_one<Q: Clone, A, F>(
+    callers: Vec<oneshot::Sender<Result<A, StoreError>>>,
+    questions: &[Q],
+    ask: &impl Fn(Arc<[Q]>) -> F,
+) where
+    F: Future<Output = Result<Vec<A>, StoreError>>,
+{
+    let mut met = None;
+    for (caller, question) in callers.into_iter().zip(questions) {
+        if caller.is_closed() {
+            continue;
+        }
+        let answer = match &met {
+            Some(error) => Err(StoreError::for_another(error)),
+            None => ask([question.clone()].into()).await,
+        };
+        if let Err(error) = &answer
+            && !error.is_of_a_value()
+        {
+            met = Some(error.for_another());
+        }
+        let answer = answer.and_then(|answers| answers.into_iter().next().ok_or(StoreError::NotCommitted));
+        drop(caller.send(answer)); // who went away does not read it
+    }
+}
+
+#[cfg(test)]
+mod tests;

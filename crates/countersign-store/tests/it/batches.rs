@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use crate::cluster::{Cluster, Database, Extras, skipped};
 use crate::outages::until_one_waits;
-use crate::place::{after_noon, noon, person};
+use crate::place::{after_noon, noon, person, token};
 
 /// With one connection, on which what comes while it is in use has to wait.
 fn narrow() -> PoolOptions {
@@ -314,5 +314,63 @@ async fn the_connections_of_a_store_that_is_dropped_are_closed() {
     drop(store);
     while !database.rows(connected).is_empty() {
         tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_of_one_alone_where_it_is_of_a_value_and_of_all_otherwise() {
+    let Some(cluster) = Cluster::shared() else { return };
+    // A number out of range, and a disk that is full.
+    for (code, is_of_a_value) in [("22003", true), ("53100", false)] {
+        let database = cluster.database();
+        let store = open(&database, &narrow()).await;
+        with_sessions(&store, 8).await;
+        database.rows(&format!(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                 RAISE EXCEPTION 'it is refused' USING ERRCODE = '{code}';
+             END $$;
+             CREATE TRIGGER refusing BEFORE UPDATE ON countersign_session
+                 FOR EACH ROW WHEN (NEW.id = '{}') EXECUTE FUNCTION refuse()",
+            id(5)
+        ));
+        let (lock, busy) = occupy(&database, &store).await;
+        let mut exchanging = JoinSet::new();
+        for number in 1..8 {
+            let store = store.clone();
+            exchanging.spawn(async move { (number, store.exchange(exchange(number, 0, "it")).await) });
+        }
+        settle().await;
+        drop(lock);
+        let outcomes = exchanging.join_all().await;
+        busy.join_all().await;
+        // The first two may have gone alone, as nobody was before them.
+        for (number, outcome) in outcomes.into_iter().filter(|(number, _)| is_of_a_value || *number > 2) {
+            let is_refused = number == 5 || !is_of_a_value;
+            assert_eq!(matches!(outcome, Err(StoreError::Statement(_))), is_refused, "{number}: {outcome:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_on_the_blacklist_is_not_exchanged_beside_those_that_are() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let database = cluster.database();
+    let store = open(&database, &narrow()).await;
+    with_sessions(&store, 8).await;
+    // By another program: the session goes on.
+    store.blacklist_token(token("over", None), None, noon()).await.unwrap();
+    let (lock, busy) = occupy(&database, &store).await;
+    let mut exchanging = JoinSet::new();
+    for number in 1..8 {
+        let store = store.clone();
+        let jti = if number % 2 == 0 { "over" } else { "good" };
+        exchanging.spawn(async move { (number, store.exchange(exchange(number, 0, jti)).await.unwrap()) });
+    }
+    settle().await;
+    drop(lock);
+    let outcomes = exchanging.join_all().await;
+    busy.join_all().await;
+    for (number, outcome) in outcomes {
+        assert_eq!(outcome == Exchanged::Done, number % 2 == 1, "{number}");
     }
 }

@@ -35,6 +35,8 @@ mod postgres_schema;
 #[cfg(test)]
 mod postgres_statements;
 #[cfg(test)]
+mod refusals;
+#[cfg(test)]
 mod rows;
 #[cfg(test)]
 mod schema;

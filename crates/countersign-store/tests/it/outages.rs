@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use countersign_store::{DatabaseUrl, Named, NamedUser, PoolOptions, Store, StoreError};
+use countersign_domain::{Client, SessionId};
+use countersign_store::{DatabaseUrl, Named, NamedUser, NewSession, PoolOptions, Store, StoreError};
 use tokio::net::TcpListener;
 
 use crate::cluster::{Cluster, Database, Extras};
 use crate::patience::until;
-use crate::place::{person, token};
+use crate::place::{after_noon, noon, person, token};
 
 const OF_THE_STORE: &str = "pid <> pg_backend_pid() AND datname = current_database()";
 
@@ -46,13 +47,18 @@ pub async fn until_one_waits(database: &Database) {
     until("a statement of the store's waits for the lock", || one_waits(database)).await;
 }
 
-/// Another program's transaction that keeps everybody from changing users, until it is dropped.
-async fn lock_users(database: &Database) -> tokio_postgres::Client {
+/// Another program's transaction that has done this, until it is dropped.
+async fn hold(database: &Database, sql: &str) -> tokio_postgres::Client {
     let (client, connection) = tokio_postgres::connect(&database.url(), tokio_postgres::NoTls).await.unwrap();
     #[expect(clippy::disallowed_methods, reason = "it ends with its client")]
     tokio::spawn(connection);
-    client.batch_execute("BEGIN; LOCK TABLE auth_user IN EXCLUSIVE MODE").await.unwrap();
+    client.batch_execute(&format!("BEGIN; {sql}")).await.unwrap();
     client
+}
+
+/// Another program's transaction that keeps everybody from changing users, until it is dropped.
+async fn lock_users(database: &Database) -> tokio_postgres::Client {
+    hold(database, "LOCK TABLE auth_user IN EXCLUSIVE MODE").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -140,7 +146,7 @@ async fn a_connection_killed_during_a_write_is_an_error_and_nothing_is_half_writ
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whose_caller_goes_away_is_rolled_back_before_the_connection_serves_another() {
+async fn whose_caller_goes_away_is_rolled_back() {
     let Some(cluster) = Cluster::shared() else { return };
     let database = cluster.database();
     let store = open(&database, &PoolOptions { size: 1, ..PoolOptions::default() }).await;
@@ -225,4 +231,130 @@ async fn a_server_that_never_answers_is_given_up() {
     assert!(
         error.to_string().ends_with("the database took too long") && !error.to_string().contains("secret")
     );
+}
+
+/// Keeps others from writing to the row.
+const THE_SESSION: &str = "SELECT 1 FROM countersign_session FOR UPDATE";
+
+fn session() -> SessionId {
+    SessionId::parse(&"a".repeat(32)).unwrap()
+}
+
+/// The session of Ada, last seen at noon.
+async fn begin_session(store: &Store) {
+    let ada = store.insert_user(person("ada")).await.unwrap();
+    let ada = store.find_user(ada).await.unwrap().unwrap();
+    let (created_at, expires_at, client) = (noon(), after_noon(60), Client::new(None, ""));
+    let session = NewSession { id: session(), user: ada.id, created_at, expires_at, client };
+    assert!(store.record_login(Some(session), None, &ada, None).await.unwrap());
+}
+
+/// Notes that the session is in use.
+async fn touch(store: &Store) -> Result<bool, StoreError> {
+    store.touch_session(session(), noon(), after_noon(1)).await
+}
+
+async fn until_it_is_touched(database: &Database) {
+    let touched = "SELECT 1 FROM countersign_session WHERE last_seen_at > created_at";
+    until("the session is seen in use", || !database.rows(touched).is_empty()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_whose_caller_goes_away_neither_holds_up_the_next_one_nor_is_stopped_for_it() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let database = cluster.database();
+    let store = open(&database, &PoolOptions { size: 1, ..hasty() }).await;
+    begin_session(&store).await;
+    let lock = hold(&database, THE_SESSION).await;
+    tokio::select! {
+        touched = touch(&store) => panic!("there is a lock: {touched:?}"),
+        () = until_one_waits(&database) => {}
+    }
+    let found = store.find_session(&session()).await;
+    assert!(matches!(found, Ok(Some(_))), "{found:?}");
+    assert!(one_waits(&database), "it was stopped");
+    drop(lock);
+    until_it_is_touched(&database).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_whose_caller_goes_away_does_not_hold_up_the_next_one() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let database = cluster.database();
+    let store = open(&database, &PoolOptions { size: 1, ..hasty() }).await;
+    begin_session(&store).await;
+    let lock = hold(&database, "LOCK TABLE countersign_session").await;
+    let id = session();
+    tokio::select! {
+        found = store.find_session(&id) => panic!("there is a lock: {found:?}"),
+        () = until_one_waits(&database) => {}
+    }
+    assert!(store.username_exists("ada").await.unwrap());
+    drop(lock);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_single_write_that_takes_too_long_is_not_stopped() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let database = cluster.database();
+    let store = open(&database, &hasty()).await;
+    begin_session(&store).await;
+    let lock = hold(&database, THE_SESSION).await;
+    let touched = touch(&store).await;
+    assert!(matches!(touched, Err(StoreError::TooSlow)), "{touched:?}");
+    // A word to stop would have come before these connections did.
+    for _ in 0..10 {
+        assert!(one_waits(&database), "it was stopped");
+    }
+    drop(lock);
+    until_it_is_touched(&database).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_without_an_answer_takes_those_that_lie_idle_with_it() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let database = cluster.database();
+    let store = open(&database, &hasty()).await;
+    begin_session(&store).await;
+    let [one, two, three] = ["ada", "bob", "eve"].map(|name| store.username_exists(name));
+    let (one, two, three) = tokio::join!(one, two, three);
+    assert!(one.unwrap() && !two.unwrap() && !three.unwrap());
+    let idle = format!("SELECT 1 FROM pg_stat_activity WHERE {OF_THE_STORE} AND state = 'idle'");
+    assert!(database.rows(&idle).len() > 1, "nothing lies idle beside the one that will be in use");
+    let _lock = hold(&database, THE_SESSION).await;
+    assert!(matches!(touch(&store).await, Err(StoreError::TooSlow)));
+    until("those that lay idle are closed", || database.rows(&idle).is_empty()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_single_write_that_the_server_undid_for_anothers_sake_is_run_again() {
+    let Some(cluster) = Cluster::shared() else { return };
+    for code in ["40001", "40P01"] {
+        let database = cluster.database();
+        let store = open(&database, &few()).await;
+        begin_session(&store).await;
+        database.rows(&format!(
+            "CREATE SEQUENCE tries;
+             CREATE FUNCTION give_way_once() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                 IF nextval('tries') = 1 THEN RAISE EXCEPTION 'another was first' USING ERRCODE = '{code}'; END IF;
+                 RETURN NEW;
+             END $$;
+             CREATE TRIGGER giving_way BEFORE UPDATE ON countersign_session
+                 FOR EACH ROW EXECUTE FUNCTION give_way_once()"
+        ));
+        assert!(touch(&store).await.unwrap());
+        assert_eq!(database.rows("SELECT last_value FROM tries"), ["2"]);
+    }
+}
+
+/// On one thread, so that it is not known to be broken before it is used.
+#[tokio::test]
+async fn the_only_connection_of_a_pool_is_replaced_as_well() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let database = cluster.database();
+    let store = open(&database, &PoolOptions { size: 1, ..PoolOptions::default() }).await;
+    kill_all(&database);
+    store.insert_user(person("ada")).await.unwrap();
+    kill_all(&database);
+    assert!(store.username_exists("ada").await.unwrap());
 }

@@ -290,3 +290,11 @@ async fn a_sweep_goes_round_and_takes_what_expired_or_ended() {
     assert_eq!(store.flush_sessions(String::new(), after_noon(86_399)).await.unwrap(), (0, None));
     assert_eq!(store.flush_sessions(String::new(), after_noon(86_400)).await.unwrap(), (2, None));
 }
+
+#[tokio::test]
+async fn a_login_that_is_recorded_once_more_is_recorded() {
+    let Some((place, store, ada, _)) = with_sessions().await else { return };
+    log_in(&store, ada, "aa").await;
+    let sessions = format!("SELECT count(*) FROM countersign_session WHERE id = '{}'", id('a').as_str());
+    assert_eq!(place.rows(&sessions), ["1"]);
+}

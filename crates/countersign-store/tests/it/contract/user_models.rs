@@ -2,9 +2,10 @@
 
 use countersign_domain::{Client, EndReason, LoginField, SessionId, UserId};
 use countersign_store::{
-    Findings, InsertUserError, NewSession, PoolOptions, Prospect, Store, StoreError, TokensOf, UserChange,
-    UserModel, give_back,
+    Findings, InsertUserError, Named, NamedUser, NewSession, PoolOptions, Prospect, Store, StoreError,
+    TokensOf, UserChange, UserModel, give_back,
 };
+use tokio::task::JoinSet;
 
 use super::place::{Place, after_noon, end_tokens_of, ending, noon, person, token};
 use crate::user_model::{member, person_by_email, tables_of};
@@ -95,6 +96,26 @@ async fn uuids_are_kept_as_django_keeps_them() {
     }
     place.run("UPDATE people_person SET email = 'eve@example.com'");
     assert_eq!(store.find_user_by_username("eve@example.com").await.unwrap().unwrap().id, id);
+}
+
+#[tokio::test]
+async fn each_of_many_uuids_that_are_looked_up_at_once_finds_its_own_user() {
+    let model = person_by_email();
+    let Some(place) = place_with(&model).await else { return };
+    let store = try_open(&place, &model).await.unwrap();
+    let mut people = Vec::new();
+    for name in ["ada", "bob", "eve", "joe", "sue", "tom"] {
+        people.push((name, store.insert_user(person(name)).await.unwrap()));
+    }
+    let mut asking = JoinSet::new();
+    for (name, id) in people {
+        let (store, user) = (store.clone(), Some(NamedUser::Id(id)));
+        asking.spawn(async move {
+            let held = store.find_held(Named { user, ..Named::default() }).await.unwrap();
+            assert_eq!(held.user.unwrap().email, format!("{name}@example.com"));
+        });
+    }
+    asking.join_all().await;
 }
 
 #[tokio::test]

@@ -3,6 +3,8 @@
 mod postgres {
     #[path = "../../contract/groups.rs"]
     mod groups;
+    #[path = "../../contract/holders.rs"]
+    mod holders;
     mod place;
     #[path = "../../contract/sessions.rs"]
     mod sessions;
@@ -15,6 +17,8 @@ mod postgres {
 mod sqlite {
     #[path = "../../contract/groups.rs"]
     mod groups;
+    #[path = "../../contract/holders.rs"]
+    mod holders;
     mod place;
     #[path = "../../contract/sessions.rs"]
     mod sessions;
