@@ -42,11 +42,11 @@ const fn part(path: &'static str, content: fn(&Service, &HeaderMap) -> Content) 
     Document { path, name: "", summary: "", content_types: &[], content }
 }
 
-fn text(content_type: &'static str, text: &'static str) -> Content {
-    Content { content_type, ..Content::plain(text) }
+fn text(media_type: &'static str, text: &'static str) -> Content {
+    Content { media_type, ..Content::plain(text) }
 }
 
-fn packed(content_type: &'static str, bytes: &'static [u8]) -> Content {
+fn packed(media_type: &'static str, bytes: &'static [u8]) -> Content {
     let cache = "public, max-age=86400".to_owned();
-    Content { content_type, cache, is_gzip: true, ..Content::plain(bytes) }
+    Content { media_type, cache, is_gzip: true, ..Content::plain(bytes) }
 }

@@ -36,7 +36,7 @@ pub(crate) struct Document {
 /// What is in a document.
 pub(crate) struct Content {
     pub(crate) bytes: Bytes,
-    pub(crate) content_type: &'static str,
+    pub(crate) media_type: &'static str,
     /// `Cache-Control`.
     pub(crate) cache: String,
     /// Compressed, which every browser can read.
@@ -49,7 +49,7 @@ impl Content {
     /// Text that may be kept for a few minutes; JSON, unless said otherwise.
     pub(crate) fn plain(text: impl Into<Bytes>) -> Self {
         let cache = "public, max-age=300".to_owned();
-        Self { bytes: text.into(), content_type: JSON, cache, is_gzip: false, varies: false }
+        Self { bytes: text.into(), media_type: JSON, cache, is_gzip: false, varies: false }
     }
 }
 
@@ -72,11 +72,11 @@ impl Document {
         if is_known {
             return response::finish(builder, Bytes::new());
         }
-        builder = builder.header(CONTENT_TYPE, content.content_type);
+        builder = builder.header(CONTENT_TYPE, content.media_type);
         if content.is_gzip {
             builder = builder.header(CONTENT_ENCODING, "gzip");
         }
-        if content.content_type == HTML {
+        if content.media_type == HTML {
             builder = builder.header(CONTENT_SECURITY_POLICY, POLICY);
         }
         response::finish(builder, content.bytes)

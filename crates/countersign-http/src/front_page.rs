@@ -22,8 +22,8 @@ fn front_page(service: &Service, headers: &HeaderMap) -> Content {
     let accept = headers.get(ACCEPT).map_or(&b""[..], |value| value.as_bytes());
     let wants_page = accept.windows(HTML_TYPE.len()).any(|part| part.eq_ignore_ascii_case(HTML_TYPE));
     let status = service.readiness().word();
-    let (text, content_type) = if wants_page { (page(status), HTML) } else { (summary(status), JSON) };
-    Content { content_type, cache: "no-cache".to_owned(), varies: true, ..Content::plain(text) }
+    let (text, media_type) = if wants_page { (page(status), HTML) } else { (summary(status), JSON) };
+    Content { media_type, cache: "no-cache".to_owned(), varies: true, ..Content::plain(text) }
 }
 
 const HTML_TYPE: &[u8] = b"text/html";
