@@ -12,7 +12,9 @@ use std::time::Instant;
 use countersign_domain::{Password, PasswordHash};
 use countersign_metrics::Hashing as Metrics;
 use countersign_password::{Hashers, Salt, Verdict, Workspace};
+use countersign_traces::span;
 use tokio::sync::oneshot;
+use tracing::Span;
 
 use crate::Error;
 
@@ -89,13 +91,18 @@ impl HashingPool {
         let (answer, answered) = oneshot::channel();
         let (work_done, metrics) = (Arc::clone(&self.work_done), self.metrics.clone());
         let came = Instant::now();
+        let request = Span::current();
+        let waiting = span::hashing_wait(&request);
         let job: Job = Box::new(move |hashers, workspace| {
             metrics.queue.dec();
+            drop(waiting);
             // A client that hung up meanwhile frees its place.
             if !answer.is_closed() {
                 let (before, began) = (workspace.work(), Instant::now());
                 metrics.wait.observe((began - came).as_secs_f64());
+                let working = span::hashing_work(&request);
                 let result = work(hashers, workspace);
+                drop(working);
                 work_done.fetch_add(workspace.work() - before, Ordering::SeqCst);
                 metrics.work.observe(began.elapsed().as_secs_f64());
                 drop(answer.send(result));

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use countersign_auth::{Health, Verdict};
 use countersign_domain::UserId;
 use countersign_metrics::{Metrics, Outcome, Route as Counted};
+use countersign_traces::span;
 use http::request::Parts;
 use http::{Method, Response};
 use http_body_util::Full;
@@ -65,9 +66,13 @@ impl Observer {
     }
 
     fn named_span(&self, seen: &Seen, head: &Parts) -> Span {
-        let span = tracing::info_span!("request", request.id = Empty, trace.id = trace_id(&head.headers));
+        let span = tracing::info_span!("request", request.id = Empty, trace.id = Empty);
         if !span.is_disabled() {
             span.record("request.id", self.ids.name(seen));
+            match span::trace_id(&seen.span) {
+                Some(of_ours) => span.record("trace.id", of_ours),
+                None => span.record("trace.id", trace_id(&head.headers)),
+            };
         }
         span
     }
@@ -82,6 +87,7 @@ impl Observer {
     ) -> Response<Full<Bytes>> {
         let (counted, outcome, took) = (self.counted(route), outcome(&answer), seen.began.elapsed());
         counted.add(outcome, took);
+        self.trace(seen, counted.name(), method, outcome);
         if self.access_log {
             log(counted.name(), matches!(route, Route::Probe(_)), method, outcome, took, seen.user());
         }
@@ -89,6 +95,27 @@ impl Observer {
             answer.headers_mut().insert(REQUEST_ID, id.clone());
         }
         answer
+    }
+
+    /// Says what a collector is told of a request.
+    fn trace(&self, seen: &Seen, route: &'static str, method: &Method, outcome: Outcome) {
+        let span = &seen.span;
+        if span.is_disabled() {
+            return;
+        }
+        let (method, Outcome { status, code, .. }) = (method_name(method), outcome);
+        span::is_of_route(span, method, route);
+        span.record("http.response.status_code", status);
+        span.record("request.id", self.ids.name(seen));
+        if let Some(user) = seen.user() {
+            span.record("user.id", tracing::field::display(user));
+        }
+        if !code.is_empty() {
+            span.record("error.type", code);
+        }
+        if status >= 500 {
+            span.record("otel.status_code", "ERROR");
+        }
     }
 
     /// What a check of everything came to.

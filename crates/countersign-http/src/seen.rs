@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use countersign_domain::UserId;
+use countersign_traces::span;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use tracing::Span;
 
 /// The header in which a proxy says what it calls a request. An answer has it where the request had.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -20,12 +22,16 @@ pub(crate) struct Seen {
     /// What the client calls it, where that can be printed.
     pub(crate) given_id: Option<HeaderValue>,
     user: OnceLock<UserId>,
+    name: OnceLock<String>,
+    /// What a collector is told of it, if anything.
+    pub(crate) span: Span,
 }
 
 impl Seen {
     pub(crate) fn now(headers: &HeaderMap) -> Self {
         let given_id = headers.get(REQUEST_ID).filter(|id| is_sane(id.as_bytes())).cloned();
-        Self { began: Instant::now(), given_id, user: OnceLock::new() }
+        let began = Instant::now();
+        Self { began, given_id, user: OnceLock::new(), name: OnceLock::new(), span: span::request(headers) }
     }
 
     /// Notes whose request it is.
@@ -51,12 +57,12 @@ impl RequestIds {
         Self { process: RandomState::new().build_hasher().finish(), next: AtomicU64::new(1) }
     }
 
-    /// The name of a request.
-    pub(crate) fn name(&self, seen: &Seen) -> String {
-        match seen.given_id.as_ref().and_then(|id| id.to_str().ok()) {
+    /// The name of a request; the same, however often one asks.
+    pub(crate) fn name<'a>(&self, seen: &'a Seen) -> &'a str {
+        seen.name.get_or_init(|| match seen.given_id.as_ref().and_then(|id| id.to_str().ok()) {
             Some(given) => given.to_owned(),
             None => format!("{:016x}-{:x}", self.process, self.next.fetch_add(1, Ordering::Relaxed)),
-        }
+        })
     }
 }
 
@@ -92,15 +98,16 @@ mod tests {
     #[test]
     fn a_given_id_is_taken_over_if_it_can_be_printed_and_is_short_and_no_token() {
         let ids = RequestIds::new();
-        let name = |given: &str| ids.name(&Seen::now(&headers(REQUEST_ID, given)));
+        let name = |given: &str| ids.name(&Seen::now(&headers(REQUEST_ID, given))).to_owned();
         for good in ["a", "0f3c-77_x", "Root=1-67891233-abcdef", &"x".repeat(128)] {
             assert_eq!(name(good), good);
         }
         for bad in ["", "a b", "a\tb", "\u{e4}", "a\"b", "eyJh.eyJz.c2ln", &"x".repeat(129)] {
             assert_ne!(name(bad), bad);
         }
-        let made = ids.name(&Seen::now(&HeaderMap::new()));
-        assert!(is_sane(made.as_bytes()) && made != ids.name(&Seen::now(&HeaderMap::new())), "{made}");
+        let (one, other) = (Seen::now(&HeaderMap::new()), Seen::now(&HeaderMap::new()));
+        let made = ids.name(&one);
+        assert!(is_sane(made.as_bytes()) && made != ids.name(&other) && made == ids.name(&one), "{made}");
         assert_ne!(RequestIds::new().process, ids.process);
     }
 

@@ -102,7 +102,8 @@ impl Service {
             let answer = self.answer_at(&route, &head, body, peer, &seen).await;
             self.observer.answered(&seen, &route, &head.method, answer)
         };
-        answering.instrument(self.observer.span(&seen, &head)).await
+        // The log's outside: what is below the request is below its own span for the collector.
+        answering.instrument(seen.span.clone()).instrument(self.observer.span(&seen, &head)).await
     }
 
     async fn answer_at<B>(

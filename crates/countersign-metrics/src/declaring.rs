@@ -81,6 +81,19 @@ impl Declaring {
         values.map(|value| family.get_or_create_owned(&vec![(label, value.into())]))
     }
 
+    /// The same with histograms.
+    pub(crate) fn histograms<const N: usize>(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        label: &'static str,
+        values: [&'static str; N],
+        make: fn() -> Histogram,
+    ) -> [Histogram; N] {
+        let family = self.family(name, "histogram", help, words(label, &values), make);
+        values.map(|value| family.get_or_create_owned(&vec![(label, value.into())]))
+    }
+
     /// A metric for each set of labels that is met.
     pub(crate) fn family<M, C>(
         &mut self,

@@ -77,6 +77,8 @@ pub struct Hashing {
 pub struct Database {
     /// Writes that shared a commit.
     pub writes_per_commit: Histogram,
+    /// Questions to PostgreSQL that went together.
+    pub batch_lengths: BatchLengths,
     /// Connections of the pool that are in use.
     pub in_use: Gauge,
     /// Connections of the pool that are open and idle.
@@ -85,6 +87,15 @@ pub struct Database {
     pub limit: Gauge,
     /// Callers that wait for a connection.
     pub waiting: Gauge,
+}
+
+/// Questions to PostgreSQL that went together, by what they are about.
+#[derive(Clone)]
+pub struct BatchLengths {
+    /// What requests read.
+    pub reads: Histogram,
+    /// Exchanges of refresh tokens.
+    pub exchanges: Histogram,
 }
 
 /// Logins by how they ended.
@@ -217,6 +228,14 @@ impl Database {
             "Writes that shared one commit, on SQLite.",
             &UP_TO_A_BATCH,
         );
+        let [reads, exchanges] = to.histograms(
+            "database_batch_length",
+            "Questions that went to PostgreSQL together, as one statement.",
+            "of",
+            ["reads", "exchanges"],
+            || Histogram::new(UP_TO_A_BATCH),
+        );
+        let batch_lengths = BatchLengths { reads, exchanges };
         let [in_use, idle] = to.gauges(
             "database_connections",
             "Connections to PostgreSQL, of the pool.",
@@ -226,7 +245,7 @@ impl Database {
         let limit =
             to.gauge("database_connections_limit", "Connections to PostgreSQL that the pool may have.");
         let waiting = to.gauge("database_waiting", "Callers that wait for a connection of the pool.");
-        Self { writes_per_commit, in_use, idle, limit, waiting }
+        Self { writes_per_commit, batch_lengths, in_use, idle, limit, waiting }
     }
 }
 
@@ -268,7 +287,8 @@ impl SessionsEnded {
     fn declare(to: &mut Declaring) -> Self {
         let [logged_out, blacklisted, refresh_token_reused] = to.counters(
             "sessions_ended",
-            "Sessions that this server ended, by why. What the command line ends is not among them.",
+            "Sessions that this server ended, by why. What the command line ends is not among them: it is a process of its own, \
+             and the database is all that it shares with a server. `countersign_sessions_live` falls by them.",
             "reason",
             ["logged_out", "blacklisted", "refresh_token_reused"],
         );

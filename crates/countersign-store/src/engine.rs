@@ -5,12 +5,18 @@ use std::future::Future;
 use std::pin::Pin;
 
 use countersign_domain::{UserId, UserIdKind};
+use countersign_traces::span;
 use jiff::Timestamp;
+use tracing::{Instrument, Span};
 
 use crate::StoreError;
 use crate::postgres::{self, Postgres};
 use crate::sqlite::{self, Sqlite};
 use crate::user_table::UserTable;
+
+/// The engines as OpenTelemetry has them.
+const SQLITE: &str = "sqlite";
+const POSTGRES: &str = "postgresql";
 
 /// An open database.
 pub(crate) enum Engine {
@@ -110,11 +116,14 @@ impl Engine {
         values: &[Value<'_>],
         read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
+        let span = span::statement(self.system(), sql);
         let sql = self.users().statement(sql)?;
         let values = &sql.values(values);
         match self {
-            Self::Sqlite(sqlite) => sqlite.read(|connection| sqlite::first(connection, &sql, values, read)),
-            Self::Postgres(postgres) => postgres.first(&sql, values, read).await,
+            Self::Sqlite(sqlite) => {
+                span.in_scope(|| sqlite.read(|connection| sqlite::first(connection, &sql, values, read)))
+            }
+            Self::Postgres(postgres) => postgres.first(&sql, values, read).instrument(span).await,
         }
     }
 
@@ -125,11 +134,14 @@ impl Engine {
         values: &[Value<'_>],
         read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
+        let span = span::statement(self.system(), sql);
         let sql = self.users().statement(sql)?;
         let values = &sql.values(values);
         match self {
-            Self::Sqlite(sqlite) => sqlite.read(|connection| sqlite::all(connection, &sql, values, read)),
-            Self::Postgres(postgres) => postgres.all(&sql, values, read).await,
+            Self::Sqlite(sqlite) => {
+                span.in_scope(|| sqlite.read(|connection| sqlite::all(connection, &sql, values, read)))
+            }
+            Self::Postgres(postgres) => postgres.all(&sql, values, read).instrument(span).await,
         }
     }
 
@@ -145,15 +157,17 @@ impl Engine {
         values: for<'a> fn(&'a I) -> Vec<Value<'a>>,
     ) -> Result<bool, StoreError> {
         let found = match self {
-            Self::Sqlite(sqlite) => {
-                let work = sqlite.write(move |transaction| {
+            Self::Sqlite(_) => {
+                let work = self.write(move |transaction| {
                     Box::pin(async move { transaction.first(sql, &values(&input), |_| Ok(())).await })
                 });
                 work.await?.is_some()
             }
             Self::Postgres(postgres) => {
+                let span = span::statement(self.system(), sql);
                 let sql = postgres.users().statement(sql)?;
-                !postgres.write_one(&sql, &sql.values(&values(&input))).await?.is_empty()
+                let values = values(&input);
+                !postgres.write_one(&sql, &sql.values(&values)).instrument(span).await?.is_empty()
             }
         };
         Ok(found)
@@ -164,14 +178,31 @@ impl Engine {
         &self,
         work: impl for<'a, 't> FnOnce(&'a mut Transaction<'t>) -> Work<'a, T> + Send + 'static,
     ) -> Result<T, StoreError> {
+        let span = span::transaction(self.system());
         match self {
-            Self::Sqlite(sqlite) => sqlite.write(work).await,
-            Self::Postgres(postgres) => postgres.write(work).await,
+            Self::Sqlite(sqlite) => {
+                let within = span.clone(); // which the writer's thread does not know otherwise
+                let work = sqlite.write(move |transaction| Box::pin(work(transaction).instrument(within)));
+                work.instrument(span).await
+            }
+            Self::Postgres(postgres) => postgres.write(work).instrument(span).await,
+        }
+    }
+
+    /// Its name, for a collector of traces.
+    fn system(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => SQLITE,
+            Self::Postgres(_) => POSTGRES,
         }
     }
 }
 
 impl Transaction<'_> {
+    fn span(&self, sql: &'static str) -> Span {
+        span::statement(if matches!(self, Self::Sqlite(_)) { SQLITE } else { POSTGRES }, sql)
+    }
+
     /// Where the users are.
     pub(crate) fn users(&self) -> &UserTable {
         match self {
@@ -186,11 +217,12 @@ impl Transaction<'_> {
         sql: &'static str,
         values: &[Value<'_>],
     ) -> Result<usize, StoreError> {
+        let span = self.span(sql);
         let sql = self.users().statement(sql)?;
         let values = &sql.values(values);
         match self {
-            Self::Sqlite(connection) => sqlite::execute(connection, &sql, values),
-            Self::Postgres(transaction) => transaction.execute(&sql, values).await,
+            Self::Sqlite(connection) => span.in_scope(|| sqlite::execute(connection, &sql, values)),
+            Self::Postgres(transaction) => transaction.execute(&sql, values).instrument(span).await,
         }
     }
 
@@ -201,11 +233,12 @@ impl Transaction<'_> {
         values: &[Value<'_>],
         read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
+        let span = self.span(sql);
         let sql = self.users().statement(sql)?;
         let values = &sql.values(values);
         match self {
-            Self::Sqlite(connection) => sqlite::first(connection, &sql, values, read),
-            Self::Postgres(transaction) => transaction.first(&sql, values, read).await,
+            Self::Sqlite(connection) => span.in_scope(|| sqlite::first(connection, &sql, values, read)),
+            Self::Postgres(transaction) => transaction.first(&sql, values, read).instrument(span).await,
         }
     }
 
@@ -216,11 +249,12 @@ impl Transaction<'_> {
         values: &[Value<'_>],
         read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
+        let span = self.span(sql);
         let sql = self.users().statement(sql)?;
         let values = &sql.values(values);
         match self {
-            Self::Sqlite(connection) => sqlite::all(connection, &sql, values, read),
-            Self::Postgres(transaction) => transaction.all(&sql, values, read).await,
+            Self::Sqlite(connection) => span.in_scope(|| sqlite::all(connection, &sql, values, read)),
+            Self::Postgres(transaction) => transaction.all(&sql, values, read).instrument(span).await,
         }
     }
 

@@ -102,7 +102,7 @@ impl Store {
         };
         let engine = Arc::new(engine);
         Ok(Self {
-            together: Together::start(&engine, pool),
+            together: Together::start(&engine, pool, &metrics.database.batch_lengths),
             engine,
             swept: Arc::default(),
             swept_session: Arc::default(),

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use countersign_metrics::BatchLengths;
+
 use crate::engine::Engine;
 use crate::holders::find_together;
 use crate::postgres::batch::Batches;
@@ -19,14 +21,18 @@ pub(crate) struct Together {
 
 impl Together {
     /// None for SQLite, where a read is over before another could join it, and the writer shares commits anyway.
-    pub(crate) fn start(engine: &Arc<Engine>, options: &PoolOptions) -> Option<Arc<Self>> {
+    pub(crate) fn start(
+        engine: &Arc<Engine>,
+        options: &PoolOptions,
+        lengths: &BatchLengths,
+    ) -> Option<Arc<Self>> {
         let Engine::Postgres(_) = &**engine else { return None };
         let (readers, writers) = (Arc::clone(engine), Arc::clone(engine));
-        let held = Batches::start(options, move |named: Arc<[Named]>| {
+        let held = Batches::start(options, &lengths.reads, move |named: Arc<[Named]>| {
             let engine = Arc::clone(&readers);
             async move { find_together(&engine, &named).await }
         });
-        let exchanges = Batches::start(options, move |exchanges: Arc<[Exchange]>| {
+        let exchanges = Batches::start(options, &lengths.exchanges, move |exchanges: Arc<[Exchange]>| {
             let engine = Arc::clone(&writers);
             async move { exchange_together(&engine, &exchanges).await }
         });

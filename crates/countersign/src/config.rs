@@ -5,6 +5,7 @@ mod passwords;
 mod reader;
 mod token_claims;
 mod tokens;
+mod traces;
 mod user_model;
 
 use std::time::Duration;
@@ -23,9 +24,12 @@ pub use self::reader::Reader;
 use self::reader::refused;
 use self::token_claims::token_claims;
 use self::tokens::{algorithm, token_settings};
+pub use self::traces::traces;
 use self::user_model::user_model;
 use crate::check::Finding;
+use crate::logging::is_watched;
 use crate::secret_key::{self, SecretKey};
+use crate::settings::kind::AUTO;
 use crate::sources::{SettingError, Sources};
 
 /// What a subcommand does where the database or the key is missing.
@@ -105,6 +109,7 @@ impl Config {
         let bind = reader.text("BIND")?.to_owned();
         let port = reader.whole("PORT")?;
         let metrics_bind = metrics_bind(&reader)?;
+        traces(&reader)?; // a server has begun with them already
         let drain = Drain { delay: reader.wait("DRAIN_DELAY")?, timeout: reader.wait("DRAIN_TIMEOUT")? };
         let min_free_disk = reader.whole::<u64>("MIN_FREE_DISK_MIB")? << 20;
         algorithm(&reader)?;
@@ -283,7 +288,10 @@ fn http_settings(reader: &Reader<'_>, debug: bool) -> Result<countersign_http::S
         auth_header_types,
         auth_header_name: header_name(reader.text("AUTH_HEADER_NAME")?)?,
         renderers,
-        access_log: reader.switch("ACCESS_LOG")?,
+        access_log: match reader.text("ACCESS_LOG")?.trim() {
+            AUTO => is_watched(reader.0),
+            _ => reader.switch("ACCESS_LOG")?,
+        },
     })
 }
 

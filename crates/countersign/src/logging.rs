@@ -1,7 +1,14 @@
 //! The log: pretty on a terminal, JSON lines otherwise, unless `LOG_FORMAT` says which; on standard error, so that results can be piped.
 
+mod lines;
+
 use std::io::IsTerminal;
 
+use countersign_traces::{TARGET as TRACES, Traces};
+use tracing::Metadata;
+use tracing_appender::non_blocking::WorkerGuard;
+use tracing_subscriber::filter::{FilterExt, filter_fn};
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
@@ -11,20 +18,55 @@ use crate::sources::{Raw, SettingError, Sources};
 /// What lets the log be told to say more or less.
 pub type Handle = reload::Handle<EnvFilter, Registry>;
 
-/// Begins to log what `LOG` says.
+/// What writes the lines of a server. They are out when it is dropped.
+pub type Guard = WorkerGuard;
+
+/// Begins to log what `LOG` says, each line at once.
 pub fn start(sources: &Sources) -> Result<Handle, SettingError> {
+    begin(sources, BoxMakeWriter::new(std::io::stderr), None)
+}
+
+/// The same for a server, whose lines another thread writes, and whose spans go to `traces`.
+pub fn start_serving(sources: &Sources, traces: Option<&Traces>) -> Result<(Handle, Guard), SettingError> {
+    let (writer, guard) = lines::to(std::io::stderr(), |lost| {
+        tracing::warn!(lines = lost, "lines of the log were lost: whoever reads it is too slow");
+    });
+    Ok((begin(sources, BoxMakeWriter::new(writer), traces)?, guard))
+}
+
+fn begin(sources: &Sources, writer: BoxMakeWriter, traces: Option<&Traces>) -> Result<Handle, SettingError> {
     let (filter, handle) = reload::Layer::new(filter(sources)?);
-    let lines = fmt::layer().with_writer(std::io::stderr);
+    let filter = filter.and(filter_fn(is_for_people));
+    let lines = fmt::layer().with_writer(writer);
+    // One span at the most, which is the request's: a list of them would say it twice.
+    let lines =
+        if is_json(sources) { lines.json().with_span_list(false).boxed() } else { lines.compact().boxed() };
+    let log = tracing_subscriber::registry().with(lines.with_filter(filter));
+    // A layer that is none would want every span.
+    let started = match traces {
+        Some(traces) => log.with(traces.layer()).try_init(),
+        None => log.try_init(),
+    };
+    started.map_err(|error| SettingError(format!("LOG: {error}")))?;
+    Ok(handle)
+}
+
+/// What a collector is told is not for the log.
+fn is_for_people(metadata: &Metadata<'_>) -> bool {
+    metadata.target() != TRACES
+}
+
+fn is_json(sources: &Sources) -> bool {
     let format = match sources.get("LOG_FORMAT") {
         Some(Raw::Text(text)) => text.trim(),
         _ => "auto",
     };
-    let is_json = format == "json" || (format != "pretty" && !std::io::stderr().is_terminal());
-    // One span at the most, which is the request's: a list of them would say it twice.
-    let lines = if is_json { lines.json().with_span_list(false).boxed() } else { lines.compact().boxed() };
-    let started = tracing_subscriber::registry().with(filter).with(lines).try_init();
-    started.map_err(|error| SettingError(format!("LOG: {error}")))?;
-    Ok(handle)
+    format == "json" || (format != "pretty" && !std::io::stderr().is_terminal())
+}
+
+/// Whether somebody is likely to look at the log as it is written.
+pub fn is_watched(sources: &Sources) -> bool {
+    std::io::stderr().is_terminal() && !is_json(sources)
 }
 
 /// What `LOG` says.

@@ -8,11 +8,12 @@ use countersign_auth::{
     Auth, Clock, Error as AuthError, KeyRing, KeyRingError, Rules, StartError, UserError,
 };
 use countersign_store::{MoveError, Store, StoreError};
+use countersign_traces::{Refused, Traces};
 use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::adopt;
-use crate::config::{Config, Files};
+use crate::config::{Config, Files, Reader, traces};
 use crate::sources::{SettingError, Sources};
 use crate::{cli, logging, settings};
 
@@ -73,19 +74,42 @@ pub struct Configured {
     pub config: Config,
     /// Where they come from.
     pub sources: Sources,
-    /// The log.
-    pub log: logging::Handle,
 }
 
 /// The same, with all that was made on the way.
 pub fn configure_in_full(files: Files) -> Result<Configured, Failure> {
     let sources = read_sources()?;
-    let log = logging::start(&sources)?;
-    let config = Config::from_sources(&sources, files)?;
+    logging::start(&sources)?;
+    Ok(Configured { config: checked(&sources, files)?, sources })
+}
+
+/// What a server begins with.
+pub struct Serving {
+    /// Each setting, checked.
+    pub config: Config,
+    /// What lets the log be changed.
+    pub log: logging::Handle,
+    /// What sends traces, if anybody wants them.
+    pub traces: Option<Traces>,
+    /// Dropped last: what the others say at their end is in the log.
+    pub lines: logging::Guard,
+}
+
+/// The same for a server.
+pub fn configure_to_serve() -> Result<Serving, Failure> {
+    let sources = read_sources()?;
+    let refused = |Refused(why)| SettingError(format!("OTEL_EXPORTER_OTLP_ENDPOINT: {why}"));
+    let traces = traces(&Reader(&sources))?.map(Traces::start).transpose().map_err(refused)?;
+    let (log, lines) = logging::start_serving(&sources, traces.as_ref())?;
+    Ok(Serving { config: checked(&sources, Files::MayBeMade)?, log, traces, lines })
+}
+
+fn checked(sources: &Sources, files: Files) -> Result<Config, SettingError> {
+    let config = Config::from_sources(sources, files)?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    Ok(Configured { config, sources, log })
+    Ok(config)
 }
 
 /// What is said of settings at this moment; nothing is checked yet.

@@ -8,6 +8,7 @@ mod watch;
 
 use std::net::TcpListener as StdListener;
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_http::Service;
 use tokio::net::TcpListener;
@@ -17,18 +18,21 @@ use self::greeting::Greeting;
 use self::metrics::MetricsServer;
 use self::watch::Watch;
 use crate::cli::ServeArgs;
-use crate::config::{Drain, Files};
-use crate::program::{Configured, Failure, block_on, configure_in_full, open_patiently, say};
+use crate::config::Drain;
+use crate::program::{Failure, Serving, block_on, configure_to_serve, open_patiently, say};
+
+/// How long the end waits for a collector.
+const LAST_TRACES: Duration = Duration::from_secs(3);
 
 /// Serves until told to stop, then finishes the requests in flight.
 pub fn run(args: &ServeArgs) -> Result<(), Failure> {
-    let Configured { config, log, .. } = configure_in_full(Files::MayBeMade)?;
+    let Serving { config, log, traces, lines } = configure_to_serve()?;
     let given = systemd::listener()?;
     let address = args.addr.clone().unwrap_or_else(|| address(&config.bind, config.port));
     let greeting = Greeting::of(&config);
     let metrics_bind = config.metrics_bind.clone();
     let (http, drain, watch) = (config.http.clone(), config.drain, Watch::new(config.min_free_disk));
-    block_on(async move {
+    let served = block_on(async move {
         let mut signals = StopSignals::listen()?;
         let hangup = listen(SignalKind::hangup())?;
         let auth = tokio::select! {
@@ -67,7 +71,12 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
             never = reload::at_each(hangup, &service, &log) => match never {},
         }
         Ok(())
-    })
+    });
+    if let Some(traces) = traces {
+        traces.stop(LAST_TRACES);
+    }
+    drop(lines);
+    served
 }
 
 /// The socket that was given, or one of our own.

@@ -192,11 +192,41 @@ pub const SETTINGS: &[Setting] = &[
     .of(Kind::Choice(&["auto", "json", "pretty"])),
     own(
         "ACCESS_LOG",
-        "off",
+        "auto",
         "`on` for a line for each request, at `info`: route, method, status, duration, ids of request and user, code of the refusal; \
-         never a path, query, address or token. It about doubles what a small request costs; a proxy may write one already.",
+         never a path, query, address or token. `auto` is `on` where the log is pretty on a terminal, as somebody is watching, and \
+         `off` otherwise: a proxy may write one already.",
     )
-    .of(Kind::Switch),
+    .of(Kind::AutoOrSwitch),
+    own(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "",
+        "Where traces of requests are sent, as OTLP over HTTP (`http/protobuf`): a collector such as `http://127.0.0.1:4318`, to \
+         which `/v1/traces` is added; empty for nowhere.",
+    ),
+    secret(own(
+        "OTEL_EXPORTER_OTLP_HEADERS",
+        "",
+        "What the collector wants to be told with each batch, such as a key: `name=value`, comma-separated.",
+    )),
+    own("OTEL_EXPORTER_OTLP_TIMEOUT", "10000", "How long the collector may take for a batch, in milliseconds.")
+        .of(Kind::Whole(1, 600_000)),
+    own("OTEL_SERVICE_NAME", "countersign", "What traces call this service."),
+    own(
+        "OTEL_TRACES_SAMPLER",
+        "parentbased_always_on",
+        "Which requests are traced: all (`always_on`), none, or the share in `OTEL_TRACES_SAMPLER_ARG` (`traceidratio`). With \
+         `parentbased_`, one whose `traceparent` says whether it is traced goes by that, and the rest by this.",
+    )
+    .of(Kind::Choice(&[
+        "parentbased_always_on",
+        "parentbased_always_off",
+        "parentbased_traceidratio",
+        "always_on",
+        "always_off",
+        "traceidratio",
+    ])),
+    own("OTEL_TRACES_SAMPLER_ARG", "1", "Which share of requests a sampler by `traceidratio` traces.").of(Kind::Share),
     own(
         "RENDERERS",
         "json,html",

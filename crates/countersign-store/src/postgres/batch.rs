@@ -5,8 +5,11 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use countersign_metrics::Histogram;
+use countersign_traces::span;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 use crate::{PoolOptions, StoreError};
 
@@ -39,9 +42,10 @@ struct Waiting<Q, A> {
 }
 
 impl<Q: Clone + Send + Sync + 'static, A: Send + 'static> Batches<Q, A> {
-    /// `ask` puts questions, and returns their answers in the same order.
+    /// `ask` puts questions, and returns their answers in the same order; how many went together is noted in `lengths`.
     pub(crate) fn start<F>(
         options: &PoolOptions,
+        lengths: &Histogram,
         ask: impl Fn(Arc<[Q]>) -> F + Clone + Send + Sync + 'static,
     ) -> Self
     where
@@ -50,13 +54,13 @@ impl<Q: Clone + Send + Sync + 'static, A: Send + 'static> Batches<Q, A> {
         let queue = Arc::new(Queue { waiting: Mutex::default(), changed: Notify::new() });
         let mut workers = JoinSet::new();
         for _ in 0..IN_FLIGHT {
-            let (queue, ask) = (Arc::clone(&queue), ask.clone());
+            let (queue, lengths, ask) = (Arc::clone(&queue), lengths.clone(), ask.clone());
             workers.spawn(async move {
                 loop {
                     let batch = queue.next_batch().await;
                     // In a task of its own: a panic, of which the log has told, ends that and not the worker.
                     let mut serving = JoinSet::new();
-                    serving.spawn(serve(batch, ask.clone()));
+                    serving.spawn(serve(batch, lengths.clone(), ask.clone()));
                     serving.join_next().await;
                 }
             });
@@ -68,7 +72,7 @@ impl<Q: Clone + Send + Sync + 'static, A: Send + 'static> Batches<Q, A> {
     pub(crate) async fn ask(&self, question: Q) -> Result<A, StoreError> {
         let (answer, answered) = oneshot::channel();
         self.queue.push(Waiting { question, answer })?;
-        match tokio::time::timeout(self.patience, answered).await {
+        match tokio::time::timeout(self.patience, answered).instrument(span::batch()).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(StoreError::NotCommitted), // the program ends, or a batch in a panic
             Err(_) => Err(StoreError::TooSlow),
@@ -112,7 +116,7 @@ impl<Q, A> Queue<Q, A> {
 }
 
 /// Asks for those who still wait, and hands out the answers.
-async fn serve<Q: Clone, A, F>(batch: Vec<Waiting<Q, A>>, ask: impl Fn(Arc<[Q]>) -> F)
+async fn serve<Q: Clone, A, F>(batch: Vec<Waiting<Q, A>>, lengths: Histogram, ask: impl Fn(Arc<[Q]>) -> F)
 where
     F: Future<Output = Result<Vec<A>, StoreError>>,
 {
@@ -122,6 +126,7 @@ where
     if questions.is_empty() {
         return;
     }
+    lengths.observe(f64::from(u32::try_from(questions.len()).unwrap_or(u32::MAX)));
     let questions: Arc<[Q]> = questions.into();
     match ask(Arc::clone(&questions)).await {
         Ok(answers) => {

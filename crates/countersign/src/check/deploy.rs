@@ -77,7 +77,22 @@ fn basics(config: &Config, reader: &Reader<'_>) -> Result<Vec<Finding>, SettingE
                 "remove it, and set SECRET_KEY to the output of `openssl rand -hex 32`",
             ),
         ),
+        (
+            config.metrics_bind.as_deref().and_then(host).is_some_and(|host| !is_loopback(host)),
+            Finding::warning(
+                "W015",
+                "METRICS_BIND is an address that other machines reach, and it has no password",
+                "what is counted tells whether names exist and passwords are right",
+                "listen on 127.0.0.1, where Prometheus or its agent asks; if only Prometheus reaches the address, \
+                 --silence this",
+            ),
+        ),
     ]))
+}
+
+/// An address without its port.
+fn host(address: &str) -> Option<&str> {
+    Some(address.rsplit_once(':')?.0)
 }
 
 fn is_loopback(bind: &str) -> bool {

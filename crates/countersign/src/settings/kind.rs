@@ -5,6 +5,8 @@ use jiff::SignedDuration;
 use crate::durations::parse_duration;
 
 const TEN_YEARS_SECS: u64 = 10 * 365 * 86_400;
+/// What leaves it to the program.
+pub const AUTO: &str = "auto";
 const ON: [&str; 4] = ["true", "on", "yes", "1"];
 const OFF: [&str; 5] = ["false", "off", "no", "0", ""];
 
@@ -26,6 +28,10 @@ pub enum Kind {
         /// The longest.
         max_secs: u64,
     },
+    /// On, off, or what the program finds right.
+    AutoOrSwitch,
+    /// A number from 0 to 1.
+    Share,
     /// Texts, comma-separated.
     List,
     /// One of these.
@@ -47,6 +53,8 @@ impl Kind {
         let is_one = match self {
             Self::Text | Self::List | Self::Path | Self::Json => true,
             Self::Switch => switch(text).is_some(),
+            Self::AutoOrSwitch => text.trim() == AUTO || switch(text).is_some(),
+            Self::Share => share(text).is_some(),
             Self::Whole(min, max) => {
                 text.trim().parse().is_ok_and(|number: u64| (min..=max).contains(&number))
             }
@@ -62,6 +70,8 @@ impl Kind {
         match self {
             Self::Text => "a text".to_owned(),
             Self::Switch => "True or False".to_owned(),
+            Self::AutoOrSwitch => "auto, or True or False".to_owned(),
+            Self::Share => "a number from 0 to 1".to_owned(),
             Self::Whole(min, max) => format!("a whole number from {min} to {max}"),
             Self::Seconds(max) => format!("a number of seconds from 0 to {max}"),
             Self::Time { may_be_none, max_secs } => {
@@ -95,6 +105,11 @@ pub fn switch(text: &str) -> Option<bool> {
     let text = text.trim().to_ascii_lowercase();
     let is_on = ON.contains(&text.as_str());
     (is_on || OFF.contains(&text.as_str())).then_some(is_on)
+}
+
+/// A number from 0 to 1.
+pub fn share(text: &str) -> Option<f64> {
+    text.trim().parse().ok().filter(|share| (0.0..=1.0).contains(share))
 }
 
 /// A number of seconds that is at most `max`.

@@ -41,6 +41,10 @@ fn values(kind: Kind) -> Value {
     match kind {
         Kind::Text | Kind::Path | Kind::Json => json!({ "type": "string" }),
         Kind::Switch => json!({ "enum": [true, false, "True", "False", "on", "off", "yes", "no"] }),
+        Kind::AutoOrSwitch => {
+            json!({ "enum": ["auto", true, false, "True", "False", "on", "off", "yes", "no"] })
+        }
+        Kind::Share => json!({ "type": "number", "minimum": 0, "maximum": 1 }),
         Kind::Whole(min, max) => json!({ "type": "integer", "minimum": min, "maximum": max }),
         Kind::Seconds(max) => json!({ "type": "number", "minimum": 0, "maximum": max }),
         Kind::Time { .. } => {
@@ -54,7 +58,7 @@ fn values(kind: Kind) -> Value {
 fn default(kind: Kind, value: &str) -> Value {
     match kind {
         Kind::Switch => super::kind::switch(value).into(),
-        Kind::Whole(..) | Kind::Seconds(_) => serde_json::from_str(value).unwrap_or_default(),
+        Kind::Whole(..) | Kind::Seconds(_) | Kind::Share => serde_json::from_str(value).unwrap_or_default(),
         _ => value.into(),
     }
 }

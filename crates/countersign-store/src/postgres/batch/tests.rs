@@ -1,5 +1,6 @@
 //! Who is asked for, who is told what, and what a worker outlives; without a server.
 
+use countersign_metrics::Metrics;
 use tokio::sync::Semaphore;
 
 use super::*;
@@ -7,12 +8,17 @@ use super::*;
 /// Answers that wait for a permit each, and what they were asked.
 struct Asked {
     permits: Semaphore,
+    metrics: Metrics,
     questions: Mutex<Vec<Vec<u32>>>,
 }
 
 impl Asked {
     fn new(permits: usize) -> Arc<Self> {
-        Arc::new(Self { permits: Semaphore::new(permits), questions: Mutex::default() })
+        Arc::new(Self {
+            permits: Semaphore::new(permits),
+            metrics: Metrics::default(),
+            questions: Mutex::default(),
+        })
     }
 
     fn questions(&self) -> Vec<Vec<u32>> {
@@ -22,9 +28,10 @@ impl Asked {
 
 /// Batches that are answered by `answer`, once there is a permit for it.
 fn batches(asked: &Arc<Asked>, answer: fn(&[u32]) -> Result<Vec<u32>, StoreError>) -> Arc<Batches<u32, u32>> {
-    let asked = Arc::clone(asked);
-    Arc::new(Batches::start(&PoolOptions::default(), move |questions: Arc<[u32]>| {
-        let asked = Arc::clone(&asked);
+    let lengths = &asked.metrics.database.batch_lengths.reads;
+    let asked_of = Arc::clone(asked);
+    Arc::new(Batches::start(&PoolOptions::default(), lengths, move |questions: Arc<[u32]>| {
+        let asked = Arc::clone(&asked_of);
         async move {
             asked.questions.lock().unwrap().push(questions.to_vec());
             asked.permits.acquire().await.unwrap().forget();
@@ -92,6 +99,11 @@ async fn a_refused_value_is_told_to_its_own_caller_alone() {
     let asking = ask_all(&batches, 6..9).await;
     asked.permits.add_permits(100);
     assert_eq!(told(asking).await, ["6", "a text does not fit its column: seven", "8"]);
+    let noted = asked.metrics.text();
+    for (series, wanted) in [("count", 3), ("sum", 5)] {
+        let line = format!("countersign_database_batch_length_{series}{{of=\"reads\"}} {wanted}");
+        assert!(noted.contains(&line), "two alone and three together: {line} in {noted}");
+    }
 }
 
 #[tokio::test]

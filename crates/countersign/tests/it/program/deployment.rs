@@ -54,6 +54,8 @@ fn each_dangerous_setting_is_found_by_an_id_of_its_own() {
         ("W012", &[("BIND", "0.0.0.0"), ("ALLOWED_HOSTS", "a.example")]),
         ("E001", &[("ALLOWED_HOSTS", "")]),
         ("W014", &[("ALLOW_WEAK_SECRET_KEY", "on")]),
+        ("W015", &[("METRICS_BIND", "0.0.0.0:9464")]),
+        ("W015", &[("METRICS_BIND", "[::]:9464")]),
         ("W020", &[("ACCESS_TOKEN_LIFETIME", "2h")]),
         ("W022", &[("REFRESH_TOKEN_LIFETIME", "30d")]),
         ("W023", &[("REFRESH_TOKEN_LIFETIME", "60")]),

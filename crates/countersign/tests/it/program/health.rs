@@ -62,7 +62,7 @@ fn a_disk_that_is_too_full_and_a_database_that_is_lost_are_told_and_clear_up() {
     let (_, body) = server.anon().readiness();
     assert_eq!(body["checks"]["migrations"], "unknown");
     assert!(!body.to_string().contains("countersign.sqlite3"), "nothing of ours is in it: {body}");
-    assert!(here.log().contains("not ready: database: "), "{}", here.log());
+    until(|| here.log().contains("not ready: database: "));
     std::fs::rename(&away, &path).expect("it is ours");
     until(|| server.anon().readiness().0 == 200);
 }

@@ -19,6 +19,7 @@ mod sources;
 mod stopping;
 mod systemd;
 mod toml_file;
+mod traces;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};

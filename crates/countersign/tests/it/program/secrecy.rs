@@ -2,9 +2,11 @@
 
 use serde_json::json;
 
+use super::traces::Collector;
 use super::{Client, Installation, PASSWORD, Tokens, token};
 
 const SECRET_KEY: &str = "a-secret-key-that-nobody-may-ever-see-in-a-log";
+const COLLECTOR_KEY: &str = "a-key-that-only-the-collector-may-see";
 const WRONG_PASSWORD: &str = "wrong horse battery";
 
 /// One of everything that carries a secret; returns the secrets.
@@ -35,7 +37,7 @@ fn use_everything(anon: &Client) -> Vec<String> {
     let plus = [PASSWORD, WRONG_PASSWORD].map(|password| password.replace(' ', "+"));
     signatures
         .chain(plus)
-        .chain([PASSWORD, WRONG_PASSWORD, SECRET_KEY, "argon2$"].map(str::to_owned))
+        .chain([PASSWORD, WRONG_PASSWORD, SECRET_KEY, COLLECTOR_KEY, "argon2$"].map(str::to_owned))
         .collect()
 }
 
@@ -62,8 +64,11 @@ fn leave_secrets_everywhere(anon: &Client, ada: &Tokens) {
 }
 
 #[test]
-fn no_password_token_key_or_hash_is_logged_even_at_trace() {
+fn no_password_token_key_or_hash_is_logged_or_traced_even_at_trace() {
+    let collector = Collector::start();
     let here = Installation::new()
+        .with("OTEL_EXPORTER_OTLP_ENDPOINT", collector.address.clone())
+        .with("OTEL_EXPORTER_OTLP_HEADERS", format!("x-collector-key={COLLECTOR_KEY}"))
         .with("LOG", "trace")
         .with("ACCESS_LOG", "on")
         .with("SECRET_KEY", SECRET_KEY)
@@ -74,6 +79,13 @@ fn no_password_token_key_or_hash_is_logged_even_at_trace() {
     let changed = here.run_with_stdin(&["changepassword", "ada", "--password-stdin"], "quite another one\n");
     assert!(changed.success, "{}", changed.stderr);
     secrets.push("quite another one".to_owned());
+    server.anon().tokens("ada", "quite another one");
+    let made = here.run_with_stdin(
+        &["createsuperuser", "root", "--email", "root@example.com", "--password-stdin"],
+        "known to the root alone\n",
+    );
+    assert!(made.success, "{}", made.stderr);
+    secrets.push("known to the root alone".to_owned());
     let shown = here.run(&["user", "show", "ada", "--json"]);
     let greeting = server.greeting.clone();
     server.signal("TERM");
@@ -81,7 +93,21 @@ fn no_password_token_key_or_hash_is_logged_even_at_trace() {
 
     let log = here.log();
     assert!(changed.stderr.contains("password changed"), "something is logged: {}", changed.stderr);
-    let said = [greeting, rest, log, changed.stdout, changed.stderr, shown.stdout, shown.stderr].concat();
+    let traced = collector.text();
+    assert!(traced.contains("/user/api/token/refresh/") && traced.contains("hashing work"), "{traced}");
+    let said = [
+        greeting,
+        rest,
+        log,
+        traced,
+        changed.stdout,
+        changed.stderr,
+        made.stdout,
+        made.stderr,
+        shown.stdout,
+        shown.stderr,
+    ]
+    .concat();
     for secret in secrets {
         let line = said.lines().find(|line| line.contains(&secret));
         assert_eq!(line, None, "{secret} was said");
