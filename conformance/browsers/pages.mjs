@@ -104,6 +104,19 @@ async function submit(page, action, fields) {
   return { status: answer.status(), text: await answer.text() };
 }
 
+/** Sends an operation of the documentation, and returns the status that it shows. */
+async function tryOut(page, operation, body) {
+  const block = page.locator(`#operations-${operation}`);
+  await block.locator(".opblock-summary-control").click();
+  await block.locator(".try-out__btn").click();
+  if (body !== undefined) {
+    await block.locator("textarea.body-param__text").fill(JSON.stringify(body));
+  }
+  await block.locator("button.execute").click();
+  const status = block.locator(".live-responses-table .response .response-col_status").first();
+  return (await status.innerText()).split("\n")[0].trim();
+}
+
 async function kept(context) {
   return (await context.cookies()).map((cookie) => cookie.name).sort();
 }
@@ -203,6 +216,9 @@ try {
     expect(`${origin}: me`, (await call(ours, at("me/"))).status, 200);
     expect(`${origin}: logout`, (await call(ours, at("logout/"), post({}, own))).status, 200);
     expect(`${origin}: after it`, await kept(context), []);
+    expect(`${origin}: /docs/ logs in`, await tryOut(ours, "accounts-login", { username: "ada", password: PASSWORD }), "200");
+    expect(`${origin}: /docs/ logs out`, await tryOut(ours, "sessions-logout"), "200");
+    expect(`${origin}: after that`, await kept(context), []);
     await context.close();
   }
 } catch (error) {

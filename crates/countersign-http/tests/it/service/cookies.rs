@@ -168,6 +168,9 @@ async fn the_end_of_another_session_leaves_the_cookies_of_this_one() {
     // The other browser learns it from its next refresh, and forgets.
     other.get(ME).await.is(401);
     assert_eq!(other.names().len(), 3, "an access token may merely have expired");
+    let from_elsewhere = other.as_our_page(Draft::post(REFRESH)).header("origin", EVIL);
+    is_refused(other.send(from_elsewhere.header("sec-fetch-site", "cross-site")).await, EVIL);
+    assert_eq!(other.names().len(), 3, "another page cannot make it forget anything");
     other.refresh().await.is(401);
     assert_eq!(other.names(), [""; 0]);
     // Who logs out with a header has no cookies of that session.

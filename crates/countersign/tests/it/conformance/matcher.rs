@@ -62,7 +62,8 @@ impl Matcher<'_> {
 
     fn headers(&self, expected: &Expected, answer: &Answer) -> Matched {
         for name in WATCHED_HEADERS {
-            let is_known = (name, answer.header(name)) == (OF_TOKENS.0, Some(OF_TOKENS.1)) && has_tokens(expected);
+            let is_known =
+                (name, answer.header(name)) == (OF_TOKENS.0, Some(OF_TOKENS.1)) && has_tokens(expected);
             if answer.header(name).is_some() && !expected.headers.contains_key(name) && !is_known {
                 return Err(format!("unexpected header {name}: {:?}", answer.header(name)));
             }
