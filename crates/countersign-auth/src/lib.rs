@@ -7,6 +7,7 @@ mod access;
 mod authenticate;
 mod blacklist;
 mod clock;
+mod csrf;
 mod error;
 mod hashing;
 mod health;
@@ -29,7 +30,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use countersign_domain::{LoginField, PasswordPolicy, User, UserId, UserIdKind};
 use countersign_password::Hashers;
 use countersign_store::{NamedUser, NewToken, Store};
-use countersign_token::{Claims, Kind, Refusal, Tokens, UserIdClaim};
+use countersign_token::{Claims, CsrfKey, Kind, Refusal, Tokens, UserIdClaim};
 use jiff::{SignedDuration, Timestamp};
 use zeroize::Zeroizing;
 
@@ -110,6 +111,8 @@ pub struct Auth {
     /// The ring as it was when `tokens` was made of it.
     kept_keys: tokio::sync::Mutex<keys::LastLook>,
     tokens: RwLock<Arc<Tokens>>,
+    /// The first makes CSRF tokens, each can check them.
+    csrf_keys: Vec<CsrfKey>,
     /// How many looks at the ring have begun.
     looks: AtomicU64,
     /// Whether the ring is now one that cannot be used, so that the keys of before are.
@@ -132,6 +135,7 @@ impl Auth {
         rules: Rules,
         clock: Clock,
     ) -> Result<Self, StartError> {
+        let csrf_keys = keys.csrf_keys();
         let key_ring = KeyRing::new(store.clone(), keys, clock.clone());
         let kept_keys = key_ring.kept().await?;
         let tokens = RwLock::new(Arc::new(key_ring.tokens(&kept_keys)?));
@@ -147,6 +151,7 @@ impl Auth {
             key_ring,
             kept_keys,
             tokens,
+            csrf_keys,
             looks,
             keys_are_outdated,
             database_is_failing,

@@ -8,8 +8,19 @@ const docs = SwaggerUIBundle({
   validatorUrl: null,
   responseInterceptor(response) {
     if (response.ok && new URL(response.url, location).pathname === "/user/api/login/") {
-      docs.preauthorizeApiKey("bearer", response.body?.access ?? JSON.parse(response.text).access);
+      const { access } = response.body ?? JSON.parse(response.text);
+      if (access) {
+        docs.preauthorizeApiKey("bearer", access);
+      }
     }
     return response;
+  },
+  // With TOKEN_COOKIES there is no token to authorize with, but this to show beside the cookies.
+  requestInterceptor(request) {
+    const csrf = document.cookie.split("; ").find((cookie) => cookie.startsWith("__Host-csrftoken="));
+    if (csrf) {
+      request.headers["X-CSRFToken"] = csrf.split("=")[1];
+    }
+    return request;
   },
 });

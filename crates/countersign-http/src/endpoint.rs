@@ -6,9 +6,11 @@ use std::pin::Pin;
 use countersign_auth::{Auth, Caller, Submitted};
 use countersign_domain::Client;
 use countersign_token::json::{Object, Value};
+use http::header::CACHE_CONTROL;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
 use crate::body::Form;
+use crate::cookies::Cookies;
 use crate::error::Error;
 use crate::operation::Operation;
 use crate::request::Fields;
@@ -117,6 +119,8 @@ pub(crate) struct Call<'a> {
     pub(crate) auth: &'a Auth,
     /// Who sent the bearer token, where the endpoint looks at it and there is one.
     pub(crate) caller: Option<Caller>,
+    /// Whether a cookie says who it is.
+    pub(crate) came_by_cookie: bool,
     /// What the path says, where it has an argument.
     pub(crate) argument: &'a str,
     pub(crate) query: &'a Fields,
@@ -125,6 +129,7 @@ pub(crate) struct Call<'a> {
     pub(crate) client: Client,
     /// What the log says of it.
     pub(crate) seen: &'a Seen,
+    pub(crate) cookies: &'a Cookies<'a>,
 }
 
 impl Call<'_> {
@@ -136,6 +141,13 @@ impl Call<'_> {
     /// Who calls, where that is required.
     pub(crate) fn caller(&self) -> Result<&Caller, Error> {
         self.caller.as_ref().ok_or(Error::NotAuthenticated)
+    }
+
+    /// Has the browser forget the session, which has ended, if it is the browser that keeps it.
+    pub(crate) fn forget_cookies(&self) {
+        if self.came_by_cookie {
+            self.cookies.forget();
+        }
     }
 
     /// Whether the query asks for something by name: `?name`, or with a value that does not say no.
@@ -157,6 +169,11 @@ pub(crate) struct Answer {
 impl Answer {
     pub(crate) fn ok(body: Value) -> Self {
         Self::with(StatusCode::OK, body)
+    }
+
+    /// A body with tokens, or with what goes with them: no cache may keep it (RFC 6749 section 5.1).
+    pub(crate) fn with_tokens(body: Value) -> Self {
+        Self { headers: vec![(CACHE_CONTROL, HeaderValue::from_static("no-store"))], ..Self::ok(body) }
     }
 
     pub(crate) fn no_content() -> Self {

@@ -10,6 +10,7 @@ use countersign_domain::{Attribute, FieldError};
 use countersign_token::json::{Object, ParseError, Value};
 use countersign_token::{Kind, Refusal};
 
+use crate::csrf::CsrfFailure;
 use crate::endpoint::object;
 use crate::request::BodyError;
 use crate::request::accept::NegotiationError;
@@ -40,6 +41,8 @@ pub(crate) enum Error {
     NotAuthenticated,
     #[error("the authorization header is not two words")]
     BadAuthorizationHeader,
+    #[error("CSRF Failed: {0}")]
+    Csrf(#[from] CsrfFailure),
     #[error("a proxy asks for what there is not")]
     BadRequirement,
 }
@@ -63,6 +66,7 @@ impl Error {
             Self::MethodNotAllowed(_) => Code::MethodNotAllowed,
             Self::NotAuthenticated => Code::NotAuthenticated,
             Self::BadAuthorizationHeader => Code::BadAuthorizationHeader,
+            Self::Csrf(_) => Code::CsrfFailed,
             Self::BadRequirement => Code::BadRequirement,
         }
     }
@@ -77,7 +81,7 @@ impl Error {
                 non_field(&format!("Invalid data. Expected a dictionary, but got {kind}."))
             }
             Self::TooManyLargeBodies => unavailable(),
-            Self::Body(_) | Self::Json(_) | Self::Negotiation(_) => detail(&self.to_string()),
+            Self::Body(_) | Self::Json(_) | Self::Negotiation(_) | Self::Csrf(_) => detail(&self.to_string()),
             Self::MethodNotAllowed(method) => detail(&format!("Method \"{method}\" not allowed.")),
             Self::NotAuthenticated => detail("Authentication credentials were not provided."),
             Self::BadRequirement => {

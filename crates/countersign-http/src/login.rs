@@ -3,9 +3,11 @@
 use countersign_auth::LoginOutcome;
 use http::StatusCode;
 
+use crate::cookies::Kept;
+use crate::csrf::{CsrfFailure, Sender};
 use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, Field, object};
 use crate::error::{Code, Error};
-use crate::operation::{Group, Kind, Member, Operation, Shape};
+use crate::operation::{Asked, Group, Kind, Member, Operation, Shape};
 
 const CREDENTIALS: &[Field] =
     &[Field::text("username", "Username", "ada"), Field::text("password", "Password", "correct-horse-7")];
@@ -27,14 +29,18 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
     operation: Operation {
         group: Group::Accounts,
         summary: "Tokens for a name and a password",
-        details: "Begins a session.",
+        details: "Begins a session. With `TOKEN_COOKIES` a browser gets cookies, and the body has a `csrf_token` in place \
+                  of the tokens.",
         status: StatusCode::OK,
         body: Shape::Object(&[
             Member::new("refresh", Kind::Token, "For `token/refresh/`. Keep it safe."),
             Member::new("access", Kind::Token, "For protected endpoints. Good for a few minutes."),
         ]),
-        refusals: &[Code::NoActiveAccount],
-        query: &[],
+        refusals: &[Code::NoActiveAccount, Code::CsrfFailed],
+        query: &[Asked::flag(
+            "bearer",
+            "With `TOKEN_COOKIES`: the tokens in the body all the same, and no cookies.",
+        )],
     },
     handle: |call| Box::pin(log_in(call)),
 };
@@ -66,15 +72,34 @@ pub(crate) const BY_EMAIL: Endpoint = Endpoint { fields: CREDENTIALS_BY_EMAIL, .
 pub(crate) const SLIDING_BY_EMAIL: Endpoint = Endpoint { fields: CREDENTIALS_BY_EMAIL, ..SLIDING_ENDPOINT };
 
 async fn log_in(call: Call<'_>) -> Result<Answer, Error> {
+    let wants_cookies = wants_cookies(&call)?;
     let (username, password) = (call.field(call.auth.login_field().name()), call.field("password"));
     let LoginOutcome::Done(pair) = call.auth.log_in(username, password, &call.client).await?;
     call.seen.is_of(pair.user);
+    if wants_cookies && let Some(session) = call.auth.session_of(&pair.refresh).await? {
+        let csrf = call.auth.csrf_token(&session);
+        call.cookies.keep(&Kept { access: &pair.access, session: Some((&pair.refresh, &csrf)) });
+        return Ok(Answer::with_tokens(object([("csrf_token", csrf.into())]).into()));
+    }
     let body = object([("refresh", pair.refresh.into()), ("access", pair.access.into())]);
-    Ok(Answer::ok(body.into()))
+    Ok(Answer::with_tokens(body.into()))
+}
+
+/// Whether the tokens go into cookies, where no script can get hold of them. Only one of our pages may have a browser log
+/// in so: another could make it somebody else's.
+fn wants_cookies(call: &Call<'_>) -> Result<bool, Error> {
+    if call.cookies.settings.is_none() || call.is_asked("bearer") {
+        return Ok(false);
+    }
+    match call.cookies.sender() {
+        Sender::OurPage => Ok(true),
+        Sender::OtherPage(origin) => Err(CsrfFailure::Origin(origin).into()),
+        Sender::NoBrowser => Ok(false),
+    }
 }
 
 async fn log_in_sliding(call: Call<'_>) -> Result<Answer, Error> {
     let (username, password) = (call.field(call.auth.login_field().name()), call.field("password"));
     let LoginOutcome::Done(token) = call.auth.log_in_sliding(username, password, &call.client).await?;
-    Ok(Answer::ok(object([("token", token.into())]).into()))
+    Ok(Answer::with_tokens(object([("token", token.into())]).into()))
 }

@@ -46,11 +46,16 @@ pub(crate) const ALL_ENDPOINT: Endpoint = Endpoint {
 
 async fn log_out(call: Call<'_>) -> Result<Answer, Error> {
     call.auth.log_out(call.caller()?).await?;
+    call.forget_cookies();
     Ok(Answer::ok(object([]).into()))
 }
 
 async fn log_out_all(call: Call<'_>) -> Result<Answer, Error> {
-    let ended = call.auth.log_out_all(call.caller()?, call.is_asked("except_current")).await?;
+    let except_current = call.is_asked("except_current");
+    let ended = call.auth.log_out_all(call.caller()?, except_current).await?;
+    if !except_current {
+        call.forget_cookies();
+    }
     let sessions = i64::try_from(ended.sessions).unwrap_or(i64::MAX);
     Ok(Answer::ok(object([("sessions", sessions.into())]).into()))
 }

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use crate::endpoint::{Authentication, Endpoint};
+use crate::endpoint::{Authentication, Endpoint, EndpointMethod};
 use crate::error::Code;
 
 /// What a token looks like.
@@ -151,6 +151,9 @@ impl Endpoint {
         }
         if self.authentication != Authentication::Ignored {
             codes.extend(BEARER);
+        }
+        if self.authentication == Authentication::Required && self.method != EndpointMethod::Get {
+            codes.push(Code::CsrfFailed);
         }
         codes.extend(self.operation.refusals);
         codes.extend(ANY);

@@ -1,7 +1,11 @@
 //! `POST /user/api/token/refresh/` and `/user/api/token/refresh/sliding/`: a new token for one that is still good.
 
+use countersign_auth::{Refreshed, Submitted};
+use countersign_domain::{FieldError, RawText};
 use http::StatusCode;
 
+use crate::cookies::Kept;
+use crate::csrf::CsrfFailure;
 use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, Field, object};
 use crate::error::{Code, Error};
 use crate::login::SLIDING_TOKEN;
@@ -22,7 +26,9 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
         group: Group::Tokens,
         summary: "An access token for a refresh token",
         details: "With `ROTATE_REFRESH_TOKENS` the answer has a new refresh token too; with `BLACKLIST_AFTER_ROTATION` \
-                  the old one ends. Tabs that race, and a retry after a lost answer, get the same successor.",
+                  the old one ends. Tabs that race, and a retry after a lost answer, get the same successor. With \
+                  `TOKEN_COOKIES` the refresh token may come in its cookie; then the answer sets cookies, and its body has a \
+                  `csrf_token` in place of the tokens.",
         status: StatusCode::OK,
         body: Shape::Object(&[
             Member::new("access", Kind::Token, "For protected endpoints."),
@@ -35,7 +41,7 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
                 )
             },
         ]),
-        refusals: &[Code::TokenNotValid, Code::NoActiveAccountForToken],
+        refusals: &[Code::TokenNotValid, Code::NoActiveAccountForToken, Code::CsrfFailed],
         query: &[],
     },
     handle: |call| Box::pin(refresh(call)),
@@ -62,18 +68,44 @@ pub(crate) const SLIDING_ENDPOINT: Endpoint = Endpoint {
 };
 
 async fn refresh(call: Call<'_>) -> Result<Answer, Error> {
-    let refreshed = call.auth.refresh(call.field("refresh"), &call.client).await?;
-    if let Some(user) = refreshed.user {
-        call.seen.is_of(user);
+    let submitted = call.field("refresh");
+    if let (Err(FieldError::Required), Some(token)) = (&submitted, call.cookies.refresh()) {
+        let refreshed = refresh_cookie(&call, token).await;
+        if refreshed.as_ref().is_err_and(|error| error.code().status() == StatusCode::UNAUTHORIZED) {
+            call.cookies.forget();
+        }
+        return refreshed;
     }
+    let refreshed = exchange(&call, submitted).await?;
     let mut body = object([("access", refreshed.access.into())]);
     if let Some(successor) = refreshed.refresh {
         body.insert("refresh", successor);
     }
-    Ok(Answer::ok(body.into()))
+    Ok(Answer::with_tokens(body.into()))
+}
+
+/// The same by cookies alone. A refresh token that somebody else put there, which those can who have another name of our
+/// domain, is of another session than the page's CSRF token.
+async fn refresh_cookie(call: &Call<'_>, token: &str) -> Result<Answer, Error> {
+    call.cookies.check_sender()?;
+    let session = call.auth.session_of(token).await?.ok_or(CsrfFailure::TokenIncorrect)?;
+    call.cookies.check_page(call.auth, Some(&session))?;
+    let refreshed = exchange(call, Ok(RawText::from_parts(token.to_owned(), None))).await?;
+    let csrf = call.auth.csrf_token(&session);
+    let successor = refreshed.refresh.as_deref().map(|successor| (successor, csrf.as_str()));
+    call.cookies.keep(&Kept { access: &refreshed.access, session: successor });
+    Ok(Answer::with_tokens(object([("csrf_token", csrf.as_str().into())]).into()))
+}
+
+async fn exchange(call: &Call<'_>, token: Submitted) -> Result<Refreshed, Error> {
+    let refreshed = call.auth.refresh(token, &call.client).await?;
+    if let Some(user) = refreshed.user {
+        call.seen.is_of(user);
+    }
+    Ok(refreshed)
 }
 
 async fn refresh_sliding(call: Call<'_>) -> Result<Answer, Error> {
     let token = call.auth.refresh_sliding(call.field("token")).await?;
-    Ok(Answer::ok(object([("token", token.into())]).into()))
+    Ok(Answer::with_tokens(object([("token", token.into())]).into()))
 }

@@ -7,7 +7,7 @@ use http::header::{
     X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::response::Builder;
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 
 use crate::api_page::api_page;
@@ -94,6 +94,22 @@ pub(crate) fn redirect(path: &str, query: Option<&str>) -> Response<Full<Bytes>>
     };
     let head = plain(StatusCode::MOVED_PERMANENTLY).header(LOCATION, location).header(CONTENT_TYPE, HTML);
     finish(head, String::new())
+}
+
+/// An empty page that has not come as far as Django's views.
+pub(crate) fn empty_page() -> Response<Full<Bytes>> {
+    finish(plain(StatusCode::OK).header(CONTENT_TYPE, HTML), String::new())
+}
+
+/// Says that the answer depends on this header of the request as well (Django's `patch_vary_headers`).
+pub(crate) fn vary_on(headers: &mut HeaderMap, name: &'static str) {
+    let said = headers.get(VARY).and_then(|said| said.to_str().ok()).unwrap_or_default();
+    let said: Vec<&str> = said.split(',').map(str::trim).filter(|said| !said.is_empty()).collect();
+    if !said.iter().any(|said| said.eq_ignore_ascii_case(name)) {
+        let all = [said, vec![name]].concat().join(", ");
+        headers
+            .insert(VARY, HeaderValue::try_from(all).expect("what was said, and a name, are visible ASCII"));
+    }
 }
 
 fn plain(status: StatusCode) -> Builder {

@@ -15,6 +15,8 @@ use hyper::body::Body;
 use tracing::Instrument;
 
 use crate::body::{self, Form};
+use crate::cookies::{Cookies, TokenCookies};
+use crate::cors::{self, Cors};
 use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, metadata};
 use crate::error::{Code, Error};
 use crate::head::refused_by_server;
@@ -43,6 +45,10 @@ pub struct Settings {
     pub auth_header_name: HeaderName,
     /// The forms in which answers can be given, in order of preference.
     pub renderers: Vec<Renderer>,
+    /// What pages of other origins may do; `None` for nothing.
+    pub cors: Option<Cors>,
+    /// How browsers keep tokens in cookies; `None` if they do not.
+    pub token_cookies: Option<TokenCookies>,
     /// `ACCESS_LOG`: whether the log has a line for each request.
     pub access_log: bool,
 }
@@ -99,7 +105,15 @@ impl Service {
                 return self.observer.answered(&seen, &Route::NotFound, &head.method, response::page(code));
             }
             let route = find(&path, self.auth.login_field());
-            let answer = self.answer_at(&route, &head, body, peer, &seen).await;
+            let cors = self.settings.cors.as_ref().filter(|cors| cors.covers(&route, &path));
+            let mut answer = if cors.is_some() && cors::is_preflight(&head) {
+                cors::preflight()
+            } else {
+                self.answer_at(&route, &head, body, peer, &seen).await
+            };
+            if let Some(cors) = cors {
+                cors.dress(&head, answer.headers_mut());
+            }
             self.observer.answered(&seen, &route, &head.method, answer)
         };
         // The log's outside: what is below the request is below its own span for the collector.
@@ -124,8 +138,16 @@ impl Service {
         }
         match route {
             Route::Endpoint(_, endpoint, argument) => {
-                let asked = Asked { endpoint, argument, head, peer, seen };
-                self.answer_endpoint(&asked, body).await
+                let cookies = Cookies::of(self.settings.token_cookies.as_ref(), &head.headers);
+                let asked = Asked { endpoint, argument, head, peer, seen, cookies: &cookies };
+                let mut answer = self.answer_endpoint(&asked, body).await;
+                if self.settings.token_cookies.is_some()
+                    && endpoint.authentication == Authentication::Required
+                {
+                    response::vary_on(answer.headers_mut(), "Cookie");
+                }
+                cookies.write_to(answer.headers_mut());
+                answer
             }
             Route::Document(_, document) => document.answer(self, head),
             Route::AppendSlash(path) => response::redirect(path, head.uri.query()),
@@ -187,8 +209,8 @@ impl Service {
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let Asked { endpoint, argument, head, peer, seen } = *asked;
-        let caller = self.authenticate(endpoint, head).await?;
+        let Asked { endpoint, argument, head, peer, seen, cookies } = *asked;
+        let (caller, came_by_cookie) = self.authenticate(endpoint, head, cookies).await?;
         if let Some(caller) = &caller {
             seen.is_of(caller.user.id);
         }
@@ -213,19 +235,34 @@ impl Service {
         };
         let name = head.headers.get(USER_AGENT).map(|value| header_text(value.as_bytes()));
         let client = Client::new(peer.map(|peer| peer.to_string()), name.as_deref().unwrap_or_default());
-        (endpoint.handle)(Call { auth: &self.auth, caller, argument, query, form, client, seen }).await
+        let auth = &self.auth;
+        let call = Call { auth, caller, came_by_cookie, argument, query, form, client, seen, cookies };
+        (endpoint.handle)(call).await
     }
 
-    async fn authenticate(&self, endpoint: &Endpoint, head: &Parts) -> Result<Option<Caller>, Error> {
+    /// Who calls, and whether a cookie says so.
+    async fn authenticate(
+        &self,
+        endpoint: &Endpoint,
+        head: &Parts,
+        cookies: &Cookies<'_>,
+    ) -> Result<(Option<Caller>, bool), Error> {
         if endpoint.authentication == Authentication::Ignored {
-            return Ok(None);
+            return Ok((None, false));
         }
         let header = joined(&head.headers, &self.settings.auth_header_name);
         let token = bearer::token(header.as_deref().unwrap_or_default(), &self.settings.auth_header_types)?;
         match token {
-            Some(token) => Ok(Some(self.auth.authenticate(&String::from_utf8_lossy(token)).await?)),
-            None if endpoint.authentication == Authentication::Required => Err(Error::NotAuthenticated),
-            None => Ok(None),
+            Some(token) => Ok((Some(self.auth.authenticate(&String::from_utf8_lossy(token)).await?), false)),
+            None if endpoint.authentication == Authentication::Required => {
+                let token = cookies.access().ok_or(Error::NotAuthenticated)?;
+                let caller = self.auth.authenticate(token).await?;
+                if !head.method.is_safe() {
+                    cookies.check_page(&self.auth, caller.session.as_ref())?;
+                }
+                Ok((Some(caller), true))
+            }
+            None => Ok((None, false)),
         }
     }
 }
@@ -237,10 +274,11 @@ struct Asked<'a> {
     head: &'a Parts,
     peer: Option<IpAddr>,
     seen: &'a Seen,
+    cookies: &'a Cookies<'a>,
 }
 
 /// The value of a header; several lines of the same name are joined by commas, as WSGI servers do.
-fn joined<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Cow<'a, [u8]>> {
+pub(crate) fn joined<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Cow<'a, [u8]>> {
     let mut values = headers.get_all(name).iter();
     let first = values.next()?.as_bytes();
     let rest: Vec<&[u8]> = values.map(http::HeaderValue::as_bytes).collect();

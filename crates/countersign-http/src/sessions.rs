@@ -63,8 +63,11 @@ async fn list(call: Call<'_>) -> Result<Answer, Error> {
 }
 
 async fn end(call: Call<'_>) -> Result<Answer, Error> {
-    let user = &call.caller()?.user;
-    call.auth.end_session(user, call.argument, EndReason::LoggedOut).await?;
+    let caller = call.caller()?;
+    call.auth.end_session(&caller.user, call.argument, EndReason::LoggedOut).await?;
+    if caller.session.as_ref().is_some_and(|current| current.as_str() == call.argument) {
+        call.forget_cookies();
+    }
     Ok(Answer::no_content())
 }
 

@@ -75,6 +75,7 @@ mod algorithm;
 mod bearer;
 mod claims;
 mod compact;
+mod csrf;
 pub mod json;
 mod jwk;
 mod jwks;
@@ -93,6 +94,7 @@ pub use algorithm::Algorithm;
 #[cfg(feature = "tower")]
 pub use bearer::{Bearer, BearerFuture, BearerLayer};
 pub use claims::{Claims, UserIdClaim};
+pub use csrf::CsrfKey;
 pub use jwks::{JwksError, parse_jwks};
 pub use keys::{KeyError, Keys};
 pub use mint::Tokens;

@@ -1,5 +1,6 @@
 //! Settings as the floors below want them, each checked, each refusal a sentence with the setting's name and the fix.
 
+mod browsers;
 mod keys;
 mod passwords;
 mod reader;
@@ -18,6 +19,7 @@ use countersign_store::{DatabaseUrl, DatabaseUrlError, PoolOptions, UserModel};
 use countersign_token::{Kind, Settings};
 use jiff::SignedDuration;
 
+use self::browsers::{cors, token_cookies};
 use self::keys::keys;
 use self::passwords::{hashers, policy};
 pub use self::reader::Reader;
@@ -105,7 +107,7 @@ impl Config {
         let token_settings = token_settings(&reader)?;
         let rules = rules(&reader, &token_settings, user_model.login)?;
         let django_peer = django_peer(&reader)?;
-        let http = http_settings(&reader, debug)?;
+        let http = http_settings(&reader, debug, &token_settings)?;
         let bind = reader.text("BIND")?.to_owned();
         let port = reader.whole("PORT")?;
         let metrics_bind = metrics_bind(&reader)?;
@@ -264,7 +266,11 @@ fn refresh_grace(reader: &Reader<'_>) -> Result<SignedDuration, SettingError> {
     Ok(grace)
 }
 
-fn http_settings(reader: &Reader<'_>, debug: bool) -> Result<countersign_http::Settings, SettingError> {
+fn http_settings(
+    reader: &Reader<'_>,
+    debug: bool,
+    token_settings: &Settings,
+) -> Result<countersign_http::Settings, SettingError> {
     let allowed_hosts = match reader.optional_text("ALLOWED_HOSTS")? {
         Some(text) => AllowedHosts::parse(text, debug),
         None => AllowedHosts::parse("", true), // what Django serves with DEBUG on and nothing said: local hosts
@@ -288,6 +294,8 @@ fn http_settings(reader: &Reader<'_>, debug: bool) -> Result<countersign_http::S
         auth_header_types,
         auth_header_name: header_name(reader.text("AUTH_HEADER_NAME")?)?,
         renderers,
+        cors: cors(reader)?,
+        token_cookies: token_cookies(reader, token_settings)?,
         access_log: match reader.text("ACCESS_LOG")?.trim() {
             AUTO => is_watched(reader.0),
             _ => reader.switch("ACCESS_LOG")?,

@@ -85,6 +85,7 @@ pub const PARTS: &[(&str, &str)] = &[
     ("SECRET_KEY", "Basics"),
     ("DATABASE_URL", "Database"),
     ("BIND", "Server"),
+    ("CORS_ALLOWED_ORIGINS", "Browsers"),
     ("AUTH_PASSWORD_VALIDATORS", "Passwords"),
     ("DJANGO_PEER", "Django, sessions and tokens"),
     ("ALLOW_WEAK_SECRET_KEY", "Keys"),
@@ -232,6 +233,53 @@ pub const SETTINGS: &[Setting] = &[
         "json,html",
         "Forms of an answer: `json`, or `json,html` for a page where a browser asks for one.",
     ).of(Kind::Choice(&["json", "json,html"])),
+    own(
+        "CORS_ALLOWED_ORIGINS",
+        "",
+        "Origins whose pages may call the API, comma-separated: `https://app.example.com`. `CORS_…` are the settings of \
+         django-cors-headers; with no origin allowed the others do nothing. See `docs/browsers.md`.",
+    ).of(Kind::List),
+    own(
+        "CORS_ALLOWED_ORIGIN_REGEXES",
+        "",
+        "Patterns of further origins, comma-separated, or a JSON list if one has a comma: \
+         `^https://[a-z0-9]+\\.example\\.com$`. A pattern has to match the whole origin.",
+    ).of(Kind::List),
+    own("CORS_ALLOW_ALL_ORIGINS", "False", "`True` lets pages of any origin call the API.").of(Kind::Switch),
+    own(
+        "CORS_ALLOW_CREDENTIALS",
+        "False",
+        "`True` lets those pages send and get cookies, which `TOKEN_COOKIES` on another origin needs.",
+    ).of(Kind::Switch),
+    own(
+        "CORS_ALLOW_HEADERS",
+        "accept,authorization,content-type,user-agent,x-csrftoken,x-requested-with",
+        "Headers that those pages may send.",
+    ).of(Kind::List),
+    own("CORS_ALLOW_METHODS", "DELETE,GET,OPTIONS,PATCH,POST,PUT", "Methods that those pages may use.").of(Kind::List),
+    own(
+        "CORS_EXPOSE_HEADERS",
+        "",
+        "Headers of answers that those pages may read beside the usual ones, such as `retry-after,x-request-id`.",
+    ).of(Kind::List),
+    own(
+        "CORS_PREFLIGHT_MAX_AGE",
+        "86400",
+        "How long a browser may remember what it was told before a request; `0` leaves it to the browser.",
+    ).of(Kind::NO_TIME_OR_MORE),
+    own("CORS_URLS_REGEX", "^.*$", "The paths for which all this is so: those that begin as the pattern says."),
+    own(
+        "CORS_ALLOW_PRIVATE_NETWORK",
+        "False",
+        "`True` lets pages of the public network call a server on a private one.",
+    ).of(Kind::Switch),
+    own(
+        "TOKEN_COOKIES",
+        "off",
+        "`on` gives browsers their tokens in cookies that no script can read, in place of the body. What changes something \
+         then needs the header `X-CSRFToken`, and an origin that is our own or in `CORS_ALLOWED_ORIGINS`. Other clients, \
+         and `login/?bearer`, get tokens in the body as before. See `docs/browsers.md`.",
+    ).of(Kind::Switch),
     otherwise(
         "Django's four",
         own(

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use countersign_store::KeyState;
-use countersign_token::{Algorithm, KeyError, Keys, Settings, VerifyingKey};
+use countersign_token::{Algorithm, CsrfKey, KeyError, Keys, Settings, VerifyingKey};
 use jiff::SignedDuration;
 use zeroize::Zeroizing;
 
@@ -87,6 +87,11 @@ impl ConfiguredKeys {
         let files = directory::read(directory)?;
         directory::open(&files)?;
         Ok(files.iter().filter(|file| file.is_private()).map(|file| directory.join(&file.name)).collect())
+    }
+
+    /// What marks pages with: `SECRET_KEY`, then its former values, whose marks are good.
+    pub(crate) fn csrf_keys(&self) -> Vec<CsrfKey> {
+        std::iter::once(&self.secret_key).chain(&self.former).map(|secret| CsrfKey::derive(secret)).collect()
     }
 
     /// The configured pair.

@@ -97,6 +97,11 @@ codes! {
     PermissionDenied: "permission_denied", FORBIDDEN,
         "The bearer token is good, but its user is not in the group, lacks the permission, or is not staff.",
         "Tell the user; a new token does not help.";
+    CsrfFailed: "csrf_failed", FORBIDDEN,
+        "With `TOKEN_COOKIES`: the request brings a token in a cookie, or logs in for one, and comes from a page that may \
+         not, or lacks the CSRF token of the session.",
+        "Send `X-CSRFToken` with the value of `csrf_token` or of the cookie `__Host-csrftoken`, from an origin that \
+         `CORS_ALLOWED_ORIGINS` has; see docs/browsers.md.";
     BadRequirement: "bad_requirement", BAD_REQUEST,
         "A proxy asks for something that there is not, for something twice, or for nothing by name.",
         "Correct the proxy's configuration.";

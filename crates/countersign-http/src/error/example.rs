@@ -5,6 +5,7 @@ use countersign_domain::FieldError;
 use countersign_token::{Kind, Refusal};
 
 use super::{Code, Error};
+use crate::csrf::CsrfFailure;
 use crate::request::BodyError;
 use crate::request::accept::NegotiationError;
 
@@ -27,6 +28,7 @@ impl Code {
             Self::UserInactive => AuthError::UserInactive.into(),
             Self::PasswordChanged => AuthError::PasswordChanged.into(),
             Self::PermissionDenied => AuthError::PermissionDenied.into(),
+            Self::CsrfFailed => CsrfFailure::TokenMissing.into(),
             Self::BadRequirement => Error::BadRequirement,
             Self::NoSession => AuthError::NoSession.into(),
             Self::SessionNotFound => AuthError::SessionNotFound.into(),

@@ -34,6 +34,8 @@ pub const ONE_SESSION: &str = "/user/api/sessions/0123456789abcdef0123456789abcd
 /// The paths of the original.
 pub const PATHS: [&str; 8] =
     [REGISTER, LOGIN, SLIDING_LOGIN, REFRESH, SLIDING_REFRESH, VERIFY, BLACKLIST, ME];
+/// Those whose answers have tokens in them.
+pub const TOKEN_PATHS: [&str; 4] = [LOGIN, SLIDING_LOGIN, REFRESH, SLIDING_REFRESH];
 /// The paths that the original lacks.
 pub const OWN_PATHS: [&str; 4] = [LOGOUT, LOGOUT_ALL, SESSIONS, ONE_SESSION];
 
@@ -59,6 +61,15 @@ impl World {
     }
 
     pub fn hashing_with(preferred: Preferred) -> Self {
+        Self::with(preferred, |_| {})
+    }
+
+    /// One with other settings.
+    pub fn set(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::with(CHEAP, change)
+    }
+
+    fn with(preferred: Preferred, change: impl FnOnce(&mut Settings)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let url = DatabaseUrl::Sqlite(directory.path().join("db.sqlite3"));
         let store = at_once(Store::open(&url, &PoolOptions::default())).unwrap();
@@ -68,13 +79,16 @@ impl World {
         let (policy, time) = (PasswordPolicy::default(), Clock::Manual(clock.clone()));
         let keys = ConfiguredKeys::new(token_settings(), SECRET_KEY).unwrap();
         let auth = at_once(Auth::start(store.clone(), hashers, keys, policy, rules, time)).expect("threads");
-        let settings = Settings {
+        let mut settings = Settings {
             allowed_hosts: AllowedHosts::parse("auth.example", false),
             auth_header_types: vec!["Bearer".to_owned()],
             auth_header_name: http::header::AUTHORIZATION,
             renderers: vec![Renderer::Json, Renderer::Api],
+            cors: None,
+            token_cookies: None,
             access_log: true,
         };
+        change(&mut settings);
         let service = Arc::new(Service::new(auth, settings));
         Self { service, clock, store, tokens: tokens(), directory }
     }
@@ -265,6 +279,9 @@ impl Answer {
             assert_eq!(self.all(name), [value], "{name} of {}", described());
         }
         assert!(!self.headers.contains_key("set-cookie"), "{}", described());
+        let gives = |path: &&str| request == format!("POST {path}");
+        let has_tokens = self.status == 200 && TOKEN_PATHS.iter().any(gives);
+        assert!(self.all("cache-control") == ["no-store"] || !has_tokens, "{}", described());
         let is_json = self.all("content-type") == ["application/json"];
         let is_page = self.all("content-type") == ["text/html; charset=utf-8"];
         let is_without_body = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&self.status);

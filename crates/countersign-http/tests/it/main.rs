@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod actors;
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod log;

@@ -19,8 +19,13 @@ const OWASP_ARGON2ID: [(u32, u32); 5] = [(47_104, 1), (19_456, 2), (12_288, 3), 
 /// Every finding about settings.
 pub fn findings(config: &Config, sources: &Sources) -> Result<Vec<Finding>, SettingError> {
     let reader = Reader(sources);
-    let found =
-        [basics(config, &reader)?, lifetimes(&reader)?, sessions(config, &reader)?, passwords(&reader)?];
+    let found = [
+        basics(config, &reader)?,
+        browsers(config),
+        lifetimes(&reader)?,
+        sessions(config, &reader)?,
+        passwords(&reader)?,
+    ];
     Ok(found.concat())
 }
 
@@ -93,6 +98,19 @@ fn basics(config: &Config, reader: &Reader<'_>) -> Result<Vec<Finding>, SettingE
 /// An address without its port.
 fn host(address: &str) -> Option<&str> {
     Some(address.rsplit_once(':')?.0)
+}
+
+fn browsers(config: &Config) -> Vec<Finding> {
+    let cors = config.http.cors.as_ref();
+    of([(
+        cors.is_some_and(|cors| cors.allow_all_origins && cors.allow_credentials),
+        Finding::warning(
+            "W070",
+            "CORS_ALLOW_ALL_ORIGINS and CORS_ALLOW_CREDENTIALS are on",
+            "any page that a user opens reads with the user's cookies what they may read",
+            "name your origins in CORS_ALLOWED_ORIGINS, and remove CORS_ALLOW_ALL_ORIGINS",
+        ),
+    )])
 }
 
 fn is_loopback(bind: &str) -> bool {

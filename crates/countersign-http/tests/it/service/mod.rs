@@ -1,6 +1,8 @@
 //! One request, one answer: rules that no single recorded exchange shows.
 
 mod bodies;
+mod cookies;
+mod cors;
 mod documents;
 mod forward_auth;
 mod heads;

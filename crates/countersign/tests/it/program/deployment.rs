@@ -64,6 +64,7 @@ fn each_dangerous_setting_is_found_by_an_id_of_its_own() {
         ("W031", &[("SESSION_CLAIM", "")]),
         ("W032", &[("CHECK_USER_IS_ACTIVE", "False")]),
         ("W033", &[("AUDIENCE", "shop,forum")]),
+        ("W070", &[("CORS_ALLOW_ALL_ORIGINS", "True"), ("CORS_ALLOW_CREDENTIALS", "True")]),
         ("W040", &[("ARGON2_MEMORY_KIB", "1024")]),
         ("W041", &[("PASSWORD_HASHER", "pbkdf2_sha1")]),
         ("W042", &[("LEGACY_PASSWORD_HASHERS", "bcrypt,md5")]),

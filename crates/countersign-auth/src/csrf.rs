@@ -1,0 +1,25 @@
+//! What a page has to show beside its cookies, so that no other page can use them: the CSRF token of its session.
+
+use countersign_domain::SessionId;
+
+use crate::{Auth, Error};
+
+impl Auth {
+    /// The session that a token of ours names, which need not be a good one otherwise.
+    pub async fn session_of(&self, token: &str) -> Result<Option<SessionId>, Error> {
+        let (_, claims) = self.decode(token, self.clock.now()).await?;
+        Ok(self.session_id_of(&claims))
+    }
+
+    /// The CSRF token of a session, the same as long as `SECRET_KEY` is.
+    #[must_use]
+    pub fn csrf_token(&self, session: &SessionId) -> String {
+        self.csrf_keys.first().map(|key| key.token(session.as_str())).unwrap_or_default()
+    }
+
+    /// Whether this is the CSRF token of the session, by `SECRET_KEY` or a former one.
+    #[must_use]
+    pub fn is_csrf_token(&self, session: &SessionId, text: &[u8]) -> bool {
+        self.csrf_keys.iter().any(|key| key.is_token(session.as_str(), text))
+    }
+}
