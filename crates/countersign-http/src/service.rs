@@ -117,8 +117,7 @@ impl Service {
         B: Body<Data = Bytes> + Unpin,
     {
         let host = joined(&head.headers, &HOST);
-        let is_probe = matches!(route, Route::Probe(_)); // whoever asks does so by address
-        if !is_probe && !self.settings.allowed_hosts.permits(host.as_deref().unwrap_or(SERVER_NAME)) {
+        if !is_asked_by_address(route) && !self.settings.allowed_hosts.permits(host.as_deref().unwrap_or(SERVER_NAME)) {
             return response::bad_host();
         }
         match route {
@@ -171,7 +170,9 @@ impl Service {
 
     /// The form of the answer, and the query string, which may name it.
     fn negotiate(&self, endpoint: &Endpoint, head: &Parts) -> Result<(Negotiated, Fields), Error> {
-        let content_type = head.headers.get(CONTENT_TYPE).map(|value| header_text(value.as_bytes()));
+        // A proxy's own query is not read in the charset of the client's body.
+        let content_type = head.headers.get(CONTENT_TYPE).filter(|_| endpoint.negotiates);
+        let content_type = content_type.map(|value| header_text(value.as_bytes()));
         let query = head.uri.query().unwrap_or_default().as_bytes();
         let fields = parse_query(content_type.as_deref(), query).map_err(BodyError::from)?;
         if !endpoint.negotiates {
@@ -236,6 +237,15 @@ struct Asked<'a> {
     head: &'a Parts,
     peer: Option<IpAddr>,
     seen: &'a Seen,
+}
+
+/// Whether it is asked by a program, which knows our address and sends any host: a proxy hands on the client's.
+fn is_asked_by_address(route: &Route<'_>) -> bool {
+    match route {
+        Route::Probe(_) => true,
+        Route::Endpoint(_, endpoint, _) => !endpoint.negotiates,
+        _ => false,
+    }
 }
 
 /// The value of a header; several lines of the same name are joined by commas, as WSGI servers do.
