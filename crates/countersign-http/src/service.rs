@@ -17,6 +17,7 @@ use tracing::Instrument;
 use crate::body::{self, Form};
 use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, metadata};
 use crate::error::{Code, Error};
+use crate::foreign_hosts::ForeignHosts;
 use crate::head::refused_by_server;
 use crate::health::Readiness;
 use crate::large_bodies::LargeBodies;
@@ -51,6 +52,7 @@ pub struct Settings {
 pub struct Service {
     auth: Auth,
     settings: Settings,
+    foreign_hosts: ForeignHosts,
     large_bodies: LargeBodies,
     readiness: Readiness,
     observer: Observer,
@@ -61,8 +63,8 @@ impl Service {
     #[must_use]
     pub fn new(auth: Auth, settings: Settings) -> Self {
         let observer = Observer::new(auth.metrics(), settings.access_log);
-        let (large_bodies, readiness) = (LargeBodies::new(), Readiness::default());
-        Self { auth, settings, large_bodies, readiness, observer }
+        let (foreign_hosts, large_bodies) = (ForeignHosts::default(), LargeBodies::new());
+        Self { auth, settings, foreign_hosts, large_bodies, readiness: Readiness::default(), observer }
     }
 
     /// Has `/readyz` answer with what a check has come to; it says for some seconds only that this is so.
@@ -117,7 +119,9 @@ impl Service {
         B: Body<Data = Bytes> + Unpin,
     {
         let host = joined(&head.headers, &HOST);
-        if !is_asked_by_address(route) && !self.settings.allowed_hosts.permits(host.as_deref().unwrap_or(SERVER_NAME)) {
+        let host = host.as_deref().unwrap_or(SERVER_NAME);
+        if !is_asked_by_address(route) && !self.settings.allowed_hosts.permits(host) {
+            self.foreign_hosts.refused(host);
             return response::bad_host();
         }
         match route {
