@@ -1,12 +1,15 @@
-//! The OpenAPI 3.1 document, made of the route table and of what each endpoint declares. It describes the defaults, but for what users log in with.
+//! The OpenAPI 3.1 document, made of the route table and of what each endpoint declares. It describes the defaults, but for what users log in with
+//! and how tokens are sent.
 
 use countersign_domain::LoginField;
 use countersign_token::json::{Object, Value};
+use http::header::AUTHORIZATION;
 
 use crate::document::Document;
 use crate::endpoint::{Authentication, Endpoint, EndpointMethod, Field, object};
 use crate::operation::{Asked, Group};
 use crate::routes::{ARGUMENT, DOCUMENTS, endpoints};
+use crate::service::Settings;
 
 mod answers;
 mod schemas;
@@ -22,8 +25,46 @@ const FORMAT: Asked = Asked {
     values: &["json", "api"],
 };
 
+/// How a token is sent.
+pub(crate) enum TokenHeader<'a> {
+    /// As `Authorization: Bearer ACCESS`.
+    Bearer,
+    /// In another header, or after another word.
+    Other { name: &'a str, word: &'a str },
+}
+
+impl<'a> TokenHeader<'a> {
+    pub(crate) fn of(settings: &'a Settings) -> Self {
+        let name = settings.auth_header_name.as_str();
+        match settings.auth_header_types.first().map(String::as_str) {
+            None => Self::Bearer,
+            Some("Bearer") if settings.auth_header_name == AUTHORIZATION => Self::Bearer,
+            Some(word) => Self::Other { name, word },
+        }
+    }
+
+    /// OpenAPI knows no word but `Bearer`; `x-word` is for the pages that fill the header in.
+    fn security_scheme(&self) -> Value {
+        match self {
+            Self::Bearer => object([
+                ("type", "http".into()),
+                ("scheme", "bearer".into()),
+                ("bearerFormat", "JWT".into()),
+            ]),
+            Self::Other { name, word } => object([
+                ("type", "apiKey".into()),
+                ("in", "header".into()),
+                ("name", (*name).into()),
+                ("description", format!("`{word} ACCESS`").into()),
+                ("x-word", (*word).into()),
+            ]),
+        }
+        .into()
+    }
+}
+
 /// The document.
-pub(crate) fn document(login_field: LoginField) -> Value {
+pub(crate) fn document(login_field: LoginField, header: &TokenHeader<'_>) -> Value {
     let tags = Group::ALL
         .map(|group| object([("name", group.name().into()), ("description", group.about().into())]).into());
     let info = [
@@ -38,7 +79,7 @@ pub(crate) fn document(login_field: LoginField) -> Value {
         ("servers", Value::Array(vec![object([("url", "/".into())]).into()])),
         ("tags", Value::Array(tags.into())),
         ("paths", paths(login_field).into()),
-        ("components", components().into()),
+        ("components", components(header).into()),
     ])
     .into()
 }
@@ -50,11 +91,10 @@ fn paths(login_field: LoginField) -> Object {
     object(endpoints.chain(documents))
 }
 
-fn components() -> Object {
-    let bearer = [("type", "http".into()), ("scheme", "bearer".into()), ("bearerFormat", "JWT".into())];
+fn components(header: &TokenHeader<'_>) -> Object {
     object([
         ("schemas", schemas::of_refusals().into()),
-        ("securitySchemes", object([("bearer", object(bearer).into())]).into()),
+        ("securitySchemes", object([("bearer", header.security_scheme())]).into()),
     ])
 }
 

@@ -15,6 +15,7 @@ use hyper::body::Body;
 use tracing::Instrument;
 
 use crate::body::{self, Form};
+use crate::document::Prepared;
 use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, metadata};
 use crate::error::{Code, Error};
 use crate::foreign_hosts::ForeignHosts;
@@ -25,7 +26,7 @@ use crate::observing::Observer;
 use crate::request::accept::{Negotiated, Renderer, negotiate};
 use crate::request::host::AllowedHosts;
 use crate::request::{BodyError, Fields, header_text, parse_query, percent};
-use crate::routes::{Route, find};
+use crate::routes::{DOCUMENTS, Route, find};
 use crate::seen::Seen;
 use crate::{bearer, response};
 
@@ -52,6 +53,7 @@ pub struct Settings {
 pub struct Service {
     auth: Auth,
     settings: Settings,
+    documents: [Prepared; DOCUMENTS.len()],
     foreign_hosts: ForeignHosts,
     large_bodies: LargeBodies,
     readiness: Readiness,
@@ -64,7 +66,8 @@ impl Service {
     pub fn new(auth: Auth, settings: Settings) -> Self {
         let observer = Observer::new(auth.metrics(), settings.access_log);
         let (foreign_hosts, large_bodies) = (ForeignHosts::default(), LargeBodies::new());
-        Self { auth, settings, foreign_hosts, large_bodies, readiness: Readiness::default(), observer }
+        let documents = DOCUMENTS.map(|document| document.prepared(auth.login_field(), &settings));
+        Self { auth, settings, documents, foreign_hosts, large_bodies, readiness: Readiness::default(), observer }
     }
 
     /// Has `/readyz` answer with what a check has come to; it says for some seconds only that this is so.
@@ -129,7 +132,10 @@ impl Service {
                 let asked = Asked { endpoint, argument, head, peer, seen };
                 self.answer_endpoint(&asked, body).await
             }
-            Route::Document(_, document) => document.answer(self, head),
+            Route::Document(number) => match self.documents.get(*number) {
+                Some(document) => document.answer(self, head),
+                None => response::page(Code::NotFound),
+            },
             Route::AppendSlash(path) => response::redirect(path, head.uri.query()),
             Route::Probe(probe) => self.readiness.answer(*probe, &head.method),
             Route::NotFound => response::page(Code::NotFound),

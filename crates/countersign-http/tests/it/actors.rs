@@ -59,6 +59,15 @@ impl World {
     }
 
     pub fn hashing_with(preferred: Preferred) -> Self {
+        Self::with(preferred, |_| {})
+    }
+
+    /// Settings that are not those of the others.
+    pub fn set(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::with(CHEAP, change)
+    }
+
+    fn with(preferred: Preferred, change: impl FnOnce(&mut Settings)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let url = DatabaseUrl::Sqlite(directory.path().join("db.sqlite3"));
         let store = at_once(Store::open(&url, &PoolOptions::default())).unwrap();
@@ -68,13 +77,14 @@ impl World {
         let (policy, time) = (PasswordPolicy::default(), Clock::Manual(clock.clone()));
         let keys = ConfiguredKeys::new(token_settings(), SECRET_KEY).unwrap();
         let auth = at_once(Auth::start(store.clone(), hashers, keys, policy, rules, time)).expect("threads");
-        let settings = Settings {
+        let mut settings = Settings {
             allowed_hosts: AllowedHosts::parse("auth.example", false),
             auth_header_types: vec!["Bearer".to_owned()],
             auth_header_name: http::header::AUTHORIZATION,
             renderers: vec![Renderer::Json, Renderer::Api],
             access_log: true,
         };
+        change(&mut settings);
         let service = Arc::new(Service::new(auth, settings));
         Self { service, clock, store, tokens: tokens(), directory }
     }

@@ -2,11 +2,12 @@
 
 use countersign_domain::LoginField;
 use countersign_http::{document_text, errors_page};
-use http::{Method, Request, Response};
+use http::header::AUTHORIZATION;
+use http::{HeaderName, Method, Request, Response};
 use http_body_util::{BodyExt, Full};
 use serde_json::Value;
 
-use crate::actors::World;
+use crate::actors::{Draft, World};
 
 async fn get(path: &str, headers: &[(&str, &str)]) -> Response<Full<bytes::Bytes>> {
     ask(Method::GET, path, headers).await
@@ -101,6 +102,35 @@ fn where_users_log_in_with_their_address_the_document_says_so() {
     let login = &document["paths"]["/user/api/login/"]["post"]["requestBody"]["content"]["application/json"];
     assert_eq!(login["schema"]["required"], serde_json::json!(["email", "password"]));
     assert!(document["paths"]["/user/api/me/"]["get"].is_object());
+}
+
+#[tokio::test]
+async fn where_tokens_are_sent_otherwise_the_document_says_so() {
+    let served = async |word: &str, name: HeaderName| {
+        let world = World::set(|settings| {
+            settings.auth_header_types = vec![word.to_owned(), "Bearer".to_owned()];
+            settings.auth_header_name = name;
+        });
+        body(world.service.answer(Draft::get("/openapi.json").request(), None).await).await
+    };
+    let usual = served("Bearer", AUTHORIZATION).await;
+    assert_eq!(usual, document_text(LoginField::Username));
+    for (word, name) in [("JWT", AUTHORIZATION), ("Bearer", HeaderName::from_static("x-token"))] {
+        let text = String::from_utf8(served(word, name.clone()).await.to_vec()).unwrap();
+        let document: Value = serde_json::from_str(&text).unwrap();
+        let scheme = &document["components"]["securitySchemes"]["bearer"];
+        assert_eq!((&scheme["type"], &scheme["x-word"]), (&"apiKey".into(), &word.into()));
+        assert_eq!(scheme["name"], name.as_str());
+        assert!(text.contains(&format!("`{name}: {word} ACCESS`")) && !text.contains("Authorization: Bearer"));
+    }
+}
+
+#[tokio::test]
+async fn the_document_is_made_once() {
+    let world = World::new();
+    let ask = async || body(world.service.answer(Draft::get("/openapi.json").request(), None).await).await;
+    let (first, second) = (ask().await, ask().await);
+    assert_eq!(first.as_ptr(), second.as_ptr());
 }
 
 #[tokio::test]
