@@ -14,6 +14,7 @@ pub(crate) const OPENAPI: Document = Document {
     name: "openapi",
     summary: "This document",
     content_types: &[JSON],
+    example: r#"{"openapi": "3.1.0", "info": {"title": "Countersign", "version": "0.1.0"}, "paths": {}}"#,
     source: Source::Once(|login_field, settings| Content::plain(served_text(login_field, settings))),
 };
 
@@ -56,7 +57,7 @@ fn text_of(login_field: LoginField, header: &TokenHeader<'_>) -> String {
 }
 
 const fn part(path: &'static str, make: fn(LoginField, &Settings) -> Content) -> Document {
-    Document { path, name: "", summary: "", content_types: &[], source: Source::Once(make) }
+    Document { path, name: "", summary: "", content_types: &[], example: "", source: Source::Once(make) }
 }
 
 fn text(media_type: &'static str, text: &'static str) -> Content {

@@ -32,6 +32,8 @@ pub(crate) struct Document {
     pub(crate) summary: &'static str,
     /// The forms it has; none for parts of pages, which the OpenAPI document leaves out.
     pub(crate) content_types: &'static [&'static str],
+    /// What it is like, for the OpenAPI document: JSON.
+    pub(crate) example: &'static str,
     pub(crate) source: Source,
 }
 

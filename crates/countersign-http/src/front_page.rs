@@ -13,6 +13,8 @@ pub(crate) const DOCUMENT: Document = Document {
     name: "front_page",
     summary: "What this is, and whether it is ready",
     content_types: &[JSON, HTML],
+    example: r#"{"name": "Countersign", "version": "0.1.0", "status": "ready", "documentation": "/docs/",
+                 "openapi": "/openapi.json", "jwks": "/.well-known/jwks.json"}"#,
     source: Source::Each(front_page),
 };
 

@@ -9,6 +9,8 @@ pub(crate) const DOCUMENT: Document = Document {
     name: "jwks",
     summary: "The public keys that verify tokens, as a JWK set (RFC 7517)",
     content_types: &[JSON],
+    example: r#"{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+                           "use": "sig", "alg": "EdDSA", "kid": "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"}]}"#,
     source: Source::Each(|service, _| key_set(service.auth())),
 };
 

@@ -7,6 +7,7 @@ use http::header::AUTHORIZATION;
 
 use crate::document::Document;
 use crate::endpoint::{Authentication, Endpoint, EndpointMethod, Field, object};
+use crate::health::{About, PROBES};
 use crate::operation::{Asked, Group};
 use crate::routes::{ARGUMENT, DOCUMENTS, endpoints};
 use crate::service::Settings;
@@ -88,7 +89,8 @@ fn paths(login_field: LoginField) -> Object {
     let endpoints = endpoints(login_field).map(|(path, endpoint)| (path, path_item(path, endpoint)));
     let documents = DOCUMENTS.iter().filter(|document| !document.content_types.is_empty());
     let documents = documents.map(|document| (document.path, document_item(document)));
-    object(endpoints.chain(documents))
+    let probes = PROBES.iter().map(|probe| (probe.path, probe_item(probe)));
+    object(endpoints.chain(documents).chain(probes))
 }
 
 fn components(header: &TokenHeader<'_>) -> Object {
@@ -140,15 +142,19 @@ fn operation(endpoint: &Endpoint) -> Value {
 }
 
 fn document_item(document: &Document) -> Value {
-    let name = |content_type: &&'static str| content_type.split(';').next().unwrap_or_default();
-    let content = document.content_types.iter().map(name);
-    let content = object(content.map(|name| (name, object([("schema", object([]).into())]).into())));
-    let answer = object([("description", document.summary.into()), ("content", content.into())]);
+    get_item(document.name, document.summary, answers::of_document(document))
+}
+
+fn probe_item(probe: &About) -> Value {
+    get_item(probe.name, probe.summary, answers::of_probe(probe))
+}
+
+fn get_item(name: &'static str, summary: &'static str, responses: Value) -> Value {
     let operation = object([
-        ("operationId", document.name.into()),
+        ("operationId", name.into()),
         ("tags", Value::Array(vec![Group::Server.name().into()])),
-        ("summary", document.summary.into()),
-        ("responses", answers::of_document(answer.into())),
+        ("summary", summary.into()),
+        ("responses", responses),
         ("security", Value::Array(Vec::new())),
     ]);
     object([("get", operation.into())]).into()
