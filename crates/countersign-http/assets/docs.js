@@ -1,5 +1,7 @@
-// Swagger UI on our document. Who logs in here is authorized for every further call.
+// Swagger UI on our document. Who gets a token here is authorized for every further call.
 "use strict";
+
+const ISSUING = /^\/user\/api\/(login|token\/refresh)\/(sliding\/)?$/;
 
 const docs = SwaggerUIBundle({
   url: "../openapi.json",
@@ -7,10 +9,13 @@ const docs = SwaggerUIBundle({
   deepLinking: true,
   validatorUrl: null,
   responseInterceptor(response) {
-    if (response.ok && new URL(response.url, location).pathname === "/user/api/login/") {
-      const { access } = response.body ?? JSON.parse(response.text);
-      if (access) {
-        docs.preauthorizeApiKey("bearer", access);
+    const isJson = response.headers["content-type"] === "application/json";
+    if (response.ok && isJson && ISSUING.test(new URL(response.url, location).pathname)) {
+      const { access, token } = JSON.parse(response.text);
+      // A sliding token, which may not be accepted, takes no place of an access token. With cookies there is neither.
+      if (access || (token && !docs.authSelectors.authorized()?.get("bearer"))) {
+        const word = docs.specSelectors.specJson().getIn(["components", "securitySchemes", "bearer", "x-word"]);
+        docs.preauthorizeApiKey("bearer", [word, access ?? token].filter(Boolean).join(" "));
       }
     }
     return response;

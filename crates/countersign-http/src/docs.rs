@@ -4,17 +4,18 @@
 
 use countersign_domain::LoginField;
 use countersign_token::json::to_response;
-use http::HeaderMap;
 
-use crate::document::{Content, Document, HTML, JSON};
-use crate::{Service, openapi};
+use crate::document::{Content, Document, HTML, JSON, Source};
+use crate::openapi::{self, TokenHeader};
+use crate::service::Settings;
 
 pub(crate) const OPENAPI: Document = Document {
     path: "/openapi.json",
     name: "openapi",
     summary: "This document",
     content_types: &[JSON],
-    content: |service, _| Content::plain(document_text(service.auth().login_field())),
+    example: r#"{"openapi": "3.1.0", "info": {"title": "Countersign", "version": "0.1.0"}, "paths": {}}"#,
+    source: Source::Once(|login_field, settings| Content::plain(served_text(login_field, settings))),
 };
 
 pub(crate) const PAGES: [Document; 5] = [
@@ -32,14 +33,31 @@ pub(crate) const PAGES: [Document; 5] = [
 const CSS: &str = "text/css";
 const SCRIPT: &str = "text/javascript";
 
-/// The OpenAPI document, as it is served where users log in with this.
+/// How the documentation says that a token is sent; settings may have it otherwise.
+const SEND: &str = "`Authorization: Bearer ACCESS`";
+
+/// The OpenAPI document, as it is served where users log in with this and nothing else is set.
 #[must_use]
 pub fn document_text(login_field: LoginField) -> String {
-    to_response(&openapi::document(login_field), Some(2)) + "\n"
+    text_of(login_field, &TokenHeader::Bearer)
 }
 
-const fn part(path: &'static str, content: fn(&Service, &HeaderMap) -> Content) -> Document {
-    Document { path, name: "", summary: "", content_types: &[], content }
+fn served_text(login_field: LoginField, settings: &Settings) -> String {
+    let header = TokenHeader::of(settings);
+    let text = text_of(login_field, &header);
+    match header {
+        TokenHeader::Bearer => text,
+        // Neither has anything in it that JSON would write in another way.
+        TokenHeader::Other { name, word } => text.replace(SEND, &format!("`{name}: {word} ACCESS`")),
+    }
+}
+
+fn text_of(login_field: LoginField, header: &TokenHeader<'_>) -> String {
+    to_response(&openapi::document(login_field, header), Some(2)) + "\n"
+}
+
+const fn part(path: &'static str, make: fn(LoginField, &Settings) -> Content) -> Document {
+    Document { path, name: "", summary: "", content_types: &[], example: "", source: Source::Once(make) }
 }
 
 fn text(media_type: &'static str, text: &'static str) -> Content {

@@ -4,6 +4,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use bytes::Bytes;
+use countersign_domain::LoginField;
 use http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
 };
@@ -12,6 +13,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
 
 use crate::error::Code;
+use crate::service::Settings;
 use crate::{Service, response};
 
 pub(crate) const JSON: &str = "application/json";
@@ -30,12 +32,25 @@ pub(crate) struct Document {
     pub(crate) summary: &'static str,
     /// The forms it has; none for parts of pages, which the OpenAPI document leaves out.
     pub(crate) content_types: &'static [&'static str],
-    pub(crate) content: fn(&Service, &HeaderMap) -> Content,
+    /// What it is like, for the OpenAPI document: JSON.
+    pub(crate) example: &'static str,
+    pub(crate) source: Source,
+}
+
+/// Where a document comes from.
+pub(crate) enum Source {
+    /// Made when the service is, and kept.
+    Once(fn(LoginField, &Settings) -> Content),
+    /// Made for each request.
+    Each(fn(&Service, &HeaderMap) -> Content),
 }
 
 /// What is in a document.
+#[derive(Clone)]
 pub(crate) struct Content {
     pub(crate) bytes: Bytes,
+    /// `ETag`, which is of these bytes.
+    pub(crate) tag: String,
     pub(crate) media_type: &'static str,
     /// `Cache-Control`.
     pub(crate) cache: String,
@@ -48,12 +63,29 @@ pub(crate) struct Content {
 impl Content {
     /// Text that may be kept for a few minutes; JSON, unless said otherwise.
     pub(crate) fn plain(text: impl Into<Bytes>) -> Self {
-        let cache = "public, max-age=300".to_owned();
-        Self { bytes: text.into(), media_type: JSON, cache, is_gzip: false, varies: false }
+        let (bytes, cache) = (text.into(), "public, max-age=300".to_owned());
+        let tag = entity_tag(&bytes);
+        Self { bytes, tag, media_type: JSON, cache, is_gzip: false, varies: false }
     }
 }
 
 impl Document {
+    /// The document, ready to be served.
+    pub(crate) fn prepared(&self, login_field: LoginField, settings: &Settings) -> Prepared {
+        match self.source {
+            Source::Once(make) => Prepared::Kept(make(login_field, settings)),
+            Source::Each(make) => Prepared::Each(make),
+        }
+    }
+}
+
+/// A document that can be served.
+pub(crate) enum Prepared {
+    Kept(Content),
+    Each(fn(&Service, &HeaderMap) -> Content),
+}
+
+impl Prepared {
     /// The document, or that it is still the one that the client has.
     pub(crate) fn answer(&self, service: &Service, head: &Parts) -> Response<Full<Bytes>> {
         if head.method != Method::GET && head.method != Method::HEAD {
@@ -61,11 +93,13 @@ impl Document {
             refused.headers_mut().insert(ALLOW, ALLOWED);
             return refused;
         }
-        let content = (self.content)(service, &head.headers);
-        let tag = entity_tag(&content.bytes);
-        let is_known = knows(&head.headers, &tag);
+        let content = match self {
+            Self::Kept(content) => content.clone(),
+            Self::Each(make) => make(service, &head.headers),
+        };
+        let is_known = knows(&head.headers, &content.tag);
         let status = if is_known { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
-        let mut builder = response::framed(status).header(CACHE_CONTROL, content.cache).header(ETAG, tag);
+        let mut builder = response::framed(status).header(CACHE_CONTROL, content.cache).header(ETAG, content.tag);
         if content.varies {
             builder = builder.header(VARY, "Accept");
         }

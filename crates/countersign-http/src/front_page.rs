@@ -5,7 +5,7 @@ use http::HeaderMap;
 use http::header::ACCEPT;
 
 use crate::Service;
-use crate::document::{Content, Document, HTML, JSON};
+use crate::document::{Content, Document, HTML, JSON, Source};
 use crate::endpoint::object;
 
 pub(crate) const DOCUMENT: Document = Document {
@@ -13,7 +13,9 @@ pub(crate) const DOCUMENT: Document = Document {
     name: "front_page",
     summary: "What this is, and whether it is ready",
     content_types: &[JSON, HTML],
-    content: front_page,
+    example: r#"{"name": "Countersign", "version": "0.1.0", "status": "ready", "documentation": "/docs/",
+                 "openapi": "/openapi.json", "jwks": "/.well-known/jwks.json"}"#,
+    source: Source::Each(front_page),
 };
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");

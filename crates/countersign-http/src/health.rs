@@ -26,6 +26,39 @@ const ALLOWED: HeaderValue = HeaderValue::from_static("GET, HEAD");
 /// An outcome that is older says nothing: the check hangs.
 const STALE_AFTER: Duration = Duration::from_secs(10);
 
+/// A probe, for its readers.
+pub(crate) struct About {
+    pub(crate) path: &'static str,
+    /// Its name in the OpenAPI document.
+    pub(crate) name: &'static str,
+    pub(crate) summary: &'static str,
+    /// JSON, where it is as it should be.
+    pub(crate) example: &'static str,
+    /// The same where it is not, which is then a 503.
+    pub(crate) bad_example: Option<&'static str>,
+}
+
+pub(crate) const PROBES: [About; 2] = [
+    About {
+        path: ALIVE,
+        name: "alive",
+        summary: "That this process answers",
+        example: r#"{"status": "ok"}"#,
+        bad_example: None,
+    },
+    About {
+        path: READY,
+        name: "ready",
+        summary: "Whether it should be sent requests, and if not, why",
+        example: r#"{"status": "ready",
+                     "checks": {"database": "ok", "migrations": "ok", "keys": "ok", "disk": "ok"}}"#,
+        bad_example: Some(
+            r#"{"status": "unavailable", "checks": {"database": "it does not answer in time",
+                "migrations": "unknown", "keys": "unknown", "disk": "ok"}}"#,
+        ),
+    },
+];
+
 /// Which of the two is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Probe {

@@ -2,14 +2,16 @@
 
 use countersign_auth::Auth;
 
-use crate::document::{Content, Document, JSON};
+use crate::document::{Content, Document, JSON, Source};
 
 pub(crate) const DOCUMENT: Document = Document {
     path: "/.well-known/jwks.json",
     name: "jwks",
     summary: "The public keys that verify tokens, as a JWK set (RFC 7517)",
     content_types: &[JSON],
-    content: |service, _| key_set(service.auth()),
+    example: r#"{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+                           "use": "sig", "alg": "EdDSA", "kid": "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"}]}"#,
+    source: Source::Each(|service, _| key_set(service.auth())),
 };
 
 fn key_set(auth: &Auth) -> Content {

@@ -15,6 +15,7 @@ mod docs;
 mod document;
 mod endpoint;
 mod error;
+mod foreign_hosts;
 mod forward_auth;
 mod front_page;
 mod head;

@@ -135,7 +135,7 @@ impl Observer {
     fn counted(&self, route: &Route<'_>) -> &Counted {
         let counted = match route {
             Route::Endpoint(number, ..) => self.endpoints.get(*number),
-            Route::Document(number, _) => self.documents.get(*number),
+            Route::Document(number) => self.documents.get(*number),
             Route::Probe(Probe::Alive) => Some(&self.alive),
             Route::Probe(Probe::Ready) => Some(&self.ready),
             Route::AppendSlash(_) | Route::NotFound => None,

@@ -1,12 +1,16 @@
-//! The OpenAPI 3.1 document, made of the route table and of what each endpoint declares. It describes the defaults, but for what users log in with.
+//! The OpenAPI 3.1 document, made of the route table and of what each endpoint declares. It describes the defaults, but for what users log in with
+//! and how tokens are sent.
 
 use countersign_domain::LoginField;
 use countersign_token::json::{Object, Value};
+use http::header::AUTHORIZATION;
 
 use crate::document::Document;
 use crate::endpoint::{Authentication, Endpoint, EndpointMethod, Field, object};
+use crate::health::{About, PROBES};
 use crate::operation::{Asked, Group};
 use crate::routes::{ARGUMENT, DOCUMENTS, endpoints};
+use crate::service::Settings;
 
 mod answers;
 mod schemas;
@@ -22,8 +26,46 @@ const FORMAT: Asked = Asked {
     values: &["json", "api"],
 };
 
+/// How a token is sent.
+pub(crate) enum TokenHeader<'a> {
+    /// As `Authorization: Bearer ACCESS`.
+    Bearer,
+    /// In another header, or after another word.
+    Other { name: &'a str, word: &'a str },
+}
+
+impl<'a> TokenHeader<'a> {
+    pub(crate) fn of(settings: &'a Settings) -> Self {
+        let name = settings.auth_header_name.as_str();
+        match settings.auth_header_types.first().map(String::as_str) {
+            None => Self::Bearer,
+            Some("Bearer") if settings.auth_header_name == AUTHORIZATION => Self::Bearer,
+            Some(word) => Self::Other { name, word },
+        }
+    }
+
+    /// OpenAPI knows no word but `Bearer`; `x-word` is for the pages that fill the header in.
+    fn security_scheme(&self) -> Value {
+        match self {
+            Self::Bearer => object([
+                ("type", "http".into()),
+                ("scheme", "bearer".into()),
+                ("bearerFormat", "JWT".into()),
+            ]),
+            Self::Other { name, word } => object([
+                ("type", "apiKey".into()),
+                ("in", "header".into()),
+                ("name", (*name).into()),
+                ("description", format!("`{word} ACCESS`").into()),
+                ("x-word", (*word).into()),
+            ]),
+        }
+        .into()
+    }
+}
+
 /// The document.
-pub(crate) fn document(login_field: LoginField) -> Value {
+pub(crate) fn document(login_field: LoginField, header: &TokenHeader<'_>) -> Value {
     let tags = Group::ALL
         .map(|group| object([("name", group.name().into()), ("description", group.about().into())]).into());
     let info = [
@@ -38,7 +80,7 @@ pub(crate) fn document(login_field: LoginField) -> Value {
         ("servers", Value::Array(vec![object([("url", "/".into())]).into()])),
         ("tags", Value::Array(tags.into())),
         ("paths", paths(login_field).into()),
-        ("components", components().into()),
+        ("components", components(header).into()),
     ])
     .into()
 }
@@ -47,14 +89,14 @@ fn paths(login_field: LoginField) -> Object {
     let endpoints = endpoints(login_field).map(|(path, endpoint)| (path, path_item(path, endpoint)));
     let documents = DOCUMENTS.iter().filter(|document| !document.content_types.is_empty());
     let documents = documents.map(|document| (document.path, document_item(document)));
-    object(endpoints.chain(documents))
+    let probes = PROBES.iter().map(|probe| (probe.path, probe_item(probe)));
+    object(endpoints.chain(documents).chain(probes))
 }
 
-fn components() -> Object {
-    let bearer = [("type", "http".into()), ("scheme", "bearer".into()), ("bearerFormat", "JWT".into())];
+fn components(header: &TokenHeader<'_>) -> Object {
     object([
         ("schemas", schemas::of_refusals().into()),
-        ("securitySchemes", object([("bearer", object(bearer).into())]).into()),
+        ("securitySchemes", object([("bearer", header.security_scheme())]).into()),
     ])
 }
 
@@ -100,15 +142,19 @@ fn operation(endpoint: &Endpoint) -> Value {
 }
 
 fn document_item(document: &Document) -> Value {
-    let name = |content_type: &&'static str| content_type.split(';').next().unwrap_or_default();
-    let content = document.content_types.iter().map(name);
-    let content = object(content.map(|name| (name, object([("schema", object([]).into())]).into())));
-    let answer = object([("description", document.summary.into()), ("content", content.into())]);
+    get_item(document.name, document.summary, answers::of_document(document))
+}
+
+fn probe_item(probe: &About) -> Value {
+    get_item(probe.name, probe.summary, answers::of_probe(probe))
+}
+
+fn get_item(name: &'static str, summary: &'static str, responses: Value) -> Value {
     let operation = object([
-        ("operationId", document.name.into()),
+        ("operationId", name.into()),
         ("tags", Value::Array(vec![Group::Server.name().into()])),
-        ("summary", document.summary.into()),
-        ("responses", answers::of_document(answer.into())),
+        ("summary", summary.into()),
+        ("responses", responses),
         ("security", Value::Array(Vec::new())),
     ]);
     object([("get", operation.into())]).into()

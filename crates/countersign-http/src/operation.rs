@@ -114,21 +114,20 @@ impl Member {
 }
 
 /// What every request can meet.
-const ANY: [Code; 11] = [
-    Code::ParseError,
+const ANY: [Code; 7] = [
     Code::BadRequest,
-    Code::DisallowedHost,
     Code::MalformedRequest,
-    Code::UnknownFormat,
-    Code::NotFound,
-    Code::NotAcceptable,
     Code::RequestLineTooLong,
     Code::ExpectationFailed,
     Code::HeaderTooLong,
     Code::ServiceUnavailable,
+    Code::NoPlace,
 ];
+/// What a request can meet that comes from a client, and no proxy.
+const CLIENT: [Code; 4] = [Code::DisallowedHost, Code::UnknownFormat, Code::NotFound, Code::NotAcceptable];
 /// What a request with a body can meet.
-const BODY: [Code; 4] = [Code::Invalid, Code::NoData, Code::NotAnObject, Code::UnsupportedMediaType];
+const BODY: [Code; 5] =
+    [Code::Invalid, Code::NoData, Code::NotAnObject, Code::ParseError, Code::UnsupportedMediaType];
 /// What a request with a bearer token can meet.
 const BEARER: [Code; 6] = [
     Code::BadAuthorizationHeader,
@@ -156,6 +155,9 @@ impl Endpoint {
             codes.push(Code::CsrfFailed);
         }
         codes.extend(self.operation.refusals);
+        if self.negotiates {
+            codes.extend(CLIENT);
+        }
         codes.extend(ANY);
         codes
     }

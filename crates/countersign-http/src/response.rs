@@ -74,7 +74,7 @@ pub(crate) fn page(code: Code) -> Response<Full<Bytes>> {
 
 /// The answer of a server that has no place for another connection.
 pub(crate) fn full() -> Response<Full<Bytes>> {
-    let mut response = page(Code::ServiceUnavailable);
+    let mut response = page(Code::NoPlace);
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECS));
     response
 }

@@ -61,7 +61,7 @@ pub(crate) enum Route<'a> {
     /// To the endpoint of this number, with its argument (empty where the path has none).
     Endpoint(usize, &'static Endpoint, &'a str),
     /// To the document of this number.
-    Document(usize, &'static Document),
+    Document(usize),
     /// To what tells whether the server lives, or is ready.
     Probe(Probe),
     /// To the same path with a slash at its end (`APPEND_SLASH`).
@@ -94,7 +94,7 @@ pub(crate) fn find(path: &str, login_field: LoginField) -> Route<'_> {
     }
     for (number, document) in DOCUMENTS.into_iter().enumerate() {
         match document.path.strip_prefix(path) {
-            Some("") => return Route::Document(number, document),
+            Some("") => return Route::Document(number),
             Some("/") if !path.is_empty() => return Route::AppendSlash(format!("{path}/")),
             _ => {}
         }

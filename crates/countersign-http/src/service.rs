@@ -17,8 +17,10 @@ use tracing::Instrument;
 use crate::body::{self, Form};
 use crate::cookies::{Cookies, TokenCookies};
 use crate::cors::{self, Cors};
+use crate::document::Prepared;
 use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, metadata};
 use crate::error::{Code, Error};
+use crate::foreign_hosts::ForeignHosts;
 use crate::head::refused_by_server;
 use crate::health::Readiness;
 use crate::large_bodies::LargeBodies;
@@ -26,7 +28,7 @@ use crate::observing::Observer;
 use crate::request::accept::{Negotiated, Renderer, negotiate};
 use crate::request::host::AllowedHosts;
 use crate::request::{BodyError, Fields, header_text, parse_query, percent};
-use crate::routes::{Route, find};
+use crate::routes::{DOCUMENTS, Route, find};
 use crate::seen::Seen;
 use crate::{bearer, response};
 
@@ -57,6 +59,8 @@ pub struct Settings {
 pub struct Service {
     auth: Auth,
     settings: Settings,
+    documents: [Prepared; DOCUMENTS.len()],
+    foreign_hosts: ForeignHosts,
     large_bodies: LargeBodies,
     readiness: Readiness,
     observer: Observer,
@@ -67,8 +71,9 @@ impl Service {
     #[must_use]
     pub fn new(auth: Auth, settings: Settings) -> Self {
         let observer = Observer::new(auth.metrics(), settings.access_log);
-        let (large_bodies, readiness) = (LargeBodies::new(), Readiness::default());
-        Self { auth, settings, large_bodies, readiness, observer }
+        let (foreign_hosts, large_bodies) = (ForeignHosts::default(), LargeBodies::new());
+        let documents = DOCUMENTS.map(|document| document.prepared(auth.login_field(), &settings));
+        Self { auth, settings, documents, foreign_hosts, large_bodies, readiness: Readiness::default(), observer }
     }
 
     /// Has `/readyz` answer with what a check has come to; it says for some seconds only that this is so.
@@ -132,8 +137,9 @@ impl Service {
         B: Body<Data = Bytes> + Unpin,
     {
         let host = joined(&head.headers, &HOST);
-        let is_probe = matches!(route, Route::Probe(_)); // whoever asks does so by address
-        if !is_probe && !self.settings.allowed_hosts.permits(host.as_deref().unwrap_or(SERVER_NAME)) {
+        let host = host.as_deref().unwrap_or(SERVER_NAME);
+        if !is_asked_by_address(route) && !self.settings.allowed_hosts.permits(host) {
+            self.foreign_hosts.refused(host);
             return response::bad_host();
         }
         match route {
@@ -149,7 +155,10 @@ impl Service {
                 cookies.write_to(answer.headers_mut());
                 answer
             }
-            Route::Document(_, document) => document.answer(self, head),
+            Route::Document(number) => match self.documents.get(*number) {
+                Some(document) => document.answer(self, head),
+                None => response::page(Code::NotFound),
+            },
             Route::AppendSlash(path) => response::redirect(path, head.uri.query()),
             Route::Probe(probe) => self.readiness.answer(*probe, &head.method),
             Route::NotFound => response::page(Code::NotFound),
@@ -194,7 +203,9 @@ impl Service {
 
     /// The form of the answer, and the query string, which may name it.
     fn negotiate(&self, endpoint: &Endpoint, head: &Parts) -> Result<(Negotiated, Fields), Error> {
-        let content_type = head.headers.get(CONTENT_TYPE).map(|value| header_text(value.as_bytes()));
+        // A proxy's own query is not read in the charset of the client's body.
+        let content_type = head.headers.get(CONTENT_TYPE).filter(|_| endpoint.negotiates);
+        let content_type = content_type.map(|value| header_text(value.as_bytes()));
         let query = head.uri.query().unwrap_or_default().as_bytes();
         let fields = parse_query(content_type.as_deref(), query).map_err(BodyError::from)?;
         if !endpoint.negotiates {
@@ -275,6 +286,15 @@ struct Asked<'a> {
     peer: Option<IpAddr>,
     seen: &'a Seen,
     cookies: &'a Cookies<'a>,
+}
+
+/// Whether it is asked by a program, which knows our address and sends any host: a proxy hands on the client's.
+fn is_asked_by_address(route: &Route<'_>) -> bool {
+    match route {
+        Route::Probe(_) => true,
+        Route::Endpoint(_, endpoint, _) => !endpoint.negotiates,
+        _ => false,
+    }
 }
 
 /// The value of a header; several lines of the same name are joined by commas, as WSGI servers do.

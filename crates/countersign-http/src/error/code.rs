@@ -130,10 +130,14 @@ codes! {
         "The query asks for a `format` that there is not.",
         "Leave it out, or say `?format=json`.";
     MethodNotAllowed: "method_not_allowed", METHOD_NOT_ALLOWED,
-        "The path does not have this method; the header `Allow` says which it has.",
+        "The path does not have this method; the header `Allow` says which it has. Where the path is none of the API's \
+         (`/`, `/docs/`, `/openapi.json`, the keys, probes), a page.",
         "Correct the client.";
     ServiceUnavailable: "service_unavailable", SERVICE_UNAVAILABLE,
         "Too many passwords wait to be hashed, too many large bodies are held, or the database cannot be reached.",
+        "Try again after the seconds that `Retry-After` says.";
+    NoPlace: "no_place", SERVICE_UNAVAILABLE,
+        "Every place for a connection is taken. A page, not JSON.",
         "Try again after the seconds that `Retry-After` says.";
     BadRequest: "bad_request", BAD_REQUEST,
         "The body is too large, has too many fields, or did not arrive in time. A page, not JSON.",

@@ -43,7 +43,8 @@ impl Code {
             Self::UnknownFormat => NegotiationError::UnknownFormat.into(),
             Self::MethodNotAllowed => Error::MethodNotAllowed("PUT".to_owned()),
             Self::ServiceUnavailable => AuthError::Overloaded.into(),
-            Self::BadRequest
+            Self::NoPlace
+            | Self::BadRequest
             | Self::NotFound
             | Self::DisallowedHost
             | Self::MalformedRequest

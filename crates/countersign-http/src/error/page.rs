@@ -43,7 +43,9 @@ pub fn page() -> String {
         let _ = writeln!(text, "| `{name}` | {status} | {body} | {} | {} |", code.cause(), code.remedy());
     }
     text.push_str(
-        "\n## Fields\n\nWhat `invalid` says of a field: the body has a list of sentences for each field that is refused.\n\n\
+        "\nWhat is not HTTP at all, or has a head of more than 64 KiB, is answered 400, 414 or 431 without a body; it has no \
+         code, no metric and no line in the log.\n\
+         \n## Fields\n\nWhat `invalid` says of a field: the body has a list of sentences for each field that is refused.\n\n\
          | code | sentence |\n|---|---|\n",
     );
     for error in &FIELD_ERRORS {

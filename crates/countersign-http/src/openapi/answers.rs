@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use countersign_token::json::{Object, Value};
+use countersign_token::json::{self, Object, Value};
 use http::StatusCode;
 
 use super::schemas;
+use crate::document::{self, Document};
 use crate::endpoint::{Endpoint, object};
 use crate::error::Code;
+use crate::health::About;
 
 /// Every answer of an endpoint to its method.
 pub(super) fn of_endpoint(endpoint: &Endpoint) -> Value {
@@ -24,20 +26,49 @@ pub(super) fn of_endpoint(endpoint: &Endpoint) -> Value {
     by_status(answers)
 }
 
+/// What any request can meet before it is looked at.
+const HEADS: [Code; 4] =
+    [Code::MalformedRequest, Code::RequestLineTooLong, Code::ExpectationFailed, Code::HeaderTooLong];
+
 /// Every answer of a document.
-pub(super) fn of_document(success: Value) -> Value {
-    let mut answers = BTreeMap::from([(StatusCode::OK, success)]);
-    let codes = [
-        Code::DisallowedHost,
-        Code::MalformedRequest,
-        Code::RequestLineTooLong,
-        Code::ExpectationFailed,
-        Code::HeaderTooLong,
-    ];
+pub(super) fn of_document(document: &Document) -> Value {
+    let media = document.content_types.iter().map(|&full| match full {
+        document::JSON => (full, json_like(document.example)),
+        other => (other.split(';').next().unwrap_or(other), page()),
+    });
+    let success = described(document.summary, object(media));
     let unchanged = object([("description", "`If-None-Match` names the present text.".into())]);
-    answers.insert(StatusCode::NOT_MODIFIED, unchanged.into());
-    refused(&mut answers, &codes);
+    let mut answers =
+        BTreeMap::from([(StatusCode::OK, success), (StatusCode::NOT_MODIFIED, unchanged.into())]);
+    let [malformed, rest @ ..] = HEADS;
+    refused(&mut answers, &[&[Code::DisallowedHost, malformed], &rest[..], &[Code::NoPlace]].concat());
     by_status(answers)
+}
+
+/// Every answer of a probe.
+pub(super) fn of_probe(probe: &About) -> Value {
+    let json = |example| object([(document::JSON, json_like(example))]);
+    let mut answers = BTreeMap::from([(StatusCode::OK, described(probe.summary, json(probe.example)))]);
+    if let Some(example) = probe.bad_example {
+        answers.insert(StatusCode::SERVICE_UNAVAILABLE, described("Not now.", json(example)));
+    }
+    refused(&mut answers, &HEADS);
+    by_status(answers)
+}
+
+fn described(description: &str, content: Object) -> Value {
+    object([("description", description.into()), ("content", content.into())]).into()
+}
+
+/// JSON that has the members of its example, and perhaps others.
+fn json_like(example: &str) -> Value {
+    let example = json::parse(example).expect("it is written here, and a test reads it");
+    let required = match &example {
+        Value::Object(members) => members.iter().filter_map(|(name, _)| Some(name.as_str()?.into())).collect(),
+        _ => Vec::new(),
+    };
+    let schema = object([("type", "object".into()), ("required", Value::Array(required))]);
+    object([("schema", schema.into()), ("example", example)]).into()
 }
 
 fn refused(answers: &mut BTreeMap<StatusCode, Value>, codes: &[Code]) {

@@ -55,7 +55,7 @@ impl Pattern {
 
 /// The lower-case domain of a `Host` header, without port and without one trailing dot.
 /// `None` when the header has not the form of a name or bracketed IPv6 address with an optional port.
-fn domain(host: &[u8]) -> Option<String> {
+pub(crate) fn domain(host: &[u8]) -> Option<String> {
     let host = std::str::from_utf8(host).ok()?.to_ascii_lowercase();
     let (name, port) = match host.rfind(']') {
         Some(bracket) => host.split_at(bracket + 1),

@@ -1,31 +1,39 @@
 //! What the service writes to its log, by level.
 
+use std::fmt::{Debug, Write};
 use std::sync::{Arc, Mutex};
 
+use tracing::field::Field;
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::DefaultGuard;
 use tracing::{Event, Level, Metadata, Subscriber};
 
 /// Hears what this thread logs until it is dropped.
 pub struct Log {
-    levels: Arc<Mutex<Vec<Level>>>,
+    heard: Arc<Mutex<Vec<(Level, String)>>>,
     _guard: DefaultGuard,
 }
 
 impl Log {
     pub fn listen() -> Self {
-        let levels = Arc::default();
-        let guard = tracing::subscriber::set_default(Listener(Arc::clone(&levels)));
-        Self { levels, _guard: guard }
+        let heard = Arc::default();
+        let guard = tracing::subscriber::set_default(Listener(Arc::clone(&heard)));
+        Self { heard, _guard: guard }
     }
 
     /// How many events of `level` there were.
     pub fn count(&self, level: Level) -> usize {
-        self.levels.lock().unwrap().iter().filter(|heard| **heard == level).count()
+        self.texts(level).len()
+    }
+
+    /// What was said at `level`, each with its fields.
+    pub fn texts(&self, level: Level) -> Vec<String> {
+        let heard = self.heard.lock().unwrap();
+        heard.iter().filter(|(of, _)| *of == level).map(|(_, text)| text.clone()).collect()
     }
 }
 
-struct Listener(Arc<Mutex<Vec<Level>>>);
+struct Listener(Arc<Mutex<Vec<(Level, String)>>>);
 
 impl Subscriber for Listener {
     fn enabled(&self, _: &Metadata<'_>) -> bool {
@@ -33,7 +41,9 @@ impl Subscriber for Listener {
     }
 
     fn event(&self, event: &Event<'_>) {
-        self.0.lock().unwrap().push(*event.metadata().level());
+        let mut text = String::new();
+        event.record(&mut |field: &Field, value: &dyn Debug| write!(text, "{field}={value:?} ").unwrap());
+        self.0.lock().unwrap().push((*event.metadata().level(), text));
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {

@@ -2,11 +2,12 @@
 
 use countersign_domain::LoginField;
 use countersign_http::{document_text, errors_page};
-use http::{Method, Request, Response};
+use http::header::AUTHORIZATION;
+use http::{HeaderName, Method, Request, Response};
 use http_body_util::{BodyExt, Full};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::actors::World;
+use crate::actors::{Draft, World};
 
 async fn get(path: &str, headers: &[(&str, &str)]) -> Response<Full<bytes::Bytes>> {
     ask(Method::GET, path, headers).await
@@ -59,7 +60,7 @@ async fn the_document_is_served_as_it_is_in_docs() {
 fn every_operation_has_an_example_and_says_what_it_can_refuse() {
     let document = document();
     let paths = document["paths"].as_object().unwrap();
-    assert!(paths.len() >= 14, "{:?}", paths.keys());
+    assert!(paths.len() >= 18, "{:?}", paths.keys());
     let operations = paths.iter().flat_map(|(path, item)| {
         let methods = item.as_object().unwrap().iter().filter(|(name, _)| *name != "parameters");
         methods.map(move |(method, operation)| (format!("{method} {path}"), operation))
@@ -68,6 +69,8 @@ fn every_operation_has_an_example_and_says_what_it_can_refuse() {
         let answers = operation["responses"].as_object().unwrap();
         assert!(answers.keys().any(|status| status.starts_with('2')), "{name}");
         assert!(answers.contains_key("400") && answers.contains_key("431"), "{name}");
+        let probes = ["get /healthz", "get /readyz"];
+        assert!(probes.contains(&name.as_str()) || answers["503"].to_string().contains("no_place"), "{name}");
         if operation["security"][0]["bearer"].is_array() {
             assert!(answers["401"].to_string().contains("not_authenticated"), "{name}");
         }
@@ -76,11 +79,17 @@ fn every_operation_has_an_example_and_says_what_it_can_refuse() {
         }
         for (status, answer) in answers {
             let json = answer["content"].get("application/json");
-            let has_example = |json: &Value| json.get("example").is_some() || json.get("examples").is_some();
-            let is_document = !name.contains("/user/api/");
-            assert!(json.is_none_or(|json| is_document || has_example(json)), "{name} {status}");
+            let has_example = |json: &Value| json["schema"] != json!({}) && (json.get("example").is_some() || json.get("examples").is_some());
+            assert!(json.is_none_or(has_example), "{name} {status}");
         }
     }
+}
+
+#[test]
+fn what_a_proxy_is_answered_depends_on_no_wish_of_a_client() {
+    let document = document();
+    let answers = &document["paths"]["/auth/verify"]["get"]["responses"];
+    assert!(answers["400"].is_object() && answers["404"].is_null() && answers["406"].is_null(), "{answers}");
 }
 
 #[test]
@@ -99,8 +108,37 @@ fn no_two_operations_have_one_name() {
 fn where_users_log_in_with_their_address_the_document_says_so() {
     let document: Value = serde_json::from_str(&document_text(LoginField::Email)).unwrap();
     let login = &document["paths"]["/user/api/login/"]["post"]["requestBody"]["content"]["application/json"];
-    assert_eq!(login["schema"]["required"], serde_json::json!(["email", "password"]));
+    assert_eq!(login["schema"]["required"], json!(["email", "password"]));
     assert!(document["paths"]["/user/api/me/"]["get"].is_object());
+}
+
+#[tokio::test]
+async fn where_tokens_are_sent_otherwise_the_document_says_so() {
+    let served = async |word: &str, name: HeaderName| {
+        let world = World::set(|settings| {
+            settings.auth_header_types = vec![word.to_owned(), "Bearer".to_owned()];
+            settings.auth_header_name = name;
+        });
+        body(world.service.answer(Draft::get("/openapi.json").request(), None).await).await
+    };
+    let usual = served("Bearer", AUTHORIZATION).await;
+    assert_eq!(usual, document_text(LoginField::Username));
+    for (word, name) in [("JWT", AUTHORIZATION), ("Bearer", HeaderName::from_static("x-token"))] {
+        let text = String::from_utf8(served(word, name.clone()).await.to_vec()).unwrap();
+        let document: Value = serde_json::from_str(&text).unwrap();
+        let scheme = &document["components"]["securitySchemes"]["bearer"];
+        assert_eq!((&scheme["type"], &scheme["x-word"]), (&"apiKey".into(), &word.into()));
+        assert_eq!(scheme["name"], name.as_str());
+        assert!(text.contains(&format!("`{name}: {word} ACCESS`")) && !text.contains("Authorization: Bearer"));
+    }
+}
+
+#[tokio::test]
+async fn the_document_is_made_once() {
+    let world = World::new();
+    let ask = async || body(world.service.answer(Draft::get("/openapi.json").request(), None).await).await;
+    let (first, second) = (ask().await, ask().await);
+    assert_eq!(first.as_ptr(), second.as_ptr());
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! `/auth/verify`: what a proxy learns of a request.
 
-use countersign_store::UserChange;
+use countersign_store::{Source, UserChange};
 use http::Method;
+use serde_json::json;
 
 use crate::actors::{Answer, Draft, LOGOUT, World};
 
@@ -14,13 +15,31 @@ async fn asks(world: &World, query: &str, token: &str) -> Answer {
     world.send(draft).await
 }
 
+/// The access token of a user of a Django's who is in this group.
+async fn member_of(world: &World, group: &str) -> String {
+    let fixture = json!([
+        {"model": "auth.group", "pk": 1, "fields": {"name": group, "permissions": []}},
+        {"model": "auth.user", "pk": 1, "fields": {
+            "username": "ada", "password": "!", "email": "", "first_name": "", "last_name": "", "last_login": null,
+            "is_active": true, "is_staff": false, "is_superuser": false, "date_joined": "2026-01-01T00:00:00Z",
+            "groups": [1], "user_permissions": [],
+        }},
+    ]);
+    let source = Source::from_fixture("a fixture", fixture.to_string().as_bytes()).unwrap();
+    let now = "2026-01-01T00:00:00Z".parse().unwrap();
+    source.copy_into(Some(&world.store), now, |_| {}).await.unwrap();
+    let refresh = world.tokens.refresh_for("1", None, "0", now);
+    world.tokens.encode(&world.tokens.access_from(&refresh, "1", now))
+}
+
 #[tokio::test]
 async fn who_is_logged_in_passes_and_is_named_until_the_logout() {
     let world = World::new();
     let ada = world.user("ada").await;
     let passed = asks(&world, "", &ada.access).await.is(200);
     assert_eq!(passed.all("x-user-name"), ["ada"]);
-    assert_eq!(passed.all("x-user-id").len(), 1);
+    let user = world.store.find_user_by_username("ada").await.unwrap().unwrap();
+    assert_eq!(passed.all("x-user-id"), [user.id.to_string()]);
     assert_eq!(passed.all("x-user-groups"), [""], "always there, so that a client's own never passes");
     ada.post(LOGOUT).await.is(200);
     let refused = asks(&world, "", &ada.access).await.is(401);
@@ -78,6 +97,23 @@ async fn a_name_beyond_ascii_is_percent_encoded() {
     let user = world.user("zoë+1").await;
     let passed = asks(&world, "", &user.access).await.is(200);
     assert_eq!(passed.all("x-user-name"), ["zo%C3%AB+1"]);
+}
+
+#[tokio::test]
+async fn no_header_of_the_client_changes_what_the_proxy_asks_for() {
+    let world = World::new();
+    let ada = member_of(&world, "Gäste").await;
+    for charset in ["utf-8", "latin-1", "utf-16", "nonsense"] {
+        let of_client = format!("application/json; charset={charset}");
+        let ask = |query: &str| {
+            let draft = Draft::get(&format!("{VERIFY}?group={query}")).bearer(&ada);
+            world.send(draft.header("content-type", &of_client).header("host", "app.example"))
+        };
+        ask("G%C3%A4ste").await.is(200);
+        ask("G%E4ste").await.is(403);
+        ask("G%C3%83%C2%A4ste").await.is(403);
+        ask("editor").await.is(403);
+    }
 }
 
 #[tokio::test]

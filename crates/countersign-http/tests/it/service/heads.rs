@@ -1,9 +1,13 @@
 //! Heads of requests: targets, methods, and headers that are long, repeated or odd.
 
+use std::time::Duration;
+
 use http::Method;
 use serde_json::json;
+use tracing::Level;
 
 use crate::actors::{Draft, LOGIN, ME, PASSWORD, PATHS, VERIFY, World};
+use crate::log::Log;
 
 #[tokio::test]
 async fn every_refusal_of_an_endpoint_says_which_methods_it_allows() {
@@ -49,6 +53,24 @@ async fn only_a_redirect_and_the_page_for_a_foreign_host_may_be_framed() {
     for (draft, status) in [(Draft::get("/nope"), 404), (Draft::get(LOGIN), 405), (Draft::get(ME), 401)] {
         assert_eq!(world.send(draft).await.is(status).all("x-frame-options"), ["DENY"]);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_operator_learns_once_in_a_while_which_host_is_not_allowed() {
+    let world = World::new();
+    let log = Log::listen();
+    let ask = async |host: &str| world.send(Draft::get(LOGIN).header("host", host)).await.is(400);
+    ask("API.example.com:8000").await;
+    ask("other.example.com").await;
+    let told = log.texts(Level::WARN);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("api.example.com\"") && told[0].contains("ALLOWED_HOSTS"), "{told:?}");
+    tokio::time::advance(Duration::from_secs(60)).await;
+    ask(&"x".repeat(5000)).await;
+    tokio::time::advance(Duration::from_secs(60)).await;
+    ask("<b>").await;
+    let told = log.texts(Level::WARN);
+    assert!(told.len() == 3 && told[1].len() < 300 && !told[2].contains("<b>"), "{told:?}");
 }
 
 #[tokio::test]
