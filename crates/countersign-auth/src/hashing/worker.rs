@@ -32,8 +32,12 @@ pub(super) fn run(shared: &Shared) {
 /// On Linux a thread has a priority of its own; elsewhere it is the process's, and stays as it is.
 fn step_back() {
     #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
-        tracing::warn!(%error, "hashing threads cannot be put below the others");
+    {
+        use rustix::process::{getpriority_process, setpriority_process};
+        let stepped = getpriority_process(None).and_then(|nice| setpriority_process(None, nice + NICE));
+        if let Err(error) = stepped {
+            tracing::warn!(%error, "hashing threads cannot be put below the others");
+        }
     }
 }
 
