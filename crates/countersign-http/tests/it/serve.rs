@@ -1,6 +1,7 @@
 //! The server on a real socket. Where a deadline matters tokio's clock is paused: it then jumps to the next deadline
 //! as soon as nobody has anything left to do, so that nobody waits.
 
+mod hanging_up;
 mod uniform;
 
 use std::io::ErrorKind;
