@@ -63,7 +63,7 @@ pub enum Error {
     /// The user has no such session that could be ended.
     #[error("the user has no such session")]
     SessionNotFound,
-    /// Too many passwords are waiting to be hashed.
+    /// Too many passwords are waiting to be hashed, or this one has waited too long.
     #[error("too many passwords wait to be hashed")]
     Overloaded,
     /// A token is by a key that is not known here, and the database cannot be asked for it.
@@ -80,6 +80,12 @@ pub enum StartError {
     /// A key cannot be used.
     #[error(transparent)]
     Keys(#[from] KeyRingError),
+    /// The hashing workers do not fit in the memory that there is.
+    #[error("{0}")]
+    Memory(String),
+    /// The hashes that are stored cannot be looked at.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The operating system refuses threads.
     #[error("the hashing threads cannot start: {0}")]
     Threads(#[from] std::io::Error),

@@ -1,11 +1,16 @@
-//! The hashing workers: password work runs on threads of its own, as many as cores, behind a bounded queue, so that a
-//! storm of logins leaves the rest of the service alone and memory stays at workers × the cost of one hash.
+//! The hashing lane: password work runs on threads of its own, behind a bounded queue in which networks take turns, so
+//! that a storm of logins leaves the rest of the service alone, keeps nobody else out, and takes no more memory than was
+//! said at the start.
+
+mod lane;
+mod network;
+mod queue;
+mod shared;
+mod worker;
 
 use std::num::NonZero;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -16,37 +21,37 @@ use countersign_traces::span;
 use tokio::sync::oneshot;
 use tracing::Span;
 
-use crate::Error;
-
-/// Passwords that may wait. At the default cost, about 15 ms of one core each, the last of them waits about 4 s on two
-/// cores; beyond it clients are asked to come back.
-const QUEUE_LENGTH: usize = 512;
+pub use self::lane::Lane;
+pub(crate) use self::network::Network;
+use self::shared::{Job, Shared};
+use crate::{Error, StartError};
 
 /// Threads that hash passwords. Dropping it ends them and waits for that: what still waits for an answer is hashed first,
-/// what nobody waits for any more costs nothing.
+/// what nobody waits for any more has left.
 pub struct HashingPool {
-    queue: Option<SyncSender<Job>>,
+    shared: Arc<Shared>,
     workers: Vec<JoinHandle<()>>,
     work_done: Arc<AtomicU64>,
-    metrics: Metrics,
 }
 
-type Job = Box<dyn FnOnce(&Hashers, &mut Workspace) + Send>;
-
 impl HashingPool {
-    /// Starts one worker per core; all of them, or none and the reason.
-    pub fn start(hashers: Hashers, metrics: Metrics) -> std::io::Result<Self> {
-        let (queue, jobs) = sync_channel(QUEUE_LENGTH);
-        let shared = (Arc::new(hashers), Arc::new(Mutex::new(jobs)));
+    /// Starts the workers; all of them, or none and the reason. `hashers` know what is common already.
+    pub(crate) fn start(hashers: Hashers, lane: &Lane, metrics: Metrics) -> Result<Self, StartError> {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-        let spawn = |number| {
-            let (hashers, jobs) = shared.clone();
+        let layout = lane
+            .lay_out(cores, hashers.memory_kib(None), hashers.max_memory_kib())
+            .map_err(StartError::Memory)?;
+        let hashers = hashers.within(layout.odd_memory_kib);
+        let workers = layout.workers;
+        let shared = Arc::new(Shared::new(hashers, &layout, lane.max_wait, metrics));
+        let mut pool = Self { shared, workers: Vec::new(), work_done: Arc::default() };
+        for number in 0..workers {
+            let shared = Arc::clone(&pool.shared);
             let thread = std::thread::Builder::new().name(format!("hashing-{number}"));
-            thread.spawn(move || work(&hashers, &jobs))
-        };
-        // At an error the queue is dropped, which ends those that have started.
-        let workers = (0..cores).map(spawn).collect::<std::io::Result<_>>()?;
-        Ok(Self { queue: Some(queue), workers, work_done: Arc::default(), metrics })
+            // At an error the pool is dropped, which ends those that have started.
+            pool.workers.push(thread.spawn(move || worker::run(&shared))?);
+        }
+        Ok(pool)
     }
 
     /// Work done so far, as [`Workspace::work`] counts it, answered passwords included: for a metric, and to compare
@@ -56,88 +61,104 @@ impl HashingPool {
         self.work_done.load(Ordering::SeqCst)
     }
 
+    /// Has refusals cost what hashes like these do, within the memory that the workers have.
+    pub(crate) fn know(&self, sample: &[PasswordHash]) {
+        let hashers = self.shared.hashers();
+        let knowing = hashers.knowing(sample.iter().map(PasswordHash::as_str), self.shared.usual_memory_kib);
+        if !knowing.work_of_a_refusal().eq(hashers.work_of_a_refusal()) {
+            tell(&knowing);
+            self.shared.set_hashers(knowing);
+        }
+    }
+
     /// A new hash of `password`.
-    pub async fn make(&self, password: Password) -> Result<PasswordHash, Error> {
-        self.run(move |hashers, workspace| {
+    pub(crate) async fn make(&self, from: Network, password: Password) -> Result<PasswordHash, Error> {
+        self.run(from, None, move |hashers, workspace| {
             PasswordHash::new(hashers.make(password.expose(), &new_salt(), workspace))
         })
         .await
     }
 
     /// Whether `password` is the one `stored` was made of, and the upgrade to store if it is and `stored` is out of date.
-    pub async fn verify(
+    /// Who is refused in any case is refused for the work of a wrong password, and gets no upgrade.
+    pub(crate) async fn verify(
         &self,
+        from: Network,
         password: Password,
         stored: PasswordHash,
+        is_refused: bool,
     ) -> Result<(Verdict, Option<PasswordHash>), Error> {
-        self.run(move |hashers, workspace| {
-            let verdict = hashers.verify(password.expose(), stored.as_str(), workspace);
+        let hash = stored.clone();
+        self.run(from, Some(&hash), move |hashers, workspace| {
+            let (password, stored) = (password.expose(), stored.as_str());
+            if is_refused {
+                return (hashers.verify_in_vain(password, stored, workspace), None);
+            }
+            let verdict = hashers.verify(password, stored, workspace);
             let upgrade = (verdict.is_correct() && verdict.must_update)
-                .then(|| PasswordHash::new(hashers.make(password.expose(), &new_salt(), workspace)));
+                .then(|| PasswordHash::new(hashers.make(password, &new_salt(), workspace)));
             (verdict, upgrade)
         })
         .await
     }
 
-    /// The work of a verification, for a user who does not exist.
-    pub async fn burn(&self, password: Password) -> Result<(), Error> {
-        self.run(move |hashers, workspace| hashers.burn(password.expose(), workspace)).await
+    /// The work of a refusal, for a user who does not exist.
+    pub(crate) async fn burn(&self, from: Network, password: Password) -> Result<(), Error> {
+        self.run(from, None, move |hashers, workspace| hashers.burn(password.expose(), workspace)).await
     }
 
     async fn run<T: Send + 'static>(
         &self,
+        from: Network,
+        stored: Option<&PasswordHash>,
         work: impl FnOnce(&Hashers, &mut Workspace) -> T + Send + 'static,
     ) -> Result<T, Error> {
         let (answer, answered) = oneshot::channel();
-        let (work_done, metrics) = (Arc::clone(&self.work_done), self.metrics.clone());
-        let came = Instant::now();
+        let work_done = Arc::clone(&self.work_done);
         let request = Span::current();
         let waiting = span::hashing_wait(&request);
-        let job: Job = Box::new(move |hashers, workspace| {
-            metrics.queue.dec();
+        let work = Box::new(move |hashers: &Hashers, workspace: &mut Workspace| {
             drop(waiting);
-            // A client that hung up meanwhile frees its place.
-            if !answer.is_closed() {
-                let (before, began) = (workspace.work(), Instant::now());
-                metrics.wait.observe((began - came).as_secs_f64());
-                let working = span::hashing_work(&request);
-                let result = work(hashers, workspace);
-                drop(working);
-                work_done.fetch_add(workspace.work() - before, Ordering::SeqCst);
-                metrics.work.observe(began.elapsed().as_secs_f64());
-                drop(answer.send(result));
-            }
+            let _working = span::hashing_work(&request);
+            let before = workspace.work();
+            let result = work(hashers, workspace);
+            work_done.fetch_add(workspace.work() - before, Ordering::SeqCst);
+            drop(answer.send(result));
         });
-        let queue = self.queue.as_ref().ok_or(Error::Overloaded)?;
-        self.metrics.queue.inc(); // before a worker can take it out
-        if queue.try_send(job).is_err() {
-            self.metrics.queue.dec();
-            self.metrics.rejected.inc();
-            return Err(Error::Overloaded);
-        }
+        let memory_kib = self.shared.hashers().memory_kib(stored.map(PasswordHash::as_str));
+        let job = Job { memory_kib, work };
+        let ticket = self.shared.admit(from, job, Instant::now()).ok_or(Error::Overloaded)?;
+        let _place = Place { shared: &self.shared, ticket };
         answered.await.map_err(|_| Error::Overloaded)
     }
 }
 
 impl Drop for HashingPool {
     fn drop(&mut self) {
-        self.queue = None;
+        self.shared.close();
         for worker in self.workers.drain(..) {
             drop(worker.join()); // an error would be a panic, which the worker has caught
         }
     }
 }
 
-fn work(hashers: &Hashers, jobs: &Mutex<Receiver<Job>>) {
-    let mut workspace = Workspace::default();
-    loop {
-        let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(job) = next else { return };
-        if catch_unwind(AssertUnwindSafe(|| job(hashers, &mut workspace))).is_err() {
-            tracing::error!("the hashing of a password panicked");
-            workspace = Workspace::default(); // what it holds is anybody's guess
-        }
+/// A place in the queue, which is free again as soon as nobody waits at it.
+struct Place<'a> {
+    shared: &'a Shared,
+    ticket: u64,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.shared.leave(self.ticket);
     }
+}
+
+/// Which hashes refusals are made to cost, so that an operator sees what slows them.
+fn tell(hashers: &Hashers) {
+    let names = hashers.work_of_a_refusal().map(|(algorithm, work)| format!("{} {work}", algorithm.name()));
+    let costs = names.collect::<Vec<_>>().join(", ");
+    tracing::info!(%costs, "a refused login costs one hash of each of these");
 }
 
 fn new_salt() -> Salt {
@@ -147,23 +168,4 @@ fn new_salt() -> Salt {
 }
 
 #[cfg(test)]
-mod tests {
-    use countersign_password::{Limits, Preferred};
-
-    use super::*;
-
-    #[test]
-    fn a_job_that_panics_fails_alone() {
-        let cheap = Preferred::Argon2id { memory_kib: 64, iterations: 1, parallelism: 1 };
-        let hashers = Hashers::new(cheap, &[], Limits::default()).expect("they are good");
-        let pool = HashingPool::start(hashers, countersign_metrics::Metrics::default().hashing)
-            .expect("there is room for threads");
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("it starts");
-        for _ in 0..2 * pool.workers.len() {
-            let panicked = runtime.block_on(pool.run(|_, _| panic!("as the test wants")));
-            assert!(matches!(panicked, Err::<(), _>(Error::Overloaded)));
-        }
-        assert!(pool.workers.iter().all(|worker| !worker.is_finished()));
-        runtime.block_on(pool.run(|_, _| ())).expect("somebody still works");
-    }
-}
+mod tests;

@@ -20,6 +20,7 @@ mod refresh;
 mod register;
 mod retention;
 mod sessions;
+mod stored_hashes;
 mod token_claims;
 mod users;
 mod verify;
@@ -38,7 +39,7 @@ pub use access::Access;
 pub use authenticate::Caller;
 pub use clock::{Clock, ManualClock};
 pub use error::{Error, FieldErrors, StartError, Submitted};
-pub use hashing::HashingPool;
+pub use hashing::{HashingPool, Lane};
 pub use health::{Health, Verdict};
 pub use keys::{ConfiguredKeys, KeyRing, KeyRingError, KeySet, KeyStatus, Rotated};
 pub use login::{LoginOutcome, TokenPair};
@@ -48,6 +49,7 @@ pub use token_claims::{ClaimSource, TokenClaim};
 pub use users::{NewAccount, UserError};
 
 use holder::Holder;
+use stored_hashes::known_hashers;
 
 /// What is decided by settings rather than by keys or the database; the names are Simple JWT's.
 #[derive(Debug, Clone)]
@@ -74,6 +76,8 @@ pub struct Rules {
     pub refresh_grace: SignedDuration,
     /// Claims that tokens carry beside those of Simple JWT.
     pub token_claims: Vec<TokenClaim>,
+    /// How passwords are hashed without being in the way of anything else.
+    pub lane: Lane,
 }
 
 /// What tokens name a user by (`USER_ID_FIELD`): a field that no two users share.
@@ -99,6 +103,7 @@ impl Default for Rules {
             django_peer: false,
             refresh_grace: SignedDuration::from_secs(60),
             token_claims: Vec::new(),
+            lane: Lane::default(),
         }
     }
 }
@@ -125,8 +130,8 @@ pub struct Auth {
 }
 
 impl Auth {
-    /// Puts the use-cases together. Every key must be usable. Starts one hashing thread per core, which may be refused;
-    /// they end when `Auth` is dropped.
+    /// Puts the use-cases together. Every key must be usable. Starts the hashing threads, which may be refused; they end
+    /// when `Auth` is dropped.
     pub async fn start(
         store: Store,
         hashers: Hashers,
@@ -142,7 +147,8 @@ impl Auth {
         let kept_keys = tokio::sync::Mutex::new(keys::LastLook::at(kept_keys));
         let metrics = store.metrics();
         metrics.started.set(clock.now().as_second());
-        let hashing = HashingPool::start(hashers, metrics.hashing.clone())?;
+        let hashers = known_hashers(&store, &hashers).await?;
+        let hashing = HashingPool::start(hashers, &rules.lane, metrics.hashing.clone())?;
         let looks = AtomicU64::default();
         let (keys_are_outdated, database_is_failing) = (AtomicBool::default(), AtomicBool::default());
         Ok(Self {

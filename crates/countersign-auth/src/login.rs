@@ -8,6 +8,7 @@ use countersign_token::{Claims, Kind, Refusal, refresh_jti};
 use jiff::Timestamp;
 
 use crate::error::{Submitted, refused_fields};
+use crate::hashing::Network;
 use crate::{Auth, Error, UserIdField, new_jti};
 
 /// How often a login checks an account that others change under its hands.
@@ -74,7 +75,8 @@ impl Auth {
     }
 
     /// The claims of a new token of this kind, if name and password are right and the account is active. Unknown user,
-    /// wrong password, unusable hash and inactive account cost the same work and give the same answer.
+    /// wrong password, unusable hash and inactive account cost the same work and the same one statement, and give the same
+    /// answer. (So the hash of an inactive account is not upgraded, though Django would.)
     ///
     /// An account that was changed meanwhile is looked at again: by another login that upgraded the hash, it is still
     /// good; with another password, or deactivated, it is not.
@@ -86,15 +88,18 @@ impl Auth {
         kind: Kind,
     ) -> Result<Issued, Error> {
         let (username, password) = parse_credentials(self.login_field(), username, password)?;
+        let from = Network::of(client);
         for _ in 0..ATTEMPTS {
             let Some(mut user) = self.store.find_user_by_username(&username).await? else {
-                self.hashing.burn(password).await?;
+                self.hashing.burn(from, password).await?;
                 self.metrics().logins.unknown_user.inc();
                 tracing::info!("login refused: no such user"); // the name may be a mistyped password
                 return Err(Error::NoActiveAccount);
             };
-            let (verdict, upgrade) =
-                self.hashing.verify(password.clone(), user.password_hash.clone()).await?;
+            let (verdict, upgrade) = self
+                .hashing
+                .verify(from, password.clone(), user.password_hash.clone(), !user.is_active)
+                .await?;
             if let Some(hash) = upgrade {
                 let old = std::mem::replace(&mut user.password_hash, hash.clone());
                 if !self.store.upgrade_password_hash(user.id, old, hash).await? {

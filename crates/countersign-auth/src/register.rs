@@ -1,10 +1,13 @@
 //! Making an account.
 
-use countersign_domain::{Email, FieldError, LoginField, NewUser, Password, User, UserAttributes, Username};
+use countersign_domain::{
+    Client, Email, FieldError, LoginField, NewUser, Password, User, UserAttributes, Username,
+};
 use countersign_metrics::Counter;
 use countersign_store::InsertUserError;
 
 use crate::error::{Submitted, refused_fields};
+use crate::hashing::Network;
 use crate::{Auth, Error};
 
 impl Auth {
@@ -17,8 +20,10 @@ impl Auth {
         username: Submitted,
         email: Submitted,
         password: Submitted,
+        client: &Client,
     ) -> Result<User, Error> {
-        let registered = self.try_to_register(username, email, password).await;
+        let from = Network::of(client);
+        let registered = self.try_to_register(username, email, password, from).await;
         let registrations = &self.metrics().registrations;
         let counter = match &registered {
             Ok(_) => Some(&registrations.done),
@@ -34,6 +39,7 @@ impl Auth {
         username: Submitted,
         email: Submitted,
         password: Submitted,
+        from: Network,
     ) -> Result<User, Error> {
         let (username, email) = match self.login_field() {
             LoginField::Username => (self.check_username(username).await?.map(Some), optional_email(email)),
@@ -41,7 +47,7 @@ impl Auth {
         };
         let password = password.map_err(|error| vec![error]).and_then(|raw| Password::parse_new(&raw));
         let (username, email, password) = all_or_errors(username, email, password)?;
-        self.make_account(username.as_ref(), &email, password, false).await
+        self.make_account(username.as_ref(), &email, password, false, from).await
     }
 
     /// Checks the password against the policy and makes an active user.
@@ -51,6 +57,7 @@ impl Auth {
         email: &Email,
         password: Password,
         is_superuser: bool,
+        from: Network,
     ) -> Result<User, Error> {
         let attributes = UserAttributes {
             username: username.map_or("", Username::as_sent),
@@ -59,7 +66,7 @@ impl Auth {
             email: email.as_sent(),
         };
         self.check_policy(&password, &attributes)?;
-        let hash = self.hashing.make(password).await?;
+        let hash = self.hashing.make(from, password).await?;
         let mut user = NewUser::registered(username, email, hash, self.clock.now());
         user.is_staff = is_superuser;
         user.is_superuser = is_superuser;

@@ -5,6 +5,7 @@ use countersign_domain::{
 };
 use countersign_store::{Ended, StoreError, UserChange};
 
+use crate::hashing::Network;
 use crate::{Auth, Error};
 
 /// An account to make from the command line.
@@ -68,7 +69,9 @@ impl Auth {
     pub async fn create_user(&self, account: NewAccount, password: &str) -> Result<User, UserError> {
         let (username, email) = self.parse_names(&account)?;
         let password = parse_password(password)?;
-        Ok(self.make_account(username.as_ref(), &email, password, account.is_superuser).await?)
+        let made =
+            self.make_account(username.as_ref(), &email, password, account.is_superuser, Network::Operator);
+        Ok(made.await?)
     }
 
     /// Refuses what would be refused of a new account, but for its password.
@@ -111,7 +114,7 @@ impl Auth {
         };
         let password = parse_password(password)?;
         self.check_policy(&password, &attributes)?;
-        let hash = self.hashing.make(password).await?;
+        let hash = self.hashing.make(Network::Operator, password).await?;
         let change = UserChange { password_hash: Some(hash), ..UserChange::default() };
         self.change_user(&user, change, Some(EndReason::PasswordChanged)).await?;
         tracing::info!(user.id = %user.id, "password changed");

@@ -48,8 +48,8 @@ const PASSWORD: Field =
     Field { max_length: Some(128), ..Field::text("password", "Password", "correct-horse-7") };
 
 async fn register(call: Call<'_>) -> Result<Answer, Error> {
-    let user =
-        call.auth.register(call.field("username"), call.field("email"), call.field("password")).await?;
+    let (username, email, password) = (call.field("username"), call.field("email"), call.field("password"));
+    let user = call.auth.register(username, email, password, &call.client).await?;
     call.seen.is_of(user.id);
     Ok(Answer::with(StatusCode::CREATED, user_body(&user, call.auth.login_field())))
 }

@@ -64,7 +64,7 @@ pub struct Metrics {
 pub struct Hashing {
     /// Passwords that wait.
     pub queue: Gauge,
-    /// Passwords that were turned away, because too many waited.
+    /// Passwords that were turned away, because too many waited or this one did for too long.
     pub rejected: Counter,
     /// How long each waited, in seconds.
     pub wait: Histogram,
@@ -202,10 +202,10 @@ impl Metrics {
 impl Hashing {
     fn declare(to: &mut Declaring) -> Self {
         Self {
-            queue: to.gauge("hashing_queue_length", "Passwords that wait for a hashing worker; at most 512."),
+            queue: to.gauge("hashing_queue_length", "Passwords that wait for a hashing worker."),
             rejected: to.counter(
                 "hashing_rejected",
-                "Passwords that were turned away with 503, because too many waited.",
+                "Passwords that were turned away with 503, because too many waited or this one did for too long.",
             ),
             wait: to.histogram(
                 "hashing_wait_seconds",

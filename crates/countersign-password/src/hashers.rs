@@ -8,6 +8,7 @@ use base64::engine::GeneralPurpose;
 use base64::engine::general_purpose::{NO_PAD, STANDARD_NO_PAD};
 use subtle::ConstantTimeEq;
 
+use crate::common;
 use crate::method::Method;
 use crate::stored::{self, Refusal, Stored};
 use crate::{Algorithm, InvalidPreferred, Limits, Preferred, Salt, Workspace};
@@ -19,6 +20,8 @@ pub struct Hashers {
     method: Method,
     accepted: Vec<Algorithm>,
     limits: Limits,
+    /// The work of a refusal: of each algorithm in common use the costliest method, the preferred one's first.
+    common: Vec<Method>,
 }
 
 /// What comparing a password with a stored hash found.
@@ -28,7 +31,7 @@ pub enum Outcome {
     Correct,
     /// The hash is sound, the password is another one.
     Wrong,
-    /// The stored string was not compared; the work of one preferred hash was done instead.
+    /// The stored string was not compared; the same work was done on nothing.
     Refused(Refusal),
 }
 
@@ -63,7 +66,48 @@ impl Hashers {
         let method = preferred.method(&limits)?;
         let mut accepted = vec![preferred.algorithm()];
         accepted.extend_from_slice(also_accepted);
-        Ok(Self { preferred, method, accepted, limits })
+        let common = vec![method.clone()];
+        Ok(Self { preferred, method, accepted, limits, common })
+    }
+
+    /// The same for a deployment whose stored hashes are like `sample`: what is common among them is from now on part of
+    /// the work of every refusal, so that its time does not tell how an account's password is hashed, or that there is
+    /// none. One hash in a hundred makes a method common, unless it costs
+    /// more than twice Django's default or takes more than `memory_kib`.
+    #[must_use]
+    pub fn knowing<'a>(&self, sample: impl IntoIterator<Item = &'a str>, memory_kib: u64) -> Self {
+        let stored =
+            sample.into_iter().filter_map(|text| Stored::parse(text, &self.accepted, &self.limits).ok());
+        let common = common::costliest(&self.method, stored.map(|stored| stored.method), memory_kib);
+        Self { common, ..self.clone() }
+    }
+
+    /// The same, but stored hashes that take more memory than this are too costly.
+    #[must_use]
+    pub fn within(mut self, memory_kib: u64) -> Self {
+        let argon2 = u32::try_from(memory_kib).unwrap_or(u32::MAX);
+        self.limits.argon2_memory_kib = self.limits.argon2_memory_kib.min(argon2);
+        self.limits.scrypt_memory_kib = self.limits.scrypt_memory_kib.min(memory_kib);
+        self
+    }
+
+    /// Memory in KiB that a new hash and a refusal take, and at most as much more as `stored` asks for.
+    #[must_use]
+    pub fn memory_kib(&self, stored: Option<&str>) -> u64 {
+        let stored = stored.and_then(|text| Stored::parse(text, &self.accepted, &self.limits).ok());
+        let methods = stored.iter().map(|stored| &stored.method).chain(&self.common).chain([&self.method]);
+        methods.map(Method::memory_kib).max().unwrap_or_default()
+    }
+
+    /// The most memory in KiB that a stored hash may ask for.
+    #[must_use]
+    pub fn max_memory_kib(&self) -> u64 {
+        u64::from(self.limits.argon2_memory_kib).max(self.limits.scrypt_memory_kib)
+    }
+
+    /// What a refusal computes, for people: algorithm and work, in the units of [`Workspace::work`].
+    pub fn work_of_a_refusal(&self) -> impl Iterator<Item = (Algorithm, u64)> {
+        self.common.iter().map(|method| (method.algorithm(), method.work()))
     }
 
     /// The algorithm of a stored string, or why no password will ever be found to belong to it; without any work.
@@ -103,18 +147,34 @@ impl Hashers {
 
     /// Compares a password with a stored string, as Django's `verify_password`.
     ///
-    /// A refused string takes the work of one preferred hash. A wrong password against a hash of the
-    /// preferred algorithm with less work than preferred takes the missing work too (PBKDF2, bcrypt).
+    /// What is not [`Outcome::Correct`] takes the same work whatever the string is: that of [`Self::burn`], of which the
+    /// comparison was a part. Only a hash that is costlier than the common ones of its algorithm, or of an algorithm that
+    /// is not common, takes more.
     #[must_use]
     pub fn verify(&self, password: &str, stored: &str, workspace: &mut Workspace) -> Verdict {
         let outcome = match Stored::parse(stored, &self.accepted, &self.limits) {
-            Ok(hash) => self.compare(password, &hash, workspace),
+            Ok(hash) if self.is_correct(password, &hash, workspace) => Outcome::Correct,
+            Ok(hash) => {
+                self.complete(Some(&hash.method), password, workspace);
+                Outcome::Wrong
+            }
             Err(refusal) => {
                 self.burn(password, workspace);
                 Outcome::Refused(refusal)
             }
         };
         Verdict { outcome, must_update: self.needs_update(stored) }
+    }
+
+    /// [`Self::verify`] for somebody who is refused even with the right password: that takes the work of a wrong one.
+    #[must_use]
+    pub fn verify_in_vain(&self, password: &str, stored: &str, workspace: &mut Workspace) -> Verdict {
+        let verdict = self.verify(password, stored, workspace);
+        if let (true, Ok(hash)) = (verdict.is_correct(), Stored::parse(stored, &self.accepted, &self.limits))
+        {
+            self.complete(Some(&hash.method), password, workspace);
+        }
+        verdict
     }
 
     /// Whether a stored string of an accepted algorithm is anything but what [`Self::make`] writes:
@@ -137,30 +197,38 @@ impl Hashers {
         stored::identify(stored, &self.accepted)
     }
 
-    /// Does the work of one preferred hash and forgets the result: the answer for an unknown user.
+    /// Does the work of a refusal and forgets the result: the answer for an unknown user.
     pub fn burn(&self, password: &str, workspace: &mut Workspace) {
-        // 16 bytes suit every algorithm.
-        black_box(self.compute(&self.method, password, &[0; 16], workspace));
+        self.complete(None, password, workspace);
     }
 
-    fn compare(&self, password: &str, stored: &Stored, workspace: &mut Workspace) -> Outcome {
-        let method = &stored.method;
-        let checksum = self.compute(method, password, &stored.salt, workspace);
+    fn is_correct(&self, password: &str, stored: &Stored, workspace: &mut Workspace) -> bool {
+        let checksum = self.compute(&stored.method, password, &stored.salt, workspace);
         let equal = bool::from(checksum.as_bytes().ct_eq(stored.checksum.as_bytes()));
-        if equal && method.reads_all_of(password) {
-            return Outcome::Correct;
-        }
-        if let Some((missing, times)) = method.shortfall(&self.method) {
+        equal && stored.method.reads_all_of(password)
+    }
+
+    /// Does what the work of a refusal still lacks after a checksum by `done`.
+    fn complete(&self, done: Option<&Method>, password: &str, workspace: &mut Workspace) {
+        for target in &self.common {
+            let (missing, times) = match done.filter(|done| done.algorithm() == target.algorithm()) {
+                None => (target.clone(), 1),
+                Some(done) => match done.shortfall(target) {
+                    Some(shortfall) => shortfall,
+                    None => continue,
+                },
+            };
             for _ in 0..times {
-                black_box(self.compute(&missing, password, &stored.salt, workspace));
+                // 16 bytes of salt suit every algorithm.
+                black_box(self.compute(&missing, password, &[0; 16], workspace));
             }
         }
-        Outcome::Wrong
     }
 
     fn compute(&self, method: &Method, password: &str, salt: &[u8], workspace: &mut Workspace) -> String {
         let checksum = method.checksum(password, salt, workspace);
-        workspace.shrink_to(self.method.blocks());
+        let kept = self.common.iter().chain([&self.method]).map(Method::blocks).max();
+        workspace.shrink_to(kept.unwrap_or_default());
         checksum
     }
 }

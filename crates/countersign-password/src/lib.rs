@@ -5,8 +5,9 @@
 //! back. It does no I/O and has neither clock nor randomness of its own: the salt is an argument.
 //! Parameters come from stored text, so [`Limits`] bound what one string may cost before any work starts.
 //!
-//! Refused strings (unusable, foreign, malformed, too costly) take as much work as one fresh hash, so
-//! that the time of an answer does not tell which users exist. Where Django raises an exception on a
+//! Whatever is refused (unknown user, wrong password, unusable, foreign, malformed or too costly string) takes the same
+//! work, so that the time of an answer does not tell which users exist; with hashes of several kinds in one table,
+//! [`Hashers::knowing`] has it be that of all that are common. Where Django raises an exception on a
 //! malformed hash, this crate answers with a [`Refusal`].
 //!
 //! ```
@@ -30,6 +31,7 @@
 //! ```
 
 mod algorithm;
+mod common;
 mod fingerprint;
 mod hashers;
 mod limits;

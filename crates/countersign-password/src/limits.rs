@@ -27,6 +27,21 @@ pub struct Limits {
     pub bcrypt_cost: u32,
 }
 
+impl Limits {
+    /// What a hash may cost whose work every refused login is to have: twice each Django 5.2 default.
+    pub(crate) fn of_common() -> Self {
+        Self {
+            length: 1024,
+            pbkdf2_iterations: 2_000_000,
+            argon2_memory_kib: 200 * 1024,
+            argon2_work_kib: 400 * 1024,
+            scrypt_memory_kib: 33 * 1024,
+            scrypt_work_kib: 160 * 1024,
+            bcrypt_cost: 13,
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -63,8 +63,9 @@ impl Method {
         if n < 2 || !n.is_power_of_two() || r == 0 || p == 0 {
             return Err(Refusal::Malformed);
         }
-        let memory_kib = (u64::from(n) + u64::from(p)).saturating_mul(u64::from(r)) / 8;
-        if memory_kib > limits.scrypt_memory_kib || scrypt_work_kib(n, r, p) > limits.scrypt_work_kib {
+        if scrypt_memory_kib(n, r, p) > limits.scrypt_memory_kib
+            || scrypt_work_kib(n, r, p) > limits.scrypt_work_kib
+        {
             return Err(Refusal::TooCostly);
         }
         let log_n = u8::try_from(n.ilog2()).map_err(|_| Refusal::Malformed)?;
@@ -76,6 +77,20 @@ impl Method {
             4..=31 if cost > limits.bcrypt_cost => Err(Refusal::TooCostly),
             4..=31 => Ok(Self::Bcrypt { prehashed, cost }),
             _ => Err(Refusal::Malformed),
+        }
+    }
+
+    /// Whether the constructors let it through under these limits.
+    pub(crate) fn is_within(&self, limits: &Limits) -> bool {
+        let [work, memory] = [self.work(), self.memory_kib()];
+        match self {
+            Self::Pbkdf2 { iterations, .. } => *iterations <= limits.pbkdf2_iterations,
+            Self::Argon2 { params, .. } => {
+                params.m_cost() <= limits.argon2_memory_kib && work <= limits.argon2_work_kib
+            }
+            Self::Scrypt(_) => memory <= limits.scrypt_memory_kib && work <= limits.scrypt_work_kib,
+            Self::Bcrypt { cost, .. } => *cost <= limits.bcrypt_cost,
+            Self::Md5 => true,
         }
     }
 
@@ -115,19 +130,36 @@ impl Method {
         !matches!(self, Self::Bcrypt { prehashed: false, .. }) || password.len() <= BCRYPT_PASSWORD_BYTES
     }
 
-    /// What to run, and how often, after a hash that was made with less work than `preferred` asks for.
-    /// As in Django, Argon2 and scrypt have no such remainder, and more work than preferred stays as it is.
-    pub(crate) fn shortfall(&self, preferred: &Self) -> Option<(Self, u32)> {
-        match (self, preferred) {
-            (Self::Pbkdf2 { digest, iterations }, Self::Pbkdf2 { digest: wanted, iterations: target })
-                if digest == wanted && iterations < target =>
-            {
-                Some((Self::Pbkdf2 { digest: *digest, iterations: target - iterations }, 1))
+    /// Memory that one checksum takes, in KiB, wherever it is kept.
+    pub(crate) fn memory_kib(&self) -> u64 {
+        match self {
+            Self::Scrypt(params) => scrypt_memory_kib(1 << params.log_n(), params.r(), params.p()),
+            _ => self.blocks() as u64,
+        }
+    }
+
+    /// What to run, and how often, after a checksum that took less work than `target`, another method of the same
+    /// algorithm. PBKDF2 and bcrypt come to the same work exactly, as in Django; Argon2 and scrypt to the next whole pass,
+    /// with no more memory than `target` has. More work than `target` stays as it is.
+    pub(crate) fn shortfall(&self, target: &Self) -> Option<(Self, u32)> {
+        let missing = target.work().checked_sub(self.work()).filter(|missing| *missing > 0)?;
+        match (self, target) {
+            (Self::Pbkdf2 { .. }, Self::Pbkdf2 { digest, .. }) => {
+                Some((Self::Pbkdf2 { digest: *digest, iterations: missing.try_into().ok()? }, 1))
             }
-            (Self::Bcrypt { prehashed: true, cost }, Self::Bcrypt { prehashed: true, cost: target })
-                if cost < target =>
-            {
-                Some((self.clone(), (1 << (target - cost)) - 1))
+            (Self::Bcrypt { .. }, Self::Bcrypt { .. }) => {
+                Some((self.clone(), (missing / self.work()).try_into().ok()?))
+            }
+            (Self::Argon2 { .. }, Self::Argon2 { variant, version, params }) => {
+                let passes = params.t_cost();
+                let memory_kib = missing.div_ceil(u64::from(passes)).try_into().ok()?;
+                let params = argon2::Params::new(memory_kib, passes, 1, None).ok()?;
+                Some((Self::Argon2 { variant: *variant, version: *version, params }, 1))
+            }
+            (Self::Scrypt(_), Self::Scrypt(params)) => {
+                let one_lane = scrypt::Params::new(params.log_n(), params.r(), 1).map(Self::Scrypt).ok()?;
+                let lanes = missing.div_ceil(one_lane.work().max(1));
+                Some((one_lane, lanes.try_into().ok()?))
             }
             _ => None,
         }
@@ -176,6 +208,11 @@ fn bcrypt_checksum(password: &[u8], cost: u32, salt: &[u8]) -> String {
     let parts = bcrypt::hash_with_salt(password, cost, salt).expect("the cost was checked");
     // `$2b$12$`, 22 characters of salt, 31 of checksum.
     parts.to_string().split_off(29)
+}
+
+/// The whole of scrypt's memory, in KiB: 128·r·(n + p) / 1024.
+fn scrypt_memory_kib(n: u32, r: u32, p: u32) -> u64 {
+    (u64::from(n) + u64::from(p)).saturating_mul(u64::from(r)) / 8
 }
 
 /// Bytes that scrypt writes and reads back once, in KiB: 128·n·r·p / 1024.

@@ -7,7 +7,7 @@ use zeroize::Zeroize;
 /// Argon2's memory, reused because fresh pages cost about as much as filling them; wiped on drop.
 ///
 /// Keep one per hashing thread. It grows to what a hash needs and afterwards shrinks to what the
-/// preferred method needs, so that a single costly stored hash does not hold its memory for ever.
+/// preferred method and the common ones need, so that a single costly stored hash does not hold its memory for ever.
 #[derive(Default)]
 pub struct Workspace {
     blocks: Vec<Block>,
@@ -35,9 +35,7 @@ impl Workspace {
     /// At least `count` blocks of arbitrary content.
     pub(crate) fn blocks(&mut self, count: usize) -> &mut [Block] {
         if self.blocks.len() < count {
-            // A new allocation, not a longer one: copying the old blocks would leave them unwiped.
-            self.blocks.zeroize();
-            self.blocks = vec![Block::new(); count];
+            self.hold(count);
         }
         &mut self.blocks
     }
@@ -45,9 +43,16 @@ impl Workspace {
     /// Gives back all but `count` blocks.
     pub(crate) fn shrink_to(&mut self, count: usize) {
         if self.blocks.len() > count {
-            self.blocks.zeroize();
-            self.blocks = vec![Block::new(); count];
+            self.hold(count);
         }
+    }
+
+    /// A new allocation, not a longer one: copying the old blocks would leave them unwiped. The old one goes first, so that
+    /// the two are never held together.
+    fn hold(&mut self, count: usize) {
+        self.blocks.zeroize();
+        self.blocks = Vec::new();
+        self.blocks = vec![Block::new(); count];
     }
 }
 

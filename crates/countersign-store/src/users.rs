@@ -93,6 +93,17 @@ impl Store {
         self.engine.all(sql, &[from.into(), limit.into()], read_user).await
     }
 
+    /// The hash strings of at most `half` of the oldest accounts and as many of the newest, for a look at how a
+    /// deployment's passwords are hashed that costs the same however many there are.
+    pub async fn sample_password_hashes(&self, half: u32) -> Result<Vec<PasswordHash>, StoreError> {
+        let read = |row: &Row<'_>| Ok(PasswordHash::new(row.get(0)?));
+        let oldest = "SELECT password FROM auth_user ORDER BY id LIMIT $1";
+        let newest = "SELECT password FROM auth_user ORDER BY id DESC LIMIT $1";
+        let mut hashes = self.engine.all(oldest, &[half.into()], read).await?;
+        hashes.extend(self.engine.all(newest, &[half.into()], read).await?);
+        Ok(hashes)
+    }
+
     /// Adds a user and returns the id it got.
     pub async fn insert_user(&self, user: NewUser) -> Result<UserId, InsertUserError> {
         let inserted = self.engine.write(move |transaction| {

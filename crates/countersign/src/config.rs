@@ -21,7 +21,7 @@ use jiff::SignedDuration;
 
 use self::browsers::{cors, token_cookies};
 use self::keys::keys;
-use self::passwords::{hashers, policy};
+use self::passwords::{hashers, lane, policy};
 pub use self::reader::Reader;
 use self::reader::refused;
 use self::token_claims::token_claims;
@@ -242,6 +242,7 @@ fn rules(reader: &Reader<'_>, settings: &Settings, login: LoginField) -> Result<
         django_peer: false, // until the database has been asked
         refresh_grace: refresh_grace(reader)?,
         token_claims: token_claims(reader, settings, login)?,
+        lane: lane(reader)?,
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod account;
 mod adopt;
+mod cgroup;
 mod changepassword;
 mod check;
 mod cli;

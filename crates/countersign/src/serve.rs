@@ -65,6 +65,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
             () = serving => say("stopped"),
             () = told_twice => say("stopped at once; requests in flight were cut off"),
             never = service.auth().keep_keys_current() => match never {},
+            never = service.auth().keep_knowing_hashes() => match never {},
             never = watch.keep_looking(&service) => match never {},
             never = metrics.serve(&service) => match never {},
             never = watch.feed_watchdog() => match never {},

@@ -299,6 +299,20 @@ pub const SETTINGS: &[Setting] = &[
     own("ARGON2_MEMORY_KIB", "19456", "Memory of one `argon2id` hash, in KiB.").of(Kind::Whole(1, u32::MAX as u64)),
     own("ARGON2_ITERATIONS", "2", "Passes of one `argon2id` hash.").of(Kind::Whole(1, u32::MAX as u64)),
     own("ARGON2_PARALLELISM", "1", "Lanes of one `argon2id` hash.").of(Kind::Whole(1, u32::MAX as u64)),
+    otherwise(
+        "as many as cores, and as fit in the memory limit",
+        own(
+            "HASHING_WORKERS",
+            "",
+            "Threads that hash passwords. Each needs the memory of a hash; a processor quota counts as cores.",
+        ).of(Kind::Whole(1, 1024)),
+    ),
+    own(
+        "HASHING_MAX_WAIT",
+        "5s",
+        "How long a login or registration waits at the most until its password is hashed. So many wait as that takes; \
+         everybody else is asked at once to come back (503).",
+    ).of(Kind::Time { may_be_none: false, max_secs: 3600 }),
     own(
         "LEGACY_PASSWORD_HASHERS",
         "",

@@ -28,6 +28,34 @@ async fn whoever_is_refused_gets_the_same_answer_for_the_same_work() {
 }
 
 #[tokio::test]
+async fn where_hashes_are_of_several_kinds_whoever_is_refused_costs_one_of_each() {
+    let service = Service::start(rules());
+    let mut imported = service.welcome("imported").await;
+    imported.store_hash(outdated_hash(PASSWORD)).await;
+    let mut inactive = service.welcome("inactive").await;
+    let change = UserChange {
+        is_active: Some(false),
+        password_hash: Some(outdated_hash(PASSWORD)),
+        ..UserChange::default()
+    };
+    inactive.change(change).await;
+    let mut ada = service.welcome("ada").await;
+    let mut unknown = service.stranger("unknown");
+    (ada.password, imported.password) = ("wrong".to_owned(), "wrong".to_owned());
+    service.auth.look_at_hashes().await.unwrap();
+    for person in [&mut ada, &mut imported, &mut inactive, &mut unknown] {
+        let before = service.auth.hashing_work();
+        refusal(person.log_in().await);
+        assert_eq!(service.auth.hashing_work() - before, ONE_HASH + 1, "{}", person.username);
+    }
+    assert_eq!(inactive.row().await.password_hash, outdated_hash(PASSWORD), "an upgrade would tell");
+    let beside = service.beside(rules());
+    let before = beside.auth.hashing_work();
+    refusal(unknown.at(&beside).log_in().await);
+    assert_eq!(beside.auth.hashing_work() - before, ONE_HASH + 1, "it has looked when it started");
+}
+
+#[tokio::test]
 async fn a_login_begins_one_session_and_a_refused_one_none() {
     let service = Service::start(rules());
     let mut ada = service.welcome("ada").await;

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use countersign_auth::Rules;
+use countersign_domain::PasswordHash;
+use countersign_store::UserChange;
 
 use crate::cluster::{Cluster, Extras, skipped};
-use crate::service::{Service, rotating, rules};
+use crate::service::{PASSWORD, Service, outdated_hash, refusal, rotating, rules};
 
 /// How many statements were run since the last call, `BEGIN` and `COMMIT` among them.
 fn statements(service: &Service) -> usize {
@@ -76,4 +78,31 @@ async fn a_login_sweeps_in_one_statement_where_there_is_something_to_sweep() {
     ada.log_in().await.unwrap();
     assert_eq!(statements(&service), 4);
     assert_eq!(ada.sessions().await, 1);
+}
+
+#[tokio::test]
+async fn whoever_is_refused_at_login_costs_one_statement() {
+    let Some(service) = counting(rules()).await else { return };
+    let hash = |text: &str| Some(PasswordHash::new(text.to_owned()));
+    let mut inactive = service.welcome("inactive").await;
+    let change = UserChange {
+        is_active: Some(false),
+        password_hash: Some(outdated_hash(PASSWORD)),
+        ..UserChange::default()
+    };
+    inactive.change(change).await;
+    let mut unusable = service.welcome("unusable").await;
+    unusable.change(UserChange { password_hash: hash("!nobody"), ..UserChange::default() }).await;
+    let mut imported = service.welcome("imported").await;
+    imported
+        .change(UserChange { password_hash: Some(outdated_hash("other")), ..UserChange::default() })
+        .await;
+    let mut wrong = service.welcome("wrong").await;
+    wrong.password = "wrong".to_owned();
+    let mut unknown = service.stranger("unknown");
+    statements(&service);
+    for person in [&mut inactive, &mut unusable, &mut imported, &mut wrong, &mut unknown] {
+        refusal(person.log_in().await);
+        assert_eq!(statements(&service), 1, "{}", person.username);
+    }
 }

@@ -162,7 +162,7 @@ impl Service {
 
     pub async fn register(&self, username: &str, password: &str) -> Result<User, Error> {
         let email = format!("{username}@example.com");
-        self.auth.register(field(username), field(&email), field(password)).await
+        self.auth.register(field(username), field(&email), field(password), &browser()).await
     }
 }
 

@@ -1,6 +1,9 @@
 //! The server on a real socket. Where a deadline matters tokio's clock is paused: it then jumps to the next deadline
 //! as soon as nobody has anything left to do, so that nobody waits.
 
+mod hanging_up;
+mod uniform;
+
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -60,7 +63,7 @@ struct Client {
 }
 
 /// An answer as it came over the wire.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Received {
     status_line: String,
     headers: Vec<(String, String)>,

@@ -1,9 +1,13 @@
 //! The settings of passwords: how they are hashed, and what a new one has to be.
 
+use std::num::NonZero;
+
+use countersign_auth::Lane;
 use countersign_domain::{Attribute, PasswordPolicy, PasswordValidator};
 use countersign_password::{Algorithm, Hashers, Limits, Preferred};
 
 use super::reader::{Reader, refused};
+use crate::cgroup;
 use crate::sources::SettingError;
 
 /// How passwords are hashed.
@@ -39,6 +43,16 @@ pub fn hashers(reader: &Reader<'_>) -> Result<Hashers, SettingError> {
     Hashers::new(preferred, &accepted, Limits::default()).map_err(|error| {
         refused("ARGON2_MEMORY_KIB, ARGON2_ITERATIONS, ARGON2_PARALLELISM", &error.to_string())
     })
+}
+
+/// How hashing is kept out of the way.
+pub fn lane(reader: &Reader<'_>) -> Result<Lane, SettingError> {
+    let workers = match reader.optional_text("HASHING_WORKERS")? {
+        None => None,
+        Some(_) => NonZero::new(reader.whole("HASHING_WORKERS")?),
+    };
+    let max_wait = reader.wait("HASHING_MAX_WAIT")?;
+    Ok(Lane { workers, max_wait, memory_limit: cgroup::memory_limit() })
 }
 
 /// What a new password has to be.

@@ -34,6 +34,18 @@ async fn a_user_is_found_by_name_and_by_id_with_everything_it_was_given() {
 }
 
 #[tokio::test]
+async fn a_sample_of_hashes_is_of_the_oldest_and_of_the_newest_accounts() {
+    let Some((_place, store)) = Place::open().await else { return };
+    assert_eq!(store.sample_password_hashes(2).await.unwrap(), []);
+    for number in 1..=5 {
+        let user = NewUser { password_hash: hash(&number.to_string()), ..person(&format!("user{number}")) };
+        store.insert_user(user).await.unwrap();
+    }
+    let sample = store.sample_password_hashes(2).await.unwrap();
+    assert_eq!(sample, ["1", "2", "5", "4"].map(hash));
+}
+
+#[tokio::test]
 async fn who_is_not_there_is_not_found() {
     let Some((_place, store)) = Place::open().await else { return };
     store.insert_user(person("ada")).await.unwrap();

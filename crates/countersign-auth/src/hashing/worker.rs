@@ -1,0 +1,71 @@
+//! What a hashing thread does: it takes passwords out of the queue, below the threads that answer requests.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Instant;
+
+use countersign_password::Workspace;
+
+use super::shared::Shared;
+
+/// How far below the other threads a hashing thread stands. Where both want the processor, it gets a tenth of what they
+/// get, and all that they leave.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 10;
+
+/// Works until the pool is closed and nobody waits any more.
+pub(super) fn run(shared: &Shared) {
+    step_back();
+    let mut workspace = Workspace::default();
+    while let Some(job) = shared.next() {
+        let began = Instant::now();
+        let hashers = shared.hashers();
+        let _place = (job.memory_kib > shared.usual_memory_kib).then(|| shared.odd.enter());
+        if catch_unwind(AssertUnwindSafe(|| (job.work)(&hashers, &mut workspace))).is_err() {
+            tracing::error!("the hashing of a password panicked");
+            workspace = Workspace::default(); // what it holds is anybody's guess
+        }
+        shared.note(began.elapsed());
+    }
+}
+
+/// On Linux a thread has a priority of its own; elsewhere it is the process's, and stays as it is.
+fn step_back() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{getpriority_process, setpriority_process};
+        let stepped = getpriority_process(None).and_then(|nice| setpriority_process(None, nice + NICE));
+        if let Err(error) = stepped {
+            tracing::warn!(%error, "hashing threads cannot be put below the others");
+        }
+    }
+}
+
+/// Lets so many in at once.
+pub(super) struct Gate {
+    free: Mutex<usize>,
+    freed: Condvar,
+}
+
+impl Gate {
+    pub(super) fn new(places: usize) -> Self {
+        Self { free: Mutex::new(places), freed: Condvar::new() }
+    }
+
+    fn enter(&self) -> Inside<'_> {
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_full = |free: &mut usize| *free == 0;
+        *self.freed.wait_while(free, is_full).unwrap_or_else(PoisonError::into_inner) -= 1;
+        Inside(self)
+    }
+}
+
+/// Leaves by being dropped.
+struct Inside<'a>(&'a Gate);
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.0.freed.notify_one();
+    }
+}
