@@ -12,6 +12,7 @@ mod hashing;
 mod health;
 mod holder;
 mod keys;
+mod known_device;
 mod login;
 mod logout;
 mod observing;
@@ -19,6 +20,7 @@ mod refresh;
 mod register;
 mod retention;
 mod sessions;
+mod throttle;
 mod token_claims;
 mod users;
 mod verify;
@@ -40,13 +42,17 @@ pub use error::{Error, FieldErrors, StartError, Submitted};
 pub use hashing::HashingPool;
 pub use health::{Health, Verdict};
 pub use keys::{ConfiguredKeys, KeyRing, KeyRingError, KeySet, KeyStatus, Rotated};
-pub use login::{LoginOutcome, TokenPair};
+pub use known_device::KnownDevice;
+pub use login::{LoginOutcome, SlidingToken, TokenPair};
 pub use refresh::Refreshed;
 pub use retention::Flushed;
+pub use throttle::Throttles;
 pub use token_claims::{ClaimSource, TokenClaim};
 pub use users::{NewAccount, UserError};
 
 use holder::Holder;
+use known_device::Marks;
+use throttle::Buckets;
 
 /// What is decided by settings rather than by keys or the database; the names are Simple JWT's.
 #[derive(Debug, Clone)]
@@ -73,6 +79,8 @@ pub struct Rules {
     pub refresh_grace: SignedDuration,
     /// Claims that tokens carry beside those of Simple JWT.
     pub token_claims: Vec<TokenClaim>,
+    /// How fast may be guessed.
+    pub throttles: Throttles,
 }
 
 /// What tokens name a user by (`USER_ID_FIELD`): a field that no two users share.
@@ -84,7 +92,7 @@ pub enum UserIdField {
     Username,
 }
 
-/// Simple JWT's defaults; a minute of grace; no claims beside Simple JWT's.
+/// Simple JWT's defaults; a minute of grace; no claims beside Simple JWT's; guessing is not slowed down.
 impl Default for Rules {
     fn default() -> Self {
         Self {
@@ -98,6 +106,7 @@ impl Default for Rules {
             django_peer: false,
             refresh_grace: SignedDuration::from_secs(60),
             token_claims: Vec::new(),
+            throttles: Throttles::default(),
         }
     }
 }
@@ -118,6 +127,8 @@ pub struct Auth {
     database_is_failing: AtomicBool,
     policy: PasswordPolicy,
     rules: Rules,
+    buckets: Buckets,
+    marks: Marks,
     clock: Clock,
 }
 
@@ -132,6 +143,7 @@ impl Auth {
         rules: Rules,
         clock: Clock,
     ) -> Result<Self, StartError> {
+        let (buckets, marks) = (Buckets::of(&keys), Marks::of(&keys));
         let key_ring = KeyRing::new(store.clone(), keys, clock.clone());
         let kept_keys = key_ring.kept().await?;
         let tokens = RwLock::new(Arc::new(key_ring.tokens(&kept_keys)?));
@@ -152,6 +164,8 @@ impl Auth {
             database_is_failing,
             policy,
             rules,
+            buckets,
+            marks,
             clock,
         })
     }

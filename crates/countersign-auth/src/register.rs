@@ -1,6 +1,8 @@
 //! Making an account.
 
-use countersign_domain::{Email, FieldError, LoginField, NewUser, Password, User, UserAttributes, Username};
+use countersign_domain::{
+    Client, Email, FieldError, LoginField, NewUser, Password, User, UserAttributes, Username,
+};
 use countersign_metrics::Counter;
 use countersign_store::InsertUserError;
 
@@ -17,7 +19,9 @@ impl Auth {
         username: Submitted,
         email: Submitted,
         password: Submitted,
+        client: &Client,
     ) -> Result<User, Error> {
+        let mut pass = self.admit_registration(client).await?; // a refused form tells which names there are
         let registered = self.try_to_register(username, email, password).await;
         let registrations = &self.metrics().registrations;
         let counter = match &registered {
@@ -25,6 +29,9 @@ impl Auth {
             Err(Error::Fields(_)) => Some(&registrations.refused),
             Err(_) => None, // which is not the form's fault; requests are counted by code as well
         };
+        if counter.is_none() {
+            self.give_back(&mut pass).await;
+        }
         counter.map(Counter::inc);
         registered
     }

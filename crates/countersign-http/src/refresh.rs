@@ -35,7 +35,7 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
                 )
             },
         ]),
-        refusals: &[Code::TokenNotValid, Code::NoActiveAccountForToken],
+        refusals: &[Code::TokenNotValid, Code::NoActiveAccountForToken, Code::Throttled],
         query: &[],
     },
     handle: |call| Box::pin(refresh(call)),
@@ -55,7 +55,7 @@ pub(crate) const SLIDING_ENDPOINT: Endpoint = Endpoint {
         details: "",
         status: StatusCode::OK,
         body: SLIDING_TOKEN,
-        refusals: &[Code::TokenNotValid],
+        refusals: &[Code::TokenNotValid, Code::Throttled],
         query: &[],
     },
     handle: |call| Box::pin(refresh_sliding(call)),
@@ -74,6 +74,6 @@ async fn refresh(call: Call<'_>) -> Result<Answer, Error> {
 }
 
 async fn refresh_sliding(call: Call<'_>) -> Result<Answer, Error> {
-    let token = call.auth.refresh_sliding(call.field("token")).await?;
+    let token = call.auth.refresh_sliding(call.field("token"), &call.client).await?;
     Ok(Answer::ok(object([("token", token.into())]).into()))
 }

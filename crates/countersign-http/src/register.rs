@@ -3,7 +3,7 @@
 use http::StatusCode;
 
 use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, Field};
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::operation::{Group, Operation};
 use crate::user_body::{self, user_body};
 
@@ -29,7 +29,7 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
         details: "A password has to pass the validators of `AUTH_PASSWORD_VALIDATORS`.",
         status: StatusCode::CREATED,
         body: user_body::SHAPE,
-        refusals: &[],
+        refusals: &[Code::Throttled],
         query: &[],
     },
     handle: |call| Box::pin(register(call)),
@@ -48,8 +48,10 @@ const PASSWORD: Field =
     Field { max_length: Some(128), ..Field::text("password", "Password", "correct-horse-7") };
 
 async fn register(call: Call<'_>) -> Result<Answer, Error> {
-    let user =
-        call.auth.register(call.field("username"), call.field("email"), call.field("password")).await?;
+    let user = call
+        .auth
+        .register(call.field("username"), call.field("email"), call.field("password"), &call.client)
+        .await?;
     call.seen.is_of(user.id);
     Ok(Answer::with(StatusCode::CREATED, user_body(&user, call.auth.login_field())))
 }

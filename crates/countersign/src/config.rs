@@ -3,6 +3,7 @@
 mod keys;
 mod passwords;
 mod reader;
+mod throttles;
 mod token_claims;
 mod tokens;
 mod user_model;
@@ -21,6 +22,7 @@ use self::keys::keys;
 use self::passwords::{hashers, policy};
 pub use self::reader::Reader;
 use self::reader::refused;
+use self::throttles::{throttles, trusted_proxies};
 use self::token_claims::token_claims;
 use self::tokens::{algorithm, token_settings};
 use self::user_model::user_model;
@@ -235,6 +237,7 @@ fn rules(reader: &Reader<'_>, settings: &Settings, login: LoginField) -> Result<
         django_peer: false, // until the database has been asked
         refresh_grace: refresh_grace(reader)?,
         token_claims: token_claims(reader, settings, login)?,
+        throttles: throttles(reader)?,
     })
 }
 
@@ -283,6 +286,8 @@ fn http_settings(reader: &Reader<'_>, debug: bool) -> Result<countersign_http::S
         auth_header_types,
         auth_header_name: header_name(reader.text("AUTH_HEADER_NAME")?)?,
         renderers,
+        trusted_proxies: trusted_proxies(reader)?,
+        secure_cookies: !debug,
         access_log: reader.switch("ACCESS_LOG")?,
     })
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use countersign_store::KeyState;
-use countersign_token::{Algorithm, KeyError, Keys, Settings, VerifyingKey};
+use countersign_token::{Algorithm, KeyError, Keys, Mac, Settings, VerifyingKey};
 use jiff::SignedDuration;
 use zeroize::Zeroizing;
 
@@ -79,6 +79,16 @@ impl ConfiguredKeys {
     #[must_use]
     pub fn in_directory(self, directory: PathBuf) -> Self {
         Self { directory: Some(directory), ..self }
+    }
+
+    /// What only `SECRET_KEY` can prove, for one purpose.
+    pub(crate) fn mac(&self, purpose: &[u8]) -> Mac {
+        Mac::derive(&self.secret_key, purpose)
+    }
+
+    /// The same by its former values.
+    pub(crate) fn former_macs(&self, purpose: &[u8]) -> Vec<Mac> {
+        self.former.iter().map(|secret| Mac::derive(secret, purpose)).collect()
     }
 
     /// The files with private keys, each of which can be used; none when the ring is in the database.

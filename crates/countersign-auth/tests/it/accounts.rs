@@ -5,7 +5,7 @@ use countersign_domain::{FieldError, PasswordPolicy, PasswordValidator};
 use countersign_password::Preferred;
 use countersign_store::{Ended, UserChange};
 
-use crate::service::{PASSWORD, Service, begin_waiting, field, outdated_hash, refusal, rules};
+use crate::service::{PASSWORD, Service, begin_waiting, browser, field, outdated_hash, refusal, rules};
 
 fn strict() -> Service {
     let policy = PasswordPolicy::new(vec![PasswordValidator::MinimumLength { min_length: 8 }]);
@@ -33,7 +33,11 @@ async fn who_registers_is_an_ordinary_active_user_who_can_log_in() {
 #[tokio::test]
 async fn an_email_may_be_missing() {
     let service = Service::start(rules());
-    let user = service.auth.register(field("ada"), Err(FieldError::Required), field(PASSWORD)).await.unwrap();
+    let user = service
+        .auth
+        .register(field("ada"), Err(FieldError::Required), field(PASSWORD), &browser())
+        .await
+        .unwrap();
     assert_eq!(user.email, "");
 }
 
@@ -42,7 +46,8 @@ async fn all_that_is_wrong_with_a_form_is_said_at_once_and_nothing_is_hashed() {
     let service = strict();
     service.register("ada", PASSWORD).await.unwrap();
     let before = service.auth.hashing_work();
-    let refused = service.auth.register(field("ada"), field("nowhere"), Err(FieldError::Null)).await;
+    let refused =
+        service.auth.register(field("ada"), field("nowhere"), Err(FieldError::Null), &browser()).await;
     let Err(Error::Fields(fields)) = refused else { panic!("{refused:?}") };
     assert_eq!(
         fields,

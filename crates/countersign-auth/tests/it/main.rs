@@ -28,3 +28,5 @@ mod round_trips;
 mod service;
 #[cfg(test)]
 mod sessions;
+#[cfg(test)]
+mod throttle;

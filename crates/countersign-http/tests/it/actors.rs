@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use countersign_auth::{Auth, Clock, ConfiguredKeys, ManualClock, Rules};
 use countersign_domain::PasswordPolicy;
-use countersign_http::{AllowedHosts, Renderer, Service, Settings};
+use countersign_http::{AllowedHosts, Renderer, Service, Settings, TrustedProxies};
 use countersign_password::{Algorithm as HashAlgorithm, Hashers, Limits, Preferred};
 use countersign_store::{DatabaseUrl, PoolOptions, Store};
 use countersign_token::{Algorithm, Keys, Settings as TokenSettings, Tokens};
@@ -73,6 +73,8 @@ impl World {
             auth_header_types: vec!["Bearer".to_owned()],
             auth_header_name: http::header::AUTHORIZATION,
             renderers: vec![Renderer::Json, Renderer::Api],
+            trusted_proxies: TrustedProxies::default(),
+            secure_cookies: true,
             access_log: true,
         };
         let service = Arc::new(Service::new(auth, settings));
