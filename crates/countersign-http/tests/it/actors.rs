@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use countersign_auth::{Auth, Clock, ConfiguredKeys, ManualClock, Rules};
+use countersign_auth::{Auth, Clock, ConfiguredKeys, ManualClock, Rules, Throttles};
 use countersign_domain::PasswordPolicy;
 use countersign_http::{AllowedHosts, Renderer, Service, Settings, TrustedProxies};
 use countersign_password::{Algorithm as HashAlgorithm, Hashers, Limits, Preferred};
@@ -59,12 +59,22 @@ impl World {
     }
 
     pub fn hashing_with(preferred: Preferred) -> Self {
+        Self::start(preferred, Throttles::default(), TrustedProxies::default())
+    }
+
+    /// One that slows guessing down, where these proxies are trusted.
+    pub fn slowing_down(throttles: Throttles, proxies: &[&str]) -> Self {
+        let proxies = proxies.iter().map(|proxy| proxy.parse().unwrap()).collect();
+        Self::start(CHEAP, throttles, TrustedProxies::new(proxies))
+    }
+
+    fn start(preferred: Preferred, throttles: Throttles, trusted_proxies: TrustedProxies) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let url = DatabaseUrl::Sqlite(directory.path().join("db.sqlite3"));
         let store = at_once(Store::open(&url, &PoolOptions::default())).unwrap();
         let clock = ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap());
         let hashers = Hashers::new(preferred, &HashAlgorithm::DJANGO_DEFAULT, Limits::default()).unwrap();
-        let rules = Rules::default();
+        let rules = Rules { throttles, ..Rules::default() };
         let (policy, time) = (PasswordPolicy::default(), Clock::Manual(clock.clone()));
         let keys = ConfiguredKeys::new(token_settings(), SECRET_KEY).unwrap();
         let auth = at_once(Auth::start(store.clone(), hashers, keys, policy, rules, time)).expect("threads");
@@ -73,7 +83,7 @@ impl World {
             auth_header_types: vec!["Bearer".to_owned()],
             auth_header_name: http::header::AUTHORIZATION,
             renderers: vec![Renderer::Json, Renderer::Api],
-            trusted_proxies: TrustedProxies::default(),
+            trusted_proxies,
             secure_cookies: true,
             access_log: true,
         };
@@ -266,7 +276,10 @@ impl Answer {
         ] {
             assert_eq!(self.all(name), [value], "{name} of {}", described());
         }
-        assert!(!self.headers.contains_key("set-cookie"), "{}", described());
+        // There is one cookie, which a login hands out where guessing is slowed down.
+        let is_login = [LOGIN, SLIDING_LOGIN].iter().any(|path| request == format!("POST {path}"));
+        let is_of_device = |cookie: &&str| is_login && cookie.starts_with("countersign_device=");
+        assert!(self.all("set-cookie").iter().all(is_of_device), "{}", described());
         let is_json = self.all("content-type") == ["application/json"];
         let is_page = self.all("content-type") == ["text/html; charset=utf-8"];
         let is_without_body = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&self.status);
@@ -289,7 +302,8 @@ impl Answer {
         let challenge: &[&str] =
             if self.status == StatusCode::UNAUTHORIZED { &["Bearer realm=\"api\""] } else { &[] };
         assert_eq!(self.all("www-authenticate"), challenge, "{}", described());
-        assert_eq!(self.headers.contains_key("retry-after"), self.status == 503, "{}", described());
+        let is_later = [429, 503].contains(&self.status.as_u16());
+        assert_eq!(self.headers.contains_key("retry-after"), is_later, "{}", described());
         assert_ne!(self.status, StatusCode::INTERNAL_SERVER_ERROR, "{}", described());
     }
 
