@@ -163,7 +163,7 @@ impl Auth {
         let limits = [Limit::TokenNetwork, Limit::TokenAddress];
         pass.add_networks(&self.buckets, limits, throttles.token_address, address);
         match self.charge(pass).await {
-            Err(throttled @ Error::Throttled { .. }) => Err(throttled),
+            Err(refused @ Error::Throttled { .. }) => Err(refused),
             Ok(_) => outcome,
             Err(error) => {
                 tracing::debug!(%error, "a bad token was not counted");
@@ -182,7 +182,8 @@ impl Auth {
             (Some(_), Some(of_device)) => of_device.budget.burst(),
             (None, Some(_)) => 1,
         };
-        if let Err(error) = self.store.give_back(charges, count, self.clock.now()).await {
+        let giving = Box::pin(self.store.give_back(charges, count, self.clock.now()));
+        if let Err(error) = giving.await {
             tracing::debug!(%error, "an attempt was not given back");
         }
     }
@@ -192,7 +193,9 @@ impl Auth {
             return Ok(pass);
         }
         let now = self.clock.now();
-        let Charged::Refused { id, free_at } = self.store.charge(pass.charges.clone(), now).await? else {
+        // Boxed, as it is large and lies within every use of a token.
+        let charging = Box::pin(self.store.charge(pass.charges.clone(), now));
+        let Charged::Refused { id, free_at } = charging.await? else {
             return Ok(pass);
         };
         let refusing = pass.limits.iter().find(|limit| id >> BITS == **limit as i64);

@@ -80,7 +80,11 @@ async fn what_slows_guessing_down_is_one_statement_before_a_hash_and_none_for_a_
     ada.refresh().await.unwrap();
     assert_eq!(statements(&service), 2);
     ada.verify("no token").await.unwrap_err();
-    assert_eq!(statements(&service), 1);
+    assert_eq!(
+        statements(&service),
+        2,
+        "whether there is a new key by which it is good, and what it is charged to"
+    );
     let mut eve = service.stranger("ada");
     eve.password = "a guess".to_owned();
     eve.log_in().await.unwrap_err();
