@@ -13,8 +13,7 @@ fi
 # One scenario signs with the fifteen bytes of the original's README.
 export ALLOW_WEAK_SECRET_KEY=on
 export BIND="${BIND-127.0.0.1}" DATABASE_URL="${DATABASE_URL-sqlite:$WORKDIR/countersign.sqlite3}"
-# Not a setting of the program: unlimited attempts.
-unset PASSWORD_VALIDATORS THROTTLE
+unset PASSWORD_VALIDATORS # which is no setting of the program
 
 repository=$(cd "$(dirname "$0")/.." && pwd)
 programs=$(cd "$repository" && realpath -m "${CARGO_TARGET_DIR:-target}")/release

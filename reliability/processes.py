@@ -108,6 +108,7 @@ class Replica(Process):
             "DATABASE_URL": database_url,
             "SECRET_KEY": SECRET_KEY,
             "PORT": str(port),
+            "THROTTLE": "off",
             "PASSWORD_HASHER": "argon2id",  # a cheap one: the load is not about hashing
             "ARGON2_MEMORY_KIB": "64",
             "ARGON2_ITERATIONS": "1",

@@ -127,6 +127,7 @@ class Countersign(Server):
         environment = hashing | {
             "DATABASE_URL": database_url(self.database),
             "PORT": "0",
+            "THROTTLE": "off",
             "SECRET_KEY": SECRET_KEY,
             "SIMPLE_JWT_JSON": json.dumps(simple_jwt or {}),
         }

@@ -1,6 +1,6 @@
 //! Blacklisting: ending a refresh token before it expires, as clients of Simple JWT log out.
 
-use countersign_domain::EndReason;
+use countersign_domain::{Client, EndReason};
 use countersign_store::Blacklisting;
 use countersign_token::{Kind, Refusal};
 
@@ -12,7 +12,11 @@ use crate::{Auth, Error, parse_token_field};
 impl Auth {
     /// Ends a refresh token, and with the present one of a session the session. A second time is refused as any
     /// blacklisted token is. Access tokens stay good.
-    pub async fn blacklist(&self, refresh: Submitted) -> Result<(), Error> {
+    pub async fn blacklist(&self, refresh: Submitted, client: &Client) -> Result<(), Error> {
+        self.slow_down(self.try_to_blacklist(refresh).await, client).await
+    }
+
+    async fn try_to_blacklist(&self, refresh: Submitted) -> Result<(), Error> {
         let token = parse_token_field("refresh", refresh)?;
         let now = self.clock.now();
         let (tokens, claims) = self.decode(&token, now).await?;

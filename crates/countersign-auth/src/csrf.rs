@@ -2,7 +2,13 @@
 
 use countersign_domain::SessionId;
 
-use crate::{Auth, Error};
+use crate::proofs::Proofs;
+use crate::{Auth, ConfiguredKeys, Error};
+
+/// CSRF tokens: proofs of the id of a session.
+pub(crate) fn proofs(keys: &ConfiguredKeys) -> Proofs {
+    Proofs::of(keys, b"countersign csrf tokens v1")
+}
 
 impl Auth {
     /// The session that a token of ours names, which need not be a good one otherwise.
@@ -14,12 +20,12 @@ impl Auth {
     /// The CSRF token of a session, the same as long as `SECRET_KEY` is.
     #[must_use]
     pub fn csrf_token(&self, session: &SessionId) -> String {
-        self.csrf_keys.first().map(|key| key.token(session.as_str())).unwrap_or_default()
+        self.csrf.make(&[session.as_str().as_bytes()])
     }
 
     /// Whether this is the CSRF token of the session, by `SECRET_KEY` or a former one.
     #[must_use]
-    pub fn is_csrf_token(&self, session: &SessionId, text: &[u8]) -> bool {
-        self.csrf_keys.iter().any(|key| key.is_token(session.as_str(), text))
+    pub fn is_csrf_token(&self, session: &SessionId, text: &str) -> bool {
+        self.csrf.is_of(&[session.as_str().as_bytes()], text)
     }
 }

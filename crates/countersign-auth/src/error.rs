@@ -63,6 +63,12 @@ pub enum Error {
     /// The user has no such session that could be ended.
     #[error("the user has no such session")]
     SessionNotFound,
+    /// Too many attempts were made; the next may come after so many seconds.
+    #[error("too many attempts")]
+    Throttled {
+        /// Seconds, at least one.
+        wait_secs: u64,
+    },
     /// Too many passwords are waiting to be hashed, or this one has waited too long.
     #[error("too many passwords wait to be hashed")]
     Overloaded,

@@ -13,14 +13,17 @@ mod hashing;
 mod health;
 mod holder;
 mod keys;
+mod known_device;
 mod login;
 mod logout;
 mod observing;
+mod proofs;
 mod refresh;
 mod register;
 mod retention;
 mod sessions;
 mod stored_hashes;
+mod throttle;
 mod token_claims;
 mod users;
 mod verify;
@@ -31,7 +34,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use countersign_domain::{LoginField, PasswordPolicy, User, UserId, UserIdKind};
 use countersign_password::Hashers;
 use countersign_store::{NamedUser, NewToken, Store};
-use countersign_token::{Claims, CsrfKey, Kind, Refusal, Tokens, UserIdClaim};
+use countersign_token::{Claims, Kind, Refusal, Tokens, UserIdClaim};
 use jiff::{SignedDuration, Timestamp};
 use zeroize::Zeroizing;
 
@@ -42,14 +45,19 @@ pub use error::{Error, FieldErrors, StartError, Submitted};
 pub use hashing::{HashingPool, Lane};
 pub use health::{Health, Verdict};
 pub use keys::{ConfiguredKeys, KeyRing, KeyRingError, KeySet, KeyStatus, Rotated};
-pub use login::{LoginOutcome, TokenPair};
+pub use known_device::KnownDevice;
+pub use login::{LoginOutcome, SlidingToken, TokenPair};
 pub use refresh::Refreshed;
 pub use retention::Flushed;
+pub use throttle::Throttles;
 pub use token_claims::{ClaimSource, TokenClaim};
 pub use users::{NewAccount, UserError};
 
 use holder::Holder;
+use known_device::Marks;
+use proofs::Proofs;
 use stored_hashes::known_hashers;
+use throttle::Buckets;
 
 /// What is decided by settings rather than by keys or the database; the names are Simple JWT's.
 #[derive(Debug, Clone)]
@@ -78,6 +86,8 @@ pub struct Rules {
     pub token_claims: Vec<TokenClaim>,
     /// How passwords are hashed without being in the way of anything else.
     pub lane: Lane,
+    /// How fast may be guessed.
+    pub throttles: Throttles,
 }
 
 /// What tokens name a user by (`USER_ID_FIELD`): a field that no two users share.
@@ -89,7 +99,7 @@ pub enum UserIdField {
     Username,
 }
 
-/// Simple JWT's defaults; a minute of grace; no claims beside Simple JWT's.
+/// Simple JWT's defaults; a minute of grace; no claims beside Simple JWT's; guessing is not slowed down.
 impl Default for Rules {
     fn default() -> Self {
         Self {
@@ -104,6 +114,7 @@ impl Default for Rules {
             refresh_grace: SignedDuration::from_secs(60),
             token_claims: Vec::new(),
             lane: Lane::default(),
+            throttles: Throttles::default(),
         }
     }
 }
@@ -117,7 +128,7 @@ pub struct Auth {
     kept_keys: tokio::sync::Mutex<keys::LastLook>,
     tokens: RwLock<Arc<Tokens>>,
     /// The first makes CSRF tokens, each can check them.
-    csrf_keys: Vec<CsrfKey>,
+    csrf: Proofs,
     /// How many looks at the ring have begun.
     looks: AtomicU64,
     /// Whether the ring is now one that cannot be used, so that the keys of before are.
@@ -126,6 +137,8 @@ pub struct Auth {
     database_is_failing: AtomicBool,
     policy: PasswordPolicy,
     rules: Rules,
+    buckets: Buckets,
+    marks: Marks,
     clock: Clock,
 }
 
@@ -140,7 +153,8 @@ impl Auth {
         rules: Rules,
         clock: Clock,
     ) -> Result<Self, StartError> {
-        let csrf_keys = keys.csrf_keys();
+        let csrf = csrf::proofs(&keys);
+        let (buckets, marks) = (Buckets::of(&keys), Marks::of(&keys));
         let key_ring = KeyRing::new(store.clone(), keys, clock.clone());
         let kept_keys = key_ring.kept().await?;
         let tokens = RwLock::new(Arc::new(key_ring.tokens(&kept_keys)?));
@@ -157,12 +171,14 @@ impl Auth {
             key_ring,
             kept_keys,
             tokens,
-            csrf_keys,
+            csrf,
             looks,
             keys_are_outdated,
             database_is_failing,
             policy,
             rules,
+            buckets,
+            marks,
             clock,
         })
     }

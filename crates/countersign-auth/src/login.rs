@@ -9,7 +9,8 @@ use jiff::Timestamp;
 
 use crate::error::{Submitted, refused_fields};
 use crate::hashing::Network;
-use crate::{Auth, Error, UserIdField, new_jti};
+use crate::throttle::Pass;
+use crate::{Auth, Error, KnownDevice, UserIdField, new_jti};
 
 /// How often a login checks an account that others change under its hands.
 const ATTEMPTS: usize = 3;
@@ -28,6 +29,16 @@ pub struct TokenPair {
     pub access: String,
     /// Whose they are.
     pub user: UserId,
+    /// What the device is to send with its next login, where that makes a difference.
+    pub known_device: Option<KnownDevice>,
+}
+
+/// What a login for a sliding token hands out.
+pub struct SlidingToken {
+    /// Access and refresh token in one.
+    pub token: String,
+    /// What the device is to send with its next login, where that makes a difference.
+    pub known_device: Option<KnownDevice>,
 }
 
 /// Tokens are not printed.
@@ -35,6 +46,13 @@ impl<T> fmt::Debug for LoginOutcome<T> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self::Done(_) = self;
         formatter.write_str("Done(..)")
+    }
+}
+
+/// Tokens are not printed.
+impl fmt::Debug for SlidingToken {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("SlidingToken(..)")
     }
 }
 
@@ -47,19 +65,22 @@ impl fmt::Debug for TokenPair {
 
 impl Auth {
     /// Logs in for a pair of refresh and access token, and begins a session. The name is what [`Auth::login_field`] says.
+    /// A client that has logged in before sends the `mark` that it was given then ([`KnownDevice`]).
     pub async fn log_in(
         &self,
         username: Submitted,
         password: Submitted,
         client: &Client,
+        mark: Option<&str>,
     ) -> Result<LoginOutcome<TokenPair>, Error> {
-        let issued = self.admit(username, password, client, Kind::Refresh).await?;
+        let issued = self.admit(username, password, client, mark, Kind::Refresh).await?;
         let tokens = self.tokens();
         let access = tokens.encode(&tokens.access_from(&issued.claims, &new_jti(), issued.at));
         Ok(LoginOutcome::Done(TokenPair {
             refresh: tokens.encode(&issued.claims),
             access,
             user: issued.user,
+            known_device: issued.known_device,
         }))
     }
 
@@ -69,9 +90,11 @@ impl Auth {
         username: Submitted,
         password: Submitted,
         client: &Client,
-    ) -> Result<LoginOutcome<String>, Error> {
-        let issued = self.admit(username, password, client, Kind::Sliding).await?;
-        Ok(LoginOutcome::Done(self.tokens().encode(&issued.claims)))
+        mark: Option<&str>,
+    ) -> Result<LoginOutcome<SlidingToken>, Error> {
+        let issued = self.admit(username, password, client, mark, Kind::Sliding).await?;
+        let token = self.tokens().encode(&issued.claims);
+        Ok(LoginOutcome::Done(SlidingToken { token, known_device: issued.known_device }))
     }
 
     /// The claims of a new token of this kind, if name and password are right and the account is active. Unknown user,
@@ -85,13 +108,38 @@ impl Auth {
         username: Submitted,
         password: Submitted,
         client: &Client,
+        mark: Option<&str>,
         kind: Kind,
     ) -> Result<Issued, Error> {
         let (username, password) = parse_credentials(self.login_field(), username, password)?;
+        let mut pass = None;
+        let admitted = self.try_to_admit(&username, &password, client, mark, kind, &mut pass).await;
+        if let (Err(error), Some(pass)) = (&admitted, &mut pass)
+            && !matches!(error, Error::NoActiveAccount)
+        {
+            self.give_back(pass).await; // nothing was learnt of the password
+        }
+        admitted
+    }
+
+    async fn try_to_admit(
+        &self,
+        username: &str,
+        password: &Password,
+        client: &Client,
+        mark: Option<&str>,
+        kind: Kind,
+        pass: &mut Option<Pass>,
+    ) -> Result<Issued, Error> {
         let from = Network::of(client);
         for _ in 0..ATTEMPTS {
-            let Some(mut user) = self.store.find_user_by_username(&username).await? else {
-                self.hashing.burn(from, password).await?;
+            let user = self.store.find_user_by_username(username).await?;
+            let pass = match pass {
+                Some(pass) => pass,
+                None => pass.insert(self.admit_login(username, user.as_ref(), client, mark).await?),
+            };
+            let Some(mut user) = user else {
+                self.hashing.burn(from, password.clone()).await?;
                 self.metrics().logins.unknown_user.inc();
                 tracing::info!("login refused: no such user"); // the name may be a mistyped password
                 return Err(Error::NoActiveAccount);
@@ -113,10 +161,12 @@ impl Auth {
                 tracing::info!(user.id = %user.id, user.is_active, "login refused");
                 return Err(Error::NoActiveAccount);
             }
-            if let Some(issued) = self.issue(&user, client, kind).await? {
+            let (issued, ()) = tokio::join!(self.issue(&user, client, kind), self.give_back(pass));
+            if let Some(issued) = issued? {
                 self.metrics().logins.done.inc();
                 tracing::info!(user.id = %user.id, "logged in");
-                return Ok(issued);
+                let known_device = self.make_known(&user, pass.device.as_ref());
+                return Ok(Issued { known_device, ..issued });
             }
         }
         Err(Error::Overloaded) // the password may well be right
@@ -139,7 +189,7 @@ impl Auth {
         let last_login = self.rules.update_last_login.then_some(at);
         let record = self.store.record_login(session, row, user, last_login);
         let (is_recorded, ()) = tokio::join!(record, self.sweep(at));
-        Ok(is_recorded?.then_some(Issued { claims, at, user: user.id }))
+        Ok(is_recorded?.then_some(Issued { claims, at, user: user.id, known_device: None }))
     }
 
     async fn new_claims(
@@ -192,6 +242,7 @@ struct Issued {
     claims: Claims,
     at: Timestamp,
     user: UserId,
+    known_device: Option<KnownDevice>,
 }
 
 fn parse_credentials(

@@ -55,7 +55,7 @@ impl Auth {
     /// Callers who race with one token, or present it again within the grace period because the answer was lost, are given
     /// the same successor. With `BLACKLIST_AFTER_ROTATION` a token that was exchanged before ends its session.
     pub async fn refresh(&self, refresh: Submitted, client: &Client) -> Result<Refreshed, Error> {
-        let refreshed = self.try_to_refresh(refresh, client).await;
+        let refreshed = self.slow_down(self.try_to_refresh(refresh, client).await, client).await;
         self.count_refresh(refreshed.as_ref().map(|refreshed| refreshed.is_repeated));
         refreshed
     }
@@ -93,8 +93,8 @@ impl Auth {
     }
 
     /// Extends a sliding token whose refresh window is still open.
-    pub async fn refresh_sliding(&self, token: Submitted) -> Result<String, Error> {
-        let refreshed = self.try_to_refresh_sliding(token).await;
+    pub async fn refresh_sliding(&self, token: Submitted, client: &Client) -> Result<String, Error> {
+        let refreshed = self.slow_down(self.try_to_refresh_sliding(token).await, client).await;
         self.count_refresh(refreshed.as_ref().map(|_| false));
         refreshed
     }

@@ -23,6 +23,7 @@ impl Auth {
         client: &Client,
     ) -> Result<User, Error> {
         let from = Network::of(client);
+        let mut pass = self.admit_registration(client).await?; // a refused form tells which names there are
         let registered = self.try_to_register(username, email, password, from).await;
         let registrations = &self.metrics().registrations;
         let counter = match &registered {
@@ -30,6 +31,9 @@ impl Auth {
             Err(Error::Fields(_)) => Some(&registrations.refused),
             Err(_) => None, // which is not the form's fault; requests are counted by code as well
         };
+        if counter.is_none() {
+            self.give_back(&mut pass).await;
+        }
         counter.map(Counter::inc);
         registered
     }

@@ -1,5 +1,6 @@
 //! Verifying: whether a token of any kind is good.
 
+use countersign_domain::Client;
 use countersign_token::Kind;
 
 use crate::error::Submitted;
@@ -10,7 +11,11 @@ use crate::{Auth, Error, parse_token_field};
 impl Auth {
     /// Succeeds if the token's signature and times are right and its session has not ended. Blacklist and exchange of a
     /// refresh token count only with `BLACKLIST_AFTER_ROTATION`, as in Simple JWT.
-    pub async fn verify(&self, token: Submitted) -> Result<(), Error> {
+    pub async fn verify(&self, token: Submitted, client: &Client) -> Result<(), Error> {
+        self.slow_down(self.try_to_verify(token).await, client).await
+    }
+
+    async fn try_to_verify(&self, token: Submitted) -> Result<(), Error> {
         let token = parse_token_field("token", token)?;
         let now = self.clock.now();
         let (tokens, claims) = self.decode(&token, now).await?;

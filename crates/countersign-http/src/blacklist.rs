@@ -20,13 +20,13 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
         details: "Its session ends; access tokens run out.",
         status: StatusCode::OK,
         body: Shape::Object(&[]),
-        refusals: &[Code::TokenNotValid],
+        refusals: &[Code::TokenNotValid, Code::Throttled],
         query: &[],
     },
     handle: |call| Box::pin(blacklist(call)),
 };
 
 async fn blacklist(call: Call<'_>) -> Result<Answer, Error> {
-    call.auth.blacklist(call.field("refresh")).await?;
+    call.auth.blacklist(call.field("refresh"), &call.client).await?;
     Ok(Answer::ok(object([]).into()))
 }

@@ -87,7 +87,8 @@ impl Cookies<'_> {
     pub(crate) fn check_page(&self, auth: &Auth, session: Option<&SessionId>) -> Result<(), Error> {
         self.check_sender()?;
         let token = joined(self.headers, &TOKEN).ok_or(CsrfFailure::TokenMissing)?;
-        let is_good = session.is_some_and(|session| auth.is_csrf_token(session, &token));
+        let token = std::str::from_utf8(&token).unwrap_or_default();
+        let is_good = session.is_some_and(|session| auth.is_csrf_token(session, token));
         if is_good { Ok(()) } else { Err(CsrfFailure::TokenIncorrect.into()) }
     }
 }

@@ -127,6 +127,10 @@ pub(crate) struct Call<'a> {
     pub(crate) form: Form,
     /// Where the request comes from.
     pub(crate) client: Client,
+    /// The mark of a known device that it brings.
+    pub(crate) mark: Option<&'a str>,
+    /// Whether cookies are for encrypted connections alone.
+    pub(crate) has_secure_cookies: bool,
     /// What the log says of it.
     pub(crate) seen: &'a Seen,
     pub(crate) cookies: &'a Cookies<'a>,

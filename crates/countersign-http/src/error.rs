@@ -9,6 +9,8 @@ use countersign_auth::Error as AuthError;
 use countersign_domain::{Attribute, FieldError};
 use countersign_token::json::{Object, ParseError, Value};
 use countersign_token::{Kind, Refusal};
+use http::header::RETRY_AFTER;
+use http::{HeaderName, HeaderValue};
 
 use crate::csrf::CsrfFailure;
 use crate::endpoint::object;
@@ -94,12 +96,23 @@ impl Error {
         })
     }
 
+    /// Headers of the answer beside those of every one.
+    pub(crate) fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
+        match self {
+            Self::Auth(AuthError::Throttled { wait_secs }) => vec![(RETRY_AFTER, (*wait_secs).into())],
+            _ => Vec::new(),
+        }
+    }
+
     /// Tells the operator, where it is the operator's to know.
     pub(crate) fn log(&self) {
         match self {
             Self::Auth(AuthError::Store(error)) => tracing::error!(%error, "a request could not be served"),
             // Anybody may bring these about as often as they like, so that they are no line of a log that is kept.
-            Self::Auth(AuthError::Overloaded | AuthError::KeysOutOfReach(_)) | Self::TooManyLargeBodies => {
+            Self::Auth(
+                AuthError::Throttled { .. } | AuthError::Overloaded | AuthError::KeysOutOfReach(_),
+            )
+            | Self::TooManyLargeBodies => {
                 tracing::debug!(reason = %self, "a request was turned away");
             }
             _ => {}
@@ -122,6 +135,7 @@ fn auth_code(error: &AuthError) -> Code {
         AuthError::PermissionDenied => Code::PermissionDenied,
         AuthError::NoSession => Code::NoSession,
         AuthError::SessionNotFound => Code::SessionNotFound,
+        AuthError::Throttled { .. } => Code::Throttled,
         AuthError::Overloaded | AuthError::KeysOutOfReach(_) | AuthError::Store(_) => {
             Code::ServiceUnavailable
         }
@@ -147,8 +161,14 @@ fn auth_body(error: &AuthError) -> Object {
             detail("This token belongs to no session. Blacklist its refresh token to log out.")
         }
         AuthError::SessionNotFound => detail("Not found."),
+        AuthError::Throttled { wait_secs } => detail(&throttled(*wait_secs)),
         AuthError::Overloaded | AuthError::KeysOutOfReach(_) | AuthError::Store(_) => unavailable(),
     }
+}
+
+fn throttled(wait_secs: u64) -> String {
+    let plural = if wait_secs == 1 { "" } else { "s" };
+    format!("Request was throttled. Expected available in {wait_secs} second{plural}.")
 }
 
 fn unavailable() -> Object {

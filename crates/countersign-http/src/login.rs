@@ -1,12 +1,14 @@
 //! `POST /user/api/login/` and `/user/api/login/sliding/`: tokens for a name and a password.
 
-use countersign_auth::LoginOutcome;
+use countersign_auth::{KnownDevice, LoginOutcome};
 use http::StatusCode;
+use http::header::SET_COOKIE;
 
 use crate::cookies::Kept;
 use crate::csrf::{CsrfFailure, Sender};
 use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, Field, object};
 use crate::error::{Code, Error};
+use crate::known_device;
 use crate::operation::{Asked, Group, Kind, Member, Operation, Shape};
 
 const CREDENTIALS: &[Field] =
@@ -29,14 +31,15 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
     operation: Operation {
         group: Group::Accounts,
         summary: "Tokens for a name and a password",
-        details: "Begins a session. With `TOKEN_COOKIES` a browser gets cookies, and the body has a `csrf_token` in place \
-                  of the tokens.",
+        details: "Begins a session. The cookie `countersign_device` marks a device that has logged in: with it, or its value in the \
+                  header `X-Known-Device`, the next login is not slowed down by guesses of others. With `TOKEN_COOKIES` a \
+                  browser gets cookies, and the body has a `csrf_token` in place of the tokens.",
         status: StatusCode::OK,
         body: Shape::Object(&[
             Member::new("refresh", Kind::Token, "For `token/refresh/`. Keep it safe."),
             Member::new("access", Kind::Token, "For protected endpoints. Good for a few minutes."),
         ]),
-        refusals: &[Code::NoActiveAccount, Code::CsrfFailed],
+        refusals: &[Code::NoActiveAccount, Code::Throttled, Code::CsrfFailed],
         query: &[Asked::flag(
             "bearer",
             "With `TOKEN_COOKIES`: the tokens in the body all the same, and no cookies.",
@@ -59,7 +62,7 @@ pub(crate) const SLIDING_ENDPOINT: Endpoint = Endpoint {
         details: "A sliding token is both access and refresh token; `AUTH_TOKEN_CLASSES` has to accept it.",
         status: StatusCode::OK,
         body: SLIDING_TOKEN,
-        refusals: &[Code::NoActiveAccount],
+        refusals: &[Code::NoActiveAccount, Code::Throttled],
         query: &[],
     },
     handle: |call| Box::pin(log_in_sliding(call)),
@@ -74,15 +77,16 @@ pub(crate) const SLIDING_BY_EMAIL: Endpoint = Endpoint { fields: CREDENTIALS_BY_
 async fn log_in(call: Call<'_>) -> Result<Answer, Error> {
     let wants_cookies = wants_cookies(&call)?;
     let (username, password) = (call.field(call.auth.login_field().name()), call.field("password"));
-    let LoginOutcome::Done(pair) = call.auth.log_in(username, password, &call.client).await?;
+    let LoginOutcome::Done(pair) = call.auth.log_in(username, password, &call.client, call.mark).await?;
     call.seen.is_of(pair.user);
     if wants_cookies && let Some(session) = call.auth.session_of(&pair.refresh).await? {
         let csrf = call.auth.csrf_token(&session);
         call.cookies.keep(&Kept { access: &pair.access, session: Some((&pair.refresh, &csrf)) });
-        return Ok(Answer::with_tokens(object([("csrf_token", csrf.into())]).into()));
+        let answer = Answer::with_tokens(object([("csrf_token", csrf.into())]).into());
+        return Ok(with_cookie(answer, pair.known_device.as_ref(), &call));
     }
     let body = object([("refresh", pair.refresh.into()), ("access", pair.access.into())]);
-    Ok(Answer::with_tokens(body.into()))
+    Ok(with_cookie(Answer::with_tokens(body.into()), pair.known_device.as_ref(), &call))
 }
 
 /// Whether the tokens go into cookies, where no script can get hold of them. Only one of our pages may have a browser log
@@ -100,6 +104,15 @@ fn wants_cookies(call: &Call<'_>) -> Result<bool, Error> {
 
 async fn log_in_sliding(call: Call<'_>) -> Result<Answer, Error> {
     let (username, password) = (call.field(call.auth.login_field().name()), call.field("password"));
-    let LoginOutcome::Done(token) = call.auth.log_in_sliding(username, password, &call.client).await?;
-    Ok(Answer::with_tokens(object([("token", token.into())]).into()))
+    let LoginOutcome::Done(sliding) =
+        call.auth.log_in_sliding(username, password, &call.client, call.mark).await?;
+    let answer = Answer::with_tokens(object([("token", sliding.token.into())]).into());
+    Ok(with_cookie(answer, sliding.known_device.as_ref(), &call))
+}
+
+/// Has the device send its mark with the next login.
+fn with_cookie(mut answer: Answer, device: Option<&KnownDevice>, call: &Call<'_>) -> Answer {
+    let cookie = device.and_then(|device| known_device::to_keep(device, call.has_secure_cookies));
+    answer.headers.extend(cookie.map(|cookie| (SET_COOKIE, cookie)));
+    answer
 }

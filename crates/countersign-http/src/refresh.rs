@@ -41,7 +41,7 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
                 )
             },
         ]),
-        refusals: &[Code::TokenNotValid, Code::NoActiveAccountForToken, Code::CsrfFailed],
+        refusals: &[Code::TokenNotValid, Code::NoActiveAccountForToken, Code::Throttled, Code::CsrfFailed],
         query: &[],
     },
     handle: |call| Box::pin(refresh(call)),
@@ -61,7 +61,7 @@ pub(crate) const SLIDING_ENDPOINT: Endpoint = Endpoint {
         details: "",
         status: StatusCode::OK,
         body: SLIDING_TOKEN,
-        refusals: &[Code::TokenNotValid],
+        refusals: &[Code::TokenNotValid, Code::Throttled],
         query: &[],
     },
     handle: |call| Box::pin(refresh_sliding(call)),
@@ -106,6 +106,6 @@ async fn exchange(call: &Call<'_>, token: Submitted) -> Result<Refreshed, Error>
 }
 
 async fn refresh_sliding(call: Call<'_>) -> Result<Answer, Error> {
-    let token = call.auth.refresh_sliding(call.field("token")).await?;
+    let token = call.auth.refresh_sliding(call.field("token"), &call.client).await?;
     Ok(Answer::with_tokens(object([("token", token.into())]).into()))
 }

@@ -3,7 +3,7 @@
 use http::StatusCode;
 
 use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, Field};
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::operation::{Group, Operation};
 use crate::user_body::{self, user_body};
 
@@ -29,7 +29,7 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
         details: "A password has to pass the validators of `AUTH_PASSWORD_VALIDATORS`.",
         status: StatusCode::CREATED,
         body: user_body::SHAPE,
-        refusals: &[],
+        refusals: &[Code::Throttled],
         query: &[],
     },
     handle: |call| Box::pin(register(call)),

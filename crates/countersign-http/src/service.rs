@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use countersign_auth::{Auth, Caller, Health};
@@ -15,6 +16,7 @@ use hyper::body::Body;
 use tracing::Instrument;
 
 use crate::body::{self, Form};
+use crate::client_address::TrustedProxies;
 use crate::cookies::{Cookies, TokenCookies};
 use crate::cors::{self, Cors};
 use crate::document::Prepared;
@@ -23,6 +25,7 @@ use crate::error::{Code, Error};
 use crate::foreign_hosts::ForeignHosts;
 use crate::head::refused_by_server;
 use crate::health::Readiness;
+use crate::known_device;
 use crate::large_bodies::LargeBodies;
 use crate::observing::Observer;
 use crate::request::accept::{Negotiated, Renderer, negotiate};
@@ -51,6 +54,10 @@ pub struct Settings {
     pub cors: Option<Cors>,
     /// How browsers keep tokens in cookies; `None` if they do not.
     pub token_cookies: Option<TokenCookies>,
+    /// `TRUSTED_PROXIES`: whose word is taken for where a request comes from.
+    pub trusted_proxies: TrustedProxies,
+    /// Whether cookies are for encrypted connections alone.
+    pub secure_cookies: bool,
     /// `ACCESS_LOG`: whether the log has a line for each request.
     pub access_log: bool,
 }
@@ -64,6 +71,8 @@ pub struct Service {
     large_bodies: LargeBodies,
     readiness: Readiness,
     observer: Observer,
+    /// Whether it was said that there seems to be a proxy which is not named.
+    has_missed_a_proxy: AtomicBool,
 }
 
 impl Service {
@@ -72,8 +81,9 @@ impl Service {
     pub fn new(auth: Auth, settings: Settings) -> Self {
         let observer = Observer::new(auth.metrics(), settings.access_log);
         let (foreign_hosts, large_bodies) = (ForeignHosts::default(), LargeBodies::new());
+        let (readiness, has_missed_a_proxy) = (Readiness::default(), AtomicBool::default());
         let documents = DOCUMENTS.map(|document| document.prepared(auth.login_field(), &settings));
-        Self { auth, settings, documents, foreign_hosts, large_bodies, readiness: Readiness::default(), observer }
+        Self { auth, settings, documents, foreign_hosts, large_bodies, readiness, observer, has_missed_a_proxy }
     }
 
     /// Has `/readyz` answer with what a check has come to; it says for some seconds only that this is so.
@@ -196,7 +206,8 @@ impl Service {
         self.observer.tell(asked.seen, asked.head, || error.log());
         let code = error.code();
         let Some(body) = error.body() else { return response::page(code) };
-        let mut response = render(Answer::with(code.status(), body.into()));
+        let headers = error.headers();
+        let mut response = render(Answer { headers, ..Answer::with(code.status(), body.into()) });
         response.extensions_mut().insert(code);
         response
     }
@@ -245,10 +256,35 @@ impl Service {
             EndpointMethod::Get | EndpointMethod::Delete => Form::default(),
         };
         let name = head.headers.get(USER_AGENT).map(|value| header_text(value.as_bytes()));
-        let client = Client::new(peer.map(|peer| peer.to_string()), name.as_deref().unwrap_or_default());
-        let auth = &self.auth;
-        let call = Call { auth, caller, came_by_cookie, argument, query, form, client, seen, cookies };
+        let address = peer.map(|peer| self.client_address(peer, head).to_string());
+        let client = Client::new(address, name.as_deref().unwrap_or_default());
+        let mark = known_device::presented(&head.headers);
+        let has_secure_cookies = self.settings.secure_cookies;
+        let call = Call {
+            auth: &self.auth,
+            caller,
+            came_by_cookie,
+            argument,
+            query,
+            form,
+            client,
+            mark,
+            has_secure_cookies,
+            seen,
+            cookies,
+        };
         (endpoint.handle)(call).await
+    }
+
+    /// Where a request comes from. That a proxy seems to have been forgotten is said once.
+    fn client_address(&self, peer: IpAddr, head: &Parts) -> IpAddr {
+        let proxies = &self.settings.trusted_proxies;
+        if proxies.is_missing(peer, &head.headers) && !self.has_missed_a_proxy.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "requests come through a proxy, but TRUSTED_PROXIES is not set: all clients seem to have its address; name it"
+            );
+        }
+        proxies.client_of(peer, &head.headers)
     }
 
     /// Who calls, and whether a cookie says so.

@@ -20,13 +20,13 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
         details: "Any kind of token. Says nothing of what the token may be used for.",
         status: StatusCode::OK,
         body: Shape::Object(&[]),
-        refusals: &[Code::TokenNotValid, Code::TokenBlacklisted],
+        refusals: &[Code::TokenNotValid, Code::TokenBlacklisted, Code::Throttled],
         query: &[],
     },
     handle: |call| Box::pin(verify(call)),
 };
 
 async fn verify(call: Call<'_>) -> Result<Answer, Error> {
-    call.auth.verify(call.field("token")).await?;
+    call.auth.verify(call.field("token"), &call.client).await?;
     Ok(Answer::ok(object([]).into()))
 }

@@ -41,6 +41,8 @@ pub struct Metrics {
     pub database: Database,
     /// Logins by how they ended.
     pub logins: Logins,
+    /// Attempts that were refused because there were too many, by the budget that was used up.
+    pub throttled: Throttled,
     /// Registrations by how they ended.
     pub registrations: Registrations,
     /// Refreshes by how they ended.
@@ -107,6 +109,21 @@ pub struct Logins {
     pub inactive: Counter,
 }
 
+/// Attempts that were refused because there were too many, by the budget that was used up.
+#[expect(missing_docs, reason = "the names are the words")]
+pub struct Throttled {
+    pub login_global: Counter,
+    pub login_network: Counter,
+    pub login_address: Counter,
+    pub login_account: Counter,
+    pub login_device: Counter,
+    pub register_global: Counter,
+    pub register_network: Counter,
+    pub register_address: Counter,
+    pub token_network: Counter,
+    pub token_address: Counter,
+}
+
 /// Registrations by how they ended.
 #[expect(missing_docs, reason = "the names are the words")]
 pub struct Registrations {
@@ -161,6 +178,7 @@ impl Default for Metrics {
             hashing: Hashing::declare(&mut to),
             database: Database::declare(&mut to),
             logins: Logins::declare(&mut to),
+            throttled: Throttled::declare(&mut to),
             registrations: Registrations::declare(&mut to),
             refreshes: Refreshes::declare(&mut to),
             sessions_ended: SessionsEnded::declare(&mut to),
@@ -258,6 +276,51 @@ impl Logins {
             ["done", "unknown_user", "wrong_password", "inactive"],
         );
         Self { done, unknown_user, wrong_password, inactive }
+    }
+}
+
+impl Throttled {
+    fn declare(to: &mut Declaring) -> Self {
+        let [
+            login_global,
+            login_network,
+            login_address,
+            login_account,
+            login_device,
+            register_global,
+            register_network,
+            register_address,
+            token_network,
+            token_address,
+        ] = to.counters(
+            "throttled",
+            "Requests that were refused with 429 because there had been too many, by the budget that was used up.",
+            "budget",
+            [
+                "login_global",
+                "login_network",
+                "login_address",
+                "login_account",
+                "login_device",
+                "register_global",
+                "register_network",
+                "register_address",
+                "token_network",
+                "token_address",
+            ],
+        );
+        Self {
+            login_global,
+            login_network,
+            login_address,
+            login_account,
+            login_device,
+            register_global,
+            register_network,
+            register_address,
+            token_network,
+            token_address,
+        }
     }
 }
 

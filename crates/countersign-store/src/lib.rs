@@ -2,10 +2,11 @@
 //!
 //! The user and token tables are Django's own, exactly as Django 5.2 makes them (`migrations/`), so that a Django
 //! project can run on a database of ours. [`Store`] is the only public door: its functions are grouped by table
-//! in `users`, `sessions`, `tokens` and `signing_keys`, and `holders` reads of several at once, each statement right above the reader of its row. No SQL is
+//! in `users`, `sessions`, `tokens`, `signing_keys` and `attempts`, and `holders` reads of several at once, each statement right above the reader of its row. No SQL is
 //! written above this crate.
 
 mod adoption;
+mod attempts;
 mod columns;
 mod database_url;
 mod disk;
@@ -38,6 +39,7 @@ pub use adoption::{
     Difference, Findings, MigrationsOf, OwnObjects, Prospect, Removed, TokenSighted, UserSighted, give_back,
     refuse_in_use,
 };
+pub use attempts::{Charge, Charged};
 pub use countersign_metrics::Metrics;
 pub use database_url::{DatabaseUrl, DatabaseUrlError, Server};
 pub use disk::network_file_system;

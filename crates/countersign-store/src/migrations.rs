@@ -27,11 +27,12 @@ macro_rules! migration {
 }
 
 /// Every migration, oldest first. A released one is never edited.
-const MIGRATIONS: [Migration; 4] = [
+const MIGRATIONS: [Migration; 5] = [
     migration!("0001_django_tables"),
     migration!("0002_sessions"),
     migration!("0003_signing_keys"),
     migration!("0004_import"),
+    migration!("0005_attempts"),
 ];
 
 /// Stands among the migrations of a database whose first one Django had made.

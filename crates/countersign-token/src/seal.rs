@@ -1,9 +1,10 @@
 //! Sealing small secrets, such as private keys, so that they can be kept in a database.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
-use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 use std::fmt;
 use zeroize::Zeroizing;
+
+use crate::derived::derive;
 
 /// What else is derived from the same secret must have another purpose.
 const PURPOSE: &[u8] = b"countersign signing keys v1";
@@ -24,12 +25,7 @@ impl Seal {
     /// When the crypto library runs out of memory.
     #[must_use]
     pub fn derive(secret: &[u8]) -> Self {
-        let mut key = Zeroizing::new([0; 32]);
-        Salt::none(HKDF_SHA256)
-            .extract(secret)
-            .expand(&[PURPOSE], HKDF_SHA256)
-            .and_then(|derived| derived.fill(&mut *key))
-            .expect("the key is as long as the digest");
+        let key = derive(secret, PURPOSE);
         let key = RandomizedNonceKey::new(&AES_256_GCM, &*key).expect("the key is as long as AES-256 has it");
         Self { key }
     }

@@ -4,6 +4,7 @@ mod browsers;
 mod keys;
 mod passwords;
 mod reader;
+mod throttles;
 mod token_claims;
 mod tokens;
 mod traces;
@@ -24,6 +25,7 @@ use self::keys::keys;
 use self::passwords::{hashers, lane, policy};
 pub use self::reader::Reader;
 use self::reader::refused;
+use self::throttles::{throttles, trusted_proxies};
 use self::token_claims::token_claims;
 use self::tokens::{algorithm, token_settings};
 pub use self::traces::traces;
@@ -243,6 +245,7 @@ fn rules(reader: &Reader<'_>, settings: &Settings, login: LoginField) -> Result<
         refresh_grace: refresh_grace(reader)?,
         token_claims: token_claims(reader, settings, login)?,
         lane: lane(reader)?,
+        throttles: throttles(reader)?,
     })
 }
 
@@ -297,6 +300,8 @@ fn http_settings(
         renderers,
         cors: cors(reader)?,
         token_cookies: token_cookies(reader, token_settings)?,
+        trusted_proxies: trusted_proxies(reader)?,
+        secure_cookies: !debug,
         access_log: match reader.text("ACCESS_LOG")?.trim() {
             AUTO => is_watched(reader.0),
             _ => reader.switch("ACCESS_LOG")?,

@@ -87,6 +87,7 @@ pub const PARTS: &[(&str, &str)] = &[
     ("BIND", "Server"),
     ("CORS_ALLOWED_ORIGINS", "Browsers"),
     ("AUTH_PASSWORD_VALIDATORS", "Passwords"),
+    ("THROTTLE", "Guessing"),
     ("DJANGO_PEER", "Django, sessions and tokens"),
     ("ALLOW_WEAK_SECRET_KEY", "Keys"),
     ("SIMPLE_JWT_JSON", "Simple JWT's own"),
@@ -159,6 +160,13 @@ pub const SETTINGS: &[Setting] = &[
     ).of(Kind::Choice(&["username", "email"])),
     own("BIND", "127.0.0.1", "The address to listen on."),
     own("PORT", "8000", "The port to listen on.").of(Kind::Whole(0, 65_535)),
+    own(
+        "TRUSTED_PROXIES",
+        "",
+        "The proxies in front, as addresses or networks, comma-separated: `127.0.0.1`, `10.0.0.0/8`, `2001:db8::/32`. A request \
+         that comes from one of them is taken to come from the right-most address in its `X-Forwarded-For` or `Forwarded` that is \
+         none of them. Nobody else's headers count. Behind a proxy that is not named all clients share its address.",
+    ).of(Kind::List),
     own(
         "DRAIN_DELAY",
         "0",
@@ -318,6 +326,48 @@ pub const SETTINGS: &[Setting] = &[
         "",
         "Hashes to accept (and upgrade at login) beside Django's default list, comma-separated: `md5`, `bcrypt`.",
     ).of(Kind::List),
+    own(
+        "THROTTLE",
+        "on",
+        "`off` lets everybody guess as fast as they can; for tests. Otherwise too many attempts are answered 429 with `Retry-After` \
+         before a hash is spent on them. A rate is a number and a period, `5/min`, `100/hour` or `50/day`, and `off` is no bound: \
+         half of the number may come at once, the last of these with waits that double each time, the rest evenly.",
+    )
+    .of(Kind::Switch),
+    own(
+        "THROTTLE_LOGIN_ACCOUNT",
+        "50/day",
+        "Wrong passwords for one account, from anywhere but its known devices. Names that nobody has are counted alike.",
+    ),
+    own(
+        "THROTTLE_LOGIN_DEVICE",
+        "30/hour",
+        "Wrong passwords from a device that has logged in to the account before: a budget of its own, which nobody else can use up.",
+    ),
+    own(
+        "THROTTLE_LOGIN_ADDRESS",
+        "100/hour",
+        "Wrong passwords from one IPv4 address or IPv6 /64, for whatever account; four times as many from the /24 or /48 around it.",
+    ),
+    own("THROTTLE_LOGIN_GLOBAL", "36000/hour", "Wrong passwords altogether, but for known devices."),
+    own(
+        "THROTTLE_REGISTER_ADDRESS",
+        "100/hour",
+        "Registrations from one IPv4 address or IPv6 /64, refused ones too; four times as many from the /24 or /48 around it.",
+    ),
+    own("THROTTLE_REGISTER_GLOBAL", "3600/hour", "Registrations altogether, refused ones too."),
+    own(
+        "THROTTLE_TOKEN_ADDRESS",
+        "1000/hour",
+        "Bad tokens sent to `token/refresh/`, `token/verify/` and `token/blacklist/` from one IPv4 address or IPv6 /64; four times as \
+         many from the /24 or /48 around it. Good ones always pass, and one that has just expired is no bad one.",
+    ),
+    own(
+        "KNOWN_DEVICE_LIFETIME",
+        "180d",
+        "How long a device stays known after its last login, by the cookie `countersign_device`. It ends with a change of the password.",
+    )
+    .of(Kind::TIME),
     otherwise(
         "on if Django made the database",
         own(

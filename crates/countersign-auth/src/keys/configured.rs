@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use countersign_store::KeyState;
-use countersign_token::{Algorithm, CsrfKey, KeyError, Keys, Settings, VerifyingKey};
+use countersign_token::{Algorithm, KeyError, Keys, Mac, Settings, VerifyingKey};
 use jiff::SignedDuration;
 use zeroize::Zeroizing;
 
@@ -81,17 +81,22 @@ impl ConfiguredKeys {
         Self { directory: Some(directory), ..self }
     }
 
+    /// What only `SECRET_KEY` can prove, for one purpose.
+    pub(crate) fn mac(&self, purpose: &[u8]) -> Mac {
+        Mac::derive(&self.secret_key, purpose)
+    }
+
+    /// The same by its former values.
+    pub(crate) fn former_macs(&self, purpose: &[u8]) -> Vec<Mac> {
+        self.former.iter().map(|secret| Mac::derive(secret, purpose)).collect()
+    }
+
     /// The files with private keys, each of which can be used; none when the ring is in the database.
     pub fn private_key_files(&self) -> Result<Vec<PathBuf>, KeyRingError> {
         let Some(directory) = &self.directory else { return Ok(Vec::new()) };
         let files = directory::read(directory)?;
         directory::open(&files)?;
         Ok(files.iter().filter(|file| file.is_private()).map(|file| directory.join(&file.name)).collect())
-    }
-
-    /// What marks pages with: `SECRET_KEY`, then its former values, whose marks are good.
-    pub(crate) fn csrf_keys(&self) -> Vec<CsrfKey> {
-        std::iter::once(&self.secret_key).chain(&self.former).map(|secret| CsrfKey::derive(secret)).collect()
     }
 
     /// The configured pair.

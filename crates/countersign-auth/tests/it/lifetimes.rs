@@ -73,7 +73,10 @@ async fn a_token_is_good_for_its_own_purpose_alone() {
     assert_eq!(refusal(ada.present(&ada.refresh).await), "Token has wrong type");
     assert_eq!(refusal(ada.blacklist().await), "Token has wrong type");
     assert_eq!(refusal(ada.whoami().await), "the bearer token was refused: [(Access, WrongType)]");
-    assert_eq!(refusal(service.auth.refresh_sliding(field(&ada.refresh)).await), "Token has wrong type");
+    assert_eq!(
+        refusal(service.auth.refresh_sliding(field(&ada.refresh), &browser()).await),
+        "Token has wrong type"
+    );
 }
 
 #[tokio::test]
@@ -87,7 +90,7 @@ async fn a_token_that_was_tampered_with_is_invalid_everywhere() {
         refusal(ada.present(&ada.refresh).await),
         refusal(ada.blacklist().await),
         refusal(ada.verify(&ada.refresh).await),
-        refusal(service.auth.refresh_sliding(field(&ada.refresh)).await),
+        refusal(service.auth.refresh_sliding(field(&ada.refresh), &browser()).await),
     ] {
         assert_eq!(refused, "Token is invalid");
     }
@@ -101,7 +104,7 @@ async fn a_missing_or_blank_token_is_a_refused_field() {
     assert!(
         matches!(&missing, Err(Error::Fields(fields)) if *fields == [("refresh", vec![FieldError::Required])])
     );
-    let blank = service.auth.verify(field("  ")).await;
+    let blank = service.auth.verify(field("  "), &browser()).await;
     assert!(matches!(&blank, Err(Error::Fields(fields)) if *fields == [("token", vec![FieldError::Blank])]));
 }
 
@@ -127,11 +130,11 @@ async fn a_sliding_token_is_extended_until_its_window_closes() {
     let step = ACCESS_LIFETIME - 1;
     for _ in 0..REFRESH_LIFETIME / step {
         service.clock.advance_secs(step);
-        ada.access = service.auth.refresh_sliding(field(&ada.access)).await.unwrap();
+        ada.access = service.auth.refresh_sliding(field(&ada.access), &browser()).await.unwrap();
         ada.whoami().await.unwrap();
     }
     service.clock.advance_secs(REFRESH_LIFETIME % step);
-    let refused = refusal(service.auth.refresh_sliding(field(&ada.access)).await);
+    let refused = refusal(service.auth.refresh_sliding(field(&ada.access), &browser()).await);
     assert_eq!(refused, "Token 'refresh_exp' claim has expired");
     ada.whoami().await.expect("its last five minutes are not over");
 }
@@ -144,7 +147,10 @@ async fn a_sliding_token_ends_at_once_with_all_tokens_of_its_user() {
     ada.log_in_sliding().await.unwrap();
     assert_eq!(service.auth.log_out_everywhere("ada").await.unwrap().sessions, 1);
     assert_eq!(refusal(ada.whoami().await), "the bearer token was refused: [(Sliding, Blacklisted)]");
-    assert_eq!(refusal(service.auth.refresh_sliding(field(&ada.access)).await), "Token is blacklisted");
+    assert_eq!(
+        refusal(service.auth.refresh_sliding(field(&ada.access), &browser()).await),
+        "Token is blacklisted"
+    );
 }
 
 #[tokio::test]
@@ -155,7 +161,7 @@ async fn a_sliding_token_that_was_refreshed_ends_too_and_a_flush_does_not_bring_
     ada.log_in_sliding().await.unwrap();
     let mut refresh_before_it_expires = async || {
         service.clock.advance_secs(ACCESS_LIFETIME - 1);
-        ada.access = service.auth.refresh_sliding(field(&ada.access)).await.unwrap();
+        ada.access = service.auth.refresh_sliding(field(&ada.access), &browser()).await.unwrap();
     };
     refresh_before_it_expires().await;
     refresh_before_it_expires().await;
@@ -163,7 +169,10 @@ async fn a_sliding_token_that_was_refreshed_ends_too_and_a_flush_does_not_bring_
     assert_eq!(service.auth.log_out_everywhere("ada").await.unwrap().sessions, 1);
     service.auth.flush_expired_tokens(drop).await.unwrap();
     assert_eq!(refusal(ada.whoami().await), "the bearer token was refused: [(Sliding, Blacklisted)]");
-    assert_eq!(refusal(service.auth.refresh_sliding(field(&ada.access)).await), "Token is blacklisted");
+    assert_eq!(
+        refusal(service.auth.refresh_sliding(field(&ada.access), &browser()).await),
+        "Token is blacklisted"
+    );
 }
 
 #[tokio::test]
@@ -175,7 +184,7 @@ async fn a_sliding_token_that_was_ended_stays_ended_until_its_last_second() {
     let step = ACCESS_LIFETIME - 1;
     for _ in 0..REFRESH_LIFETIME / step {
         service.clock.advance_secs(step);
-        ada.access = service.auth.refresh_sliding(field(&ada.access)).await.unwrap();
+        ada.access = service.auth.refresh_sliding(field(&ada.access), &browser()).await.unwrap();
     }
     service.auth.log_out_everywhere("ada").await.unwrap();
     service.clock.advance_secs(ACCESS_LIFETIME - 1);

@@ -29,4 +29,6 @@ mod service;
 #[cfg(test)]
 mod sessions;
 #[cfg(test)]
+mod throttle;
+#[cfg(test)]
 mod uniformity;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use countersign_auth::Rules;
+use countersign_auth::{Error, Rules, Throttles};
 use countersign_domain::PasswordHash;
 use countersign_store::UserChange;
 
@@ -53,6 +53,46 @@ async fn a_request_reads_in_one_statement_and_writes_in_one() {
     assert_eq!(statements(&service), 2);
     ada.present(&exchanged).await.unwrap();
     assert_eq!(statements(&service), 2, "the successor must not have been blacklisted");
+}
+
+#[tokio::test]
+async fn what_slows_guessing_down_is_one_statement_before_a_hash_and_none_for_a_good_token() {
+    let hundred = Some("100/hour".parse().unwrap());
+    let throttles = Throttles {
+        is_on: true,
+        login_account: Some("2/hour".parse().unwrap()),
+        login_address: hundred,
+        login_global: hundred,
+        token_address: hundred,
+        ..Throttles::default()
+    };
+    let Some(service) = counting(Rules { throttles, ..rotating(true) }).await else { return };
+    let mut ada = service.welcome("ada").await;
+    statements(&service);
+    ada.log_in().await.unwrap();
+    assert_eq!(
+        statements(&service),
+        5,
+        "beside what it has been, what it is charged to, and its giving back"
+    );
+    ada.whoami().await.unwrap();
+    assert_eq!(statements(&service), 1);
+    ada.verify(&ada.access).await.unwrap();
+    assert_eq!(statements(&service), 1);
+    ada.refresh().await.unwrap();
+    assert_eq!(statements(&service), 2);
+    ada.verify("no token").await.unwrap_err();
+    assert_eq!(
+        statements(&service),
+        2,
+        "whether there is a new key by which it is good, and what it is charged to"
+    );
+    let mut eve = service.stranger("ada");
+    eve.password = "a guess".to_owned();
+    eve.log_in().await.unwrap_err();
+    assert_eq!(statements(&service), 2);
+    assert!(matches!(eve.log_in().await, Err(Error::Throttled { .. })));
+    assert_eq!(statements(&service), 2);
 }
 
 #[tokio::test]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use countersign_auth::{
-    Auth, Caller, Clock, ConfiguredKeys, Error, LoginOutcome, ManualClock, Refreshed, Rules, StartError,
-    Submitted,
+    Auth, Caller, Clock, ConfiguredKeys, Error, LoginOutcome, ManualClock, Refreshed, Rules, SlidingToken,
+    StartError, Submitted,
 };
 use countersign_domain::{Client, PasswordHash, PasswordPolicy, RawText, Session, SessionId, User};
 use countersign_password::{Algorithm, Hashers, Limits, Preferred, Salt, Workspace};
@@ -185,16 +185,16 @@ impl Person<'_> {
 
     pub async fn log_in(&mut self) -> Result<(), Error> {
         let LoginOutcome::Done(pair) =
-            self.service.auth.log_in(field(&self.username), field(&self.password), &browser()).await?;
+            self.service.auth.log_in(field(&self.username), field(&self.password), &browser(), None).await?;
         (self.refresh, self.access) = (pair.refresh, pair.access);
         Ok(())
     }
 
     pub async fn log_in_sliding(&mut self) -> Result<(), Error> {
-        let LoginOutcome::Done(token) = self
+        let LoginOutcome::Done(SlidingToken { token, .. }) = self
             .service
             .auth
-            .log_in_sliding(field(&self.username), field(&self.password), &browser())
+            .log_in_sliding(field(&self.username), field(&self.password), &browser(), None)
             .await?;
         self.access = token;
         Ok(())
@@ -214,11 +214,11 @@ impl Person<'_> {
     }
 
     pub async fn blacklist(&self) -> Result<(), Error> {
-        self.service.auth.blacklist(field(&self.refresh)).await
+        self.service.auth.blacklist(field(&self.refresh), &browser()).await
     }
 
     pub async fn verify(&self, token: &str) -> Result<(), Error> {
-        self.service.auth.verify(field(token)).await
+        self.service.auth.verify(field(token), &browser()).await
     }
 
     pub async fn whoami(&self) -> Result<String, Error> {

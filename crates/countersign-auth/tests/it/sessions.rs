@@ -132,7 +132,10 @@ async fn a_sliding_token_ends_with_its_session() {
     assert_eq!(service.auth.list_sessions(&ada.row().await).await.unwrap().len(), 2);
     ada.log_out().await.unwrap();
     assert_eq!(refusal(ada.whoami().await), "the bearer token was refused: [(Sliding, Blacklisted)]");
-    assert_eq!(refusal(service.auth.refresh_sliding(field(&ada.access)).await), "Token is blacklisted");
+    assert_eq!(
+        refusal(service.auth.refresh_sliding(field(&ada.access), &browser()).await),
+        "Token is blacklisted"
+    );
 }
 
 #[tokio::test]
@@ -252,7 +255,10 @@ async fn with_their_user_sessions_are_deleted_for_verification_and_sliding_token
     for token in [&ada.access, &ada.refresh, &sliding.access] {
         assert_eq!(refusal(ada.verify(token).await), "the token to verify is blacklisted");
     }
-    assert_eq!(refusal(service.auth.refresh_sliding(field(&sliding.access)).await), "Token is blacklisted");
+    assert_eq!(
+        refusal(service.auth.refresh_sliding(field(&sliding.access), &browser()).await),
+        "Token is blacklisted"
+    );
 }
 
 #[tokio::test]
@@ -309,6 +315,6 @@ async fn a_sliding_token_gets_the_added_claims_anew_when_it_is_refreshed() {
     ada.log_in_sliding().await.unwrap();
     assert_eq!(claims(&ada.access).get("staff"), Some(&Value::Bool(true)));
     ada.change(UserChange { is_staff: Some(false), ..UserChange::default() }).await;
-    let refreshed = service.auth.refresh_sliding(field(&ada.access)).await.unwrap();
+    let refreshed = service.auth.refresh_sliding(field(&ada.access), &browser()).await.unwrap();
     assert_eq!(claims(&refreshed).get("staff"), Some(&Value::Bool(false)));
 }

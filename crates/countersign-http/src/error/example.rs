@@ -42,6 +42,7 @@ impl Code {
             Self::NotAcceptable => NegotiationError::NotAcceptable.into(),
             Self::UnknownFormat => NegotiationError::UnknownFormat.into(),
             Self::MethodNotAllowed => Error::MethodNotAllowed("PUT".to_owned()),
+            Self::Throttled => AuthError::Throttled { wait_secs: 20 }.into(),
             Self::ServiceUnavailable => AuthError::Overloaded.into(),
             Self::NoPlace
             | Self::BadRequest

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use countersign_auth::{Auth, Clock, ConfiguredKeys, ManualClock, Rules};
+use countersign_auth::{Auth, Clock, ConfiguredKeys, ManualClock, Rules, Throttles};
 use countersign_domain::PasswordPolicy;
-use countersign_http::{AllowedHosts, Renderer, Service, Settings};
+use countersign_http::{AllowedHosts, Renderer, Service, Settings, TrustedProxies};
 use countersign_password::{Algorithm as HashAlgorithm, Hashers, Limits, Preferred};
 use countersign_store::{DatabaseUrl, PoolOptions, Store};
 use countersign_token::{Algorithm, Keys, Settings as TokenSettings, Tokens};
@@ -70,12 +70,22 @@ impl World {
     }
 
     fn with(preferred: Preferred, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::start(preferred, Throttles::default(), change)
+    }
+
+    /// One that slows guessing down, where these proxies are trusted.
+    pub fn slowing_down(throttles: Throttles, proxies: &[&str]) -> Self {
+        let proxies = proxies.iter().map(|proxy| proxy.parse().unwrap()).collect();
+        Self::start(CHEAP, throttles, |settings| settings.trusted_proxies = TrustedProxies::new(proxies))
+    }
+
+    fn start(preferred: Preferred, throttles: Throttles, change: impl FnOnce(&mut Settings)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let url = DatabaseUrl::Sqlite(directory.path().join("db.sqlite3"));
         let store = at_once(Store::open(&url, &PoolOptions::default())).unwrap();
         let clock = ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap());
         let hashers = Hashers::new(preferred, &HashAlgorithm::DJANGO_DEFAULT, Limits::default()).unwrap();
-        let rules = Rules::default();
+        let rules = Rules { throttles, ..Rules::default() };
         let (policy, time) = (PasswordPolicy::default(), Clock::Manual(clock.clone()));
         let keys = ConfiguredKeys::new(token_settings(), SECRET_KEY).unwrap();
         let auth = at_once(Auth::start(store.clone(), hashers, keys, policy, rules, time)).expect("threads");
@@ -86,6 +96,8 @@ impl World {
             renderers: vec![Renderer::Json, Renderer::Api],
             cors: None,
             token_cookies: None,
+            trusted_proxies: TrustedProxies::default(),
+            secure_cookies: true,
             access_log: true,
         };
         change(&mut settings);
@@ -278,7 +290,10 @@ impl Answer {
         ] {
             assert_eq!(self.all(name), [value], "{name} of {}", described());
         }
-        assert!(!self.headers.contains_key("set-cookie"), "{}", described());
+        // There is one cookie, which a login hands out where guessing is slowed down.
+        let is_login = [LOGIN, SLIDING_LOGIN].iter().any(|path| request == format!("POST {path}"));
+        let is_of_device = |cookie: &&str| is_login && cookie.starts_with("countersign_device=");
+        assert!(self.all("set-cookie").iter().all(is_of_device), "{}", described());
         let gives = |path: &&str| request == format!("POST {path}");
         let has_tokens = self.status == 200 && TOKEN_PATHS.iter().any(gives);
         assert!(self.all("cache-control") == ["no-store"] || !has_tokens, "{}", described());
@@ -304,7 +319,8 @@ impl Answer {
         let challenge: &[&str] =
             if self.status == StatusCode::UNAUTHORIZED { &["Bearer realm=\"api\""] } else { &[] };
         assert_eq!(self.all("www-authenticate"), challenge, "{}", described());
-        assert_eq!(self.headers.contains_key("retry-after"), self.status == 503, "{}", described());
+        let is_later = [429, 503].contains(&self.status.as_u16());
+        assert_eq!(self.headers.contains_key("retry-after"), is_later, "{}", described());
         assert_ne!(self.status, StatusCode::INTERNAL_SERVER_ERROR, "{}", described());
     }
 

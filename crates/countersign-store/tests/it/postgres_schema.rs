@@ -9,17 +9,19 @@ use serde_json::Value;
 use crate::cluster::{Cluster, Database};
 use crate::place::rows;
 
-const SQLITE: [&str; 4] = [
+const SQLITE: [&str; 5] = [
     include_str!("../../../../migrations/sqlite/0001_django_tables.sql"),
     include_str!("../../../../migrations/sqlite/0002_sessions.sql"),
     include_str!("../../../../migrations/sqlite/0003_signing_keys.sql"),
     include_str!("../../../../migrations/sqlite/0004_import.sql"),
+    include_str!("../../../../migrations/sqlite/0005_attempts.sql"),
 ];
-const POSTGRES: [&str; 4] = [
+const POSTGRES: [&str; 5] = [
     include_str!("../../../../migrations/postgres/0001_django_tables.sql"),
     include_str!("../../../../migrations/postgres/0002_sessions.sql"),
     include_str!("../../../../migrations/postgres/0003_signing_keys.sql"),
     include_str!("../../../../migrations/postgres/0004_import.sql"),
+    include_str!("../../../../migrations/postgres/0005_attempts.sql"),
 ];
 
 /// Everything that PostgreSQL knows of Django's tables, a line for each thing.
@@ -166,7 +168,7 @@ fn the_migration_works_in_another_schema_than_public() {
     database.rows(&format!("BEGIN; CREATE SCHEMA accounts; SET search_path = accounts; {migration} COMMIT"));
     let tables = "SELECT schemaname, count(*) FROM pg_tables
                    WHERE schemaname NOT IN ('pg_catalog', 'information_schema') GROUP BY schemaname";
-    assert_eq!(database.rows(tables), ["accounts|13"]);
+    assert_eq!(database.rows(tables), ["accounts|14"]);
 }
 
 #[test]
@@ -196,7 +198,7 @@ fn our_own_tables_have_the_same_columns_and_indexes_on_both_engines() {
                       FROM sqlite_schema AS t JOIN pragma_table_info(t.name) AS c
                      WHERE t.type = 'table' AND t.name LIKE 'countersign_%' ORDER BY 1, 2";
     assert_eq!(columns, rows(&sqlite, expected));
-    assert_eq!(columns.len(), 25);
+    assert_eq!(columns.len(), 28);
 
     let indexes = postgres.rows(
         "SELECT tablename, indexname FROM pg_indexes

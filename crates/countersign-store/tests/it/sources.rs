@@ -1,7 +1,8 @@
 //! The SQL texts of the crate, read from its sources.
 
 /// The sources that are about accounts.
-pub const OF_ACCOUNTS: [&str; 8] = [
+pub const OF_ACCOUNTS: [&str; 9] = [
+    include_str!("../../src/attempts.rs"),
     include_str!("../../src/users.rs"),
     include_str!("../../src/tokens.rs"),
     include_str!("../../src/sessions.rs"),
@@ -11,6 +12,8 @@ pub const OF_ACCOUNTS: [&str; 8] = [
     include_str!("../../src/holders.rs"),
     include_str!("../../src/sweeping.rs"),
 ];
+/// What only SQLite runs.
+pub const ON_SQLITE: [&str; 1] = [include_str!("../../src/attempts/one_by_one.rs")];
 /// Those that move them from one database to another, which knows Django's own tables only.
 pub const OF_MOVING: [&str; 4] = [
     include_str!("../../src/moving/tables.rs"),

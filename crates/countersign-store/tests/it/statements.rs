@@ -6,7 +6,7 @@
 use rusqlite::Connection;
 
 use crate::place::{Place, after_noon, end_tokens_of, ending, noon, person, rows, token};
-use crate::sources::{OF_ACCOUNTS, OF_MOVING, statements_of};
+use crate::sources::{OF_ACCOUNTS, OF_MOVING, ON_SQLITE, statements_of};
 
 /// Those that read all of a table: in the order of the sources, and whether SQLite does so too.
 const KNOWN_SCANS: [(&str, bool); 9] = [
@@ -59,6 +59,7 @@ fn statements() -> Vec<String> {
     all_statements()
         .into_iter()
         .filter(|text| !text.contains(" FOR UPDATE") && !text.contains("unnest("))
+        .chain(statements_of(&ON_SQLITE))
         .collect()
 }
 

@@ -14,6 +14,8 @@ mod key_choice;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
+mod mac;
+#[cfg(test)]
 mod mint;
 #[cfg(test)]
 mod refresh_id;

@@ -252,6 +252,15 @@ fn passwords(reader: &Reader<'_>) -> Result<Vec<Finding>, SettingError> {
             ),
         ),
         (
+            !reader.switch("THROTTLE")?,
+            Finding::warning(
+                "W044",
+                "THROTTLE is off",
+                "passwords can be guessed as fast as they can be hashed",
+                "remove the setting",
+            ),
+        ),
+        (
             validators.is_some_and(|list| list.is_empty() || list == "[]"),
             Finding::warning(
                 "W043",

@@ -12,4 +12,5 @@ mod large_bodies;
 mod order;
 mod sessions;
 mod stories;
+mod throttle;
 mod unavailable;

@@ -5,14 +5,15 @@ use rusqlite::Connection;
 use super::*;
 use crate::moving::inserts::{into_postgres, into_sqlite};
 
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("../../../../../migrations/sqlite/0001_django_tables.sql"),
     include_str!("../../../../../migrations/sqlite/0002_sessions.sql"),
     include_str!("../../../../../migrations/sqlite/0003_signing_keys.sql"),
     include_str!("../../../../../migrations/sqlite/0004_import.sql"),
+    include_str!("../../../../../migrations/sqlite/0005_attempts.sql"),
 ];
-/// Tables that say how their database came to be.
-const LEFT: [&str; 2] = ["countersign_import", "django_migrations"];
+/// Tables that say how their database came to be, and one of what is over within a day.
+const LEFT: [&str; 3] = ["countersign_attempt", "countersign_import", "django_migrations"];
 
 fn rows<const N: usize>(connection: &Connection, sql: &str) -> Vec<[String; N]> {
     let mut statement = connection.prepare(sql).expect("it is SQL");

@@ -11,7 +11,7 @@ async fn place_of_django() -> Option<Place> {
     drop(store);
     place.run(
         "DROP TABLE countersign_migration; DROP TABLE countersign_session; DROP TABLE countersign_key;
-         DROP TABLE countersign_import;",
+         DROP TABLE countersign_import; DROP TABLE countersign_attempt;",
     );
     Some(place)
 }
@@ -53,9 +53,15 @@ async fn what_a_look_says_is_added_is_what_is_added_and_what_is_taken_out_again(
     assert_eq!((before.made_by_django, before.other_tables), (None, 1));
     assert_eq!(
         before.to_add.tables,
-        ["countersign_import", "countersign_key", "countersign_migration", "countersign_session"]
+        [
+            "countersign_attempt",
+            "countersign_import",
+            "countersign_key",
+            "countersign_migration",
+            "countersign_session"
+        ]
     );
-    assert_eq!(before.to_add.indexes.len(), 3);
+    assert_eq!(before.to_add.indexes.len(), 4);
     assert_eq!(look(&place).await.to_add, before.to_add, "a look adds nothing");
 
     let store = open(&place).await;

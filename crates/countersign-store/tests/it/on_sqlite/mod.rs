@@ -2,6 +2,8 @@
 
 #[path = "../contract/adoption.rs"]
 mod adoption;
+#[path = "../contract/attempts.rs"]
+mod attempts;
 #[path = "../contract/groups.rs"]
 mod groups;
 #[path = "../contract/health.rs"]

@@ -212,7 +212,6 @@ impl Drop for Server {
 
 /// Maps the switches of the README to the program's own settings, as `conformance/environment.sh` does.
 fn program_environment(mut environment: BTreeMap<String, String>) -> BTreeMap<String, String> {
-    environment.remove("THROTTLE");
     if environment.remove("PASSWORD_VALIDATORS").as_deref() != Some("on") {
         environment.insert("AUTH_PASSWORD_VALIDATORS".to_owned(), "[]".to_owned());
     }

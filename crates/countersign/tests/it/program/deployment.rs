@@ -69,6 +69,7 @@ fn each_dangerous_setting_is_found_by_an_id_of_its_own() {
         ("W041", &[("PASSWORD_HASHER", "pbkdf2_sha1")]),
         ("W042", &[("LEGACY_PASSWORD_HASHERS", "bcrypt,md5")]),
         ("W043", &[("AUTH_PASSWORD_VALIDATORS", "[]")]),
+        ("W044", &[("THROTTLE", "off")]),
     ];
     for (id, settings) in table {
         let here = settings.iter().fold(Installation::new(), |here, (name, value)| here.with(name, *value));

@@ -18,6 +18,7 @@ mod secrecy;
 mod sources;
 mod stopping;
 mod systemd;
+mod throttle;
 mod toml_file;
 mod traces;
 
@@ -237,6 +238,16 @@ impl Client {
         let head = self.head(method, endpoint, headers, body.len());
         stream.write_all(format!("{head}{body}").as_bytes()).ok()?;
         read_answer(stream)
+    }
+
+    /// The head of the answer.
+    fn head_of_answer(&self, endpoint: &str, body: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).expect("it listens");
+        let head = self.head("POST", endpoint, "Content-Type: application/json\r\n", body.len());
+        stream.write_all(format!("{head}{body}").as_bytes()).expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("UTF-8");
+        answer.split("\r\n\r\n").next().unwrap_or_default().to_owned()
     }
 
     fn head(&self, method: &str, endpoint: &str, headers: &str, length: usize) -> String {

@@ -1,0 +1,88 @@
+//! The mark of a known device: what a login hands out, and who brings it back has logged in to this account before.
+//!
+//! It lets nobody in. Whoever has one guesses the password of its account within a budget of the device's own, so that
+//! nobody else can lock the owner out. It is bound to the account and its password hash by a key derived from `SECRET_KEY`;
+//! nothing of it is stored.
+
+use countersign_domain::User;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::proofs::Proofs;
+use crate::{Auth, ConfiguredKeys};
+
+/// Longer ones are none.
+const LONGEST: usize = 128;
+
+/// What a client is to keep and to send with its next login.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KnownDevice {
+    /// The mark: visible ASCII without anything that would have to be quoted in a cookie.
+    pub mark: String,
+    /// How long it is good.
+    pub lifetime: SignedDuration,
+}
+
+/// A mark is not printed.
+impl std::fmt::Debug for KnownDevice {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("KnownDevice(..)")
+    }
+}
+
+/// What tells a known device from others: 32 hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DeviceId(String);
+
+impl DeviceId {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+/// Makes and checks marks.
+pub(crate) struct Marks(Proofs);
+
+impl Marks {
+    pub(crate) fn of(keys: &ConfiguredKeys) -> Self {
+        Self(Proofs::of(keys, b"countersign known devices v1"))
+    }
+
+    fn make(&self, user: &User, device: &DeviceId, expires_at: Timestamp) -> String {
+        let expires = expires_at.as_second().to_string();
+        let proof = self.0.make(&bound_to(&user.id.to_string(), user, device, &expires));
+        format!("{}.{expires}.{proof}", device.0)
+    }
+
+    /// The device whose mark for this user this is, and when that expires.
+    fn read(&self, user: &User, mark: &str) -> Option<(DeviceId, Timestamp)> {
+        let mut parts = Some(mark).filter(|mark| mark.len() <= LONGEST)?.split('.');
+        let (device, expires, proof) = (parts.next()?, parts.next()?, parts.next()?);
+        let device = DeviceId(device.to_owned());
+        let id = user.id.to_string();
+        let is_ours = self.0.is_of(&bound_to(&id, user, &device, expires), proof);
+        let expires_at = Timestamp::from_second(expires.parse().ok()?).ok()?;
+        is_ours.then_some((device, expires_at))
+    }
+}
+
+fn bound_to<'a>(id: &'a str, user: &'a User, device: &'a DeviceId, expires: &'a str) -> [&'a [u8]; 4] {
+    [id.as_bytes(), user.password_hash.as_str().as_bytes(), device.as_bytes(), expires.as_bytes()]
+}
+
+impl Auth {
+    /// The device whose mark this is, if it is good for this user at this time.
+    pub(crate) fn known_device(&self, user: &User, mark: &str) -> Option<DeviceId> {
+        let (device, expires_at) = self.marks.read(user, mark)?;
+        let left = expires_at.duration_since(self.clock.now());
+        (SignedDuration::ZERO < left && left <= self.rules.throttles.known_device_lifetime).then_some(device)
+    }
+
+    /// What the device of a user who has just logged in is to keep; `None` where nothing is slowed down.
+    pub(crate) fn make_known(&self, user: &User, device: Option<&DeviceId>) -> Option<KnownDevice> {
+        let throttles = &self.rules.throttles;
+        let lifetime = throttles.known_device_lifetime;
+        let expires_at = self.clock.now().checked_add(lifetime).ok().filter(|_| throttles.is_on)?;
+        let device = device.cloned().unwrap_or_else(|| DeviceId(uuid::Uuid::new_v4().simple().to_string()));
+        Some(KnownDevice { mark: self.marks.make(user, &device, expires_at), lifetime })
+    }
+}

@@ -1,0 +1,239 @@
+//! Slowing guessing down: what an attempt is counted by, before a hash is spent on it.
+//!
+//! A login is counted by account, address, network and altogether; who comes with the mark of a known device is counted by
+//! that alone, so that nobody else can use up what they have. What turns out to be right is given back. A registration is
+//! counted whatever comes of it. A token is counted when it has turned out to be bad: no number of guesses finds one, and
+//! good ones are to cost nothing. What is to be guessed and short, as a code, goes the way of a login.
+
+use std::net::IpAddr;
+
+use countersign_domain::{Budget, Client, Network, Rate, User, lower, nfkc, seconds_until};
+use countersign_metrics::Counter;
+use countersign_store::{Charge, Charged};
+use countersign_token::{Mac, Refusal};
+use jiff::SignedDuration;
+
+use crate::known_device::DeviceId;
+use crate::{Auth, ConfiguredKeys, Error};
+
+/// Bits of a keyed hash that tell the budgets of one kind from each other: there are never more rows, and nobody outside can
+/// find out who shares one.
+const BITS: u32 = 20;
+/// How much more than an address the network around it may.
+const OF_A_NETWORK: u32 = 4;
+
+/// How fast may be guessed; `None` for what is not bounded. By default nothing is.
+#[derive(Debug, Clone, Default)]
+pub struct Throttles {
+    /// Whether anything is; only then do clients get the mark of a known device.
+    pub is_on: bool,
+    /// Logins that fail, of one account from anywhere.
+    pub login_account: Option<Rate>,
+    /// The same, from one device that has logged in to it before.
+    pub login_device: Option<Rate>,
+    /// Logins that fail from one address; four times as many from the network around it.
+    pub login_address: Option<Rate>,
+    /// Logins that fail, altogether.
+    pub login_global: Option<Rate>,
+    /// Registrations from one address; four times as many from the network around it.
+    pub register_address: Option<Rate>,
+    /// Registrations altogether.
+    pub register_global: Option<Rate>,
+    /// Bad tokens from one address; four times as many from the network around it.
+    pub token_address: Option<Rate>,
+    /// How long a device stays known after its last login.
+    pub known_device_lifetime: SignedDuration,
+    /// Whether clients are told from the proxies before us. Where they are not, all of them may seem to come from this
+    /// machine, whose address then bounds nothing.
+    pub has_trusted_proxies: bool,
+}
+
+/// What attempts are counted by. The number is the upper part of a row's id: it must not change, and where several are
+/// charged at once the lowest is the one that most share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Limit {
+    LoginGlobal = 1,
+    LoginNetwork,
+    LoginAddress,
+    LoginAccount,
+    LoginDevice,
+    RegisterGlobal,
+    RegisterNetwork,
+    RegisterAddress,
+    TokenNetwork,
+    TokenAddress,
+}
+
+/// An attempt that was admitted: what it was charged to, until that is given back.
+#[derive(Debug, Default)]
+pub(crate) struct Pass {
+    charges: Vec<Charge>,
+    limits: Vec<Limit>,
+    /// The known device that it comes from.
+    pub(crate) device: Option<DeviceId>,
+}
+
+/// Hides whose a row is.
+pub(crate) struct Buckets(Mac);
+
+impl Buckets {
+    pub(crate) fn of(keys: &ConfiguredKeys) -> Self {
+        Self(keys.mac(b"countersign attempts v1"))
+    }
+
+    /// The row of what is counted by this limit for this one.
+    fn id(&self, limit: Limit, whose: &[u8]) -> i64 {
+        let code = self.0.of(&[&[limit as u8], whose]);
+        let bucket = code.iter().take(4).fold(0, |bits, byte| (bits << 8) | i64::from(*byte));
+        (limit as i64) << BITS | bucket & ((1 << BITS) - 1)
+    }
+}
+
+impl Pass {
+    fn add(&mut self, buckets: &Buckets, limit: Limit, rate: Option<Rate>, whose: &[u8]) {
+        if let Some(rate) = rate {
+            self.limits.push(limit);
+            self.charges.push(Charge { id: buckets.id(limit, whose), budget: Budget::of(rate) });
+        }
+    }
+
+    fn add_networks(&mut self, buckets: &Buckets, limits: [Limit; 2], rate: Option<Rate>, address: IpAddr) {
+        let [of_network, of_address] = limits;
+        let (wide, narrow) = if address.to_canonical().is_ipv4() { (24, 32) } else { (48, 64) };
+        let octets = |bits| Network::of(address, bits).first_octets();
+        self.add(buckets, of_network, rate.map(|rate| rate.times(OF_A_NETWORK)), &octets(wide));
+        self.add(buckets, of_address, rate, &octets(narrow));
+    }
+}
+
+impl Auth {
+    /// Lets somebody guess the password of a user, or of nobody who typed this name, or refuses with
+    /// [`Error::Throttled`]; that looks the same for both.
+    pub(crate) async fn admit_login(
+        &self,
+        typed: &str,
+        user: Option<&User>,
+        client: &Client,
+        mark: Option<&str>,
+    ) -> Result<Pass, Error> {
+        let throttles = &self.rules.throttles;
+        let mut pass = Pass::default();
+        if !throttles.is_on {
+            return Ok(pass);
+        }
+        if let Some(device) = user.and_then(|user| self.known_device(user, mark?)) {
+            pass.add(&self.buckets, Limit::LoginDevice, throttles.login_device, device.as_bytes());
+            pass.device = Some(device);
+            return self.charge(pass).await;
+        }
+        let whose = match user {
+            Some(user) => format!("user {}", user.id),
+            None => format!("name {}", lower(&nfkc(typed))),
+        };
+        pass.add(&self.buckets, Limit::LoginGlobal, throttles.login_global, b"");
+        if let Some(address) = self.address_of(client) {
+            let limits = [Limit::LoginNetwork, Limit::LoginAddress];
+            pass.add_networks(&self.buckets, limits, throttles.login_address, address);
+        }
+        pass.add(&self.buckets, Limit::LoginAccount, throttles.login_account, whose.as_bytes());
+        self.charge(pass).await
+    }
+
+    /// Lets somebody register, or refuses with [`Error::Throttled`].
+    pub(crate) async fn admit_registration(&self, client: &Client) -> Result<Pass, Error> {
+        let throttles = &self.rules.throttles;
+        let mut pass = Pass::default();
+        if !throttles.is_on {
+            return Ok(pass);
+        }
+        pass.add(&self.buckets, Limit::RegisterGlobal, throttles.register_global, b"");
+        if let Some(address) = self.address_of(client) {
+            let limits = [Limit::RegisterNetwork, Limit::RegisterAddress];
+            pass.add_networks(&self.buckets, limits, throttles.register_address, address);
+        }
+        self.charge(pass).await
+    }
+
+    /// The outcome of a use of a token; if that is bad, and this client has sent too many of them, [`Error::Throttled`].
+    pub(crate) async fn slow_down<T>(&self, outcome: Result<T, Error>, client: &Client) -> Result<T, Error> {
+        let throttles = &self.rules.throttles;
+        let (Err(error), true) = (&outcome, throttles.is_on) else { return outcome };
+        let (true, Some(address)) = (is_of_bad_token(error), self.address_of(client)) else { return outcome };
+        let mut pass = Pass::default();
+        let limits = [Limit::TokenNetwork, Limit::TokenAddress];
+        pass.add_networks(&self.buckets, limits, throttles.token_address, address);
+        match self.charge(pass).await {
+            Err(refused @ Error::Throttled { .. }) => Err(refused),
+            Ok(_) => outcome,
+            Err(error) => {
+                tracing::debug!(%error, "a bad token was not counted");
+                outcome
+            }
+        }
+    }
+
+    /// Gives back what was charged, as nothing was guessed. A known device that turns out to be right has all of its
+    /// budget again; what others share is given back no more than was taken, or whoever has an account could have it made
+    /// whole.
+    pub(crate) async fn give_back(&self, pass: &mut Pass) {
+        let charges = std::mem::take(&mut pass.charges);
+        let count = match (&pass.device, charges.first()) {
+            (_, None) => return,
+            (Some(_), Some(of_device)) => of_device.budget.burst(),
+            (None, Some(_)) => 1,
+        };
+        let giving = Box::pin(self.store.give_back(charges, count, self.clock.now()));
+        if let Err(error) = giving.await {
+            tracing::debug!(%error, "an attempt was not given back");
+        }
+    }
+
+    async fn charge(&self, pass: Pass) -> Result<Pass, Error> {
+        if pass.charges.is_empty() {
+            return Ok(pass);
+        }
+        let now = self.clock.now();
+        // Boxed, as it is large and lies within every use of a token.
+        let charging = Box::pin(self.store.charge(pass.charges.clone(), now));
+        let Charged::Refused { id, free_at } = charging.await? else {
+            return Ok(pass);
+        };
+        let refusing = pass.limits.iter().find(|limit| id >> BITS == **limit as i64);
+        refusing.map(|limit| self.throttled(*limit).inc());
+        Err(Error::Throttled { wait_secs: seconds_until(free_at, now) })
+    }
+
+    /// Where a client comes from, if that is of use: this machine's own address may be a proxy's.
+    fn address_of(&self, client: &Client) -> Option<IpAddr> {
+        let address: IpAddr = client.address.as_deref()?.parse().ok()?;
+        let may_be_a_proxy =
+            address.to_canonical().is_loopback() && !self.rules.throttles.has_trusted_proxies;
+        (!may_be_a_proxy).then_some(address)
+    }
+
+    fn throttled(&self, limit: Limit) -> &Counter {
+        let throttled = &self.metrics().throttled;
+        match limit {
+            Limit::LoginGlobal => &throttled.login_global,
+            Limit::LoginNetwork => &throttled.login_network,
+            Limit::LoginAddress => &throttled.login_address,
+            Limit::LoginAccount => &throttled.login_account,
+            Limit::LoginDevice => &throttled.login_device,
+            Limit::RegisterGlobal => &throttled.register_global,
+            Limit::RegisterNetwork => &throttled.register_network,
+            Limit::RegisterAddress => &throttled.register_address,
+            Limit::TokenNetwork => &throttled.token_network,
+            Limit::TokenAddress => &throttled.token_address,
+        }
+    }
+}
+
+/// Whether somebody presented what is no token, or one that is not theirs any more. One that has just expired is what
+/// everybody presents now and then.
+fn is_of_bad_token(error: &Error) -> bool {
+    match error {
+        Error::Token(Refusal::Expired | Refusal::TimeClaimExpired(_)) => false,
+        Error::Token(_) | Error::NoActiveAccountForToken | Error::VerifiedTokenBlacklisted => true,
+        _ => false,
+    }
+}

@@ -1,0 +1,47 @@
+//! The settings of what slows guessing down, and of whose word is taken for where a guess comes from.
+
+use countersign_auth::Throttles;
+use countersign_domain::{Network, Rate, RateError};
+use countersign_http::TrustedProxies;
+
+use super::reader::{Reader, refused};
+use crate::sources::SettingError;
+
+/// How fast may be guessed.
+pub fn throttles(reader: &Reader<'_>) -> Result<Throttles, SettingError> {
+    let rate = |name| rate(reader, name);
+    Ok(Throttles {
+        is_on: reader.switch("THROTTLE")?,
+        login_account: rate("THROTTLE_LOGIN_ACCOUNT")?,
+        login_device: rate("THROTTLE_LOGIN_DEVICE")?,
+        login_address: rate("THROTTLE_LOGIN_ADDRESS")?,
+        login_global: rate("THROTTLE_LOGIN_GLOBAL")?,
+        register_address: rate("THROTTLE_REGISTER_ADDRESS")?,
+        register_global: rate("THROTTLE_REGISTER_GLOBAL")?,
+        token_address: rate("THROTTLE_TOKEN_ADDRESS")?,
+        known_device_lifetime: reader.duration("KNOWN_DEVICE_LIFETIME")?,
+        has_trusted_proxies: !trusted_proxies(reader)?.is_empty(),
+    })
+}
+
+/// Whose word is taken.
+pub fn trusted_proxies(reader: &Reader<'_>) -> Result<TrustedProxies, SettingError> {
+    let network = |text: &String| {
+        text.parse::<Network>().map_err(|()| {
+            let fix = "is no network of addresses: write 10.0.0.0/8, 2001:db8::/32 or a single address, with no bits set beyond \
+                       those that count";
+            refused("TRUSTED_PROXIES", &format!("{text:?} {fix}"))
+        })
+    };
+    Ok(TrustedProxies::new(reader.list("TRUSTED_PROXIES")?.iter().map(network).collect::<Result<_, _>>()?))
+}
+
+fn rate(reader: &Reader<'_>, name: &'static str) -> Result<Option<Rate>, SettingError> {
+    match reader.text(name)?.trim() {
+        "off" | "" => Ok(None),
+        text => {
+            let parsed = text.parse().map(Some);
+            parsed.map_err(|error: RateError| refused(name, &format!("must be {error}; or off for no bound")))
+        }
+    }
+}
