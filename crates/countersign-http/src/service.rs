@@ -73,7 +73,15 @@ impl Service {
         let observer = Observer::new(auth.metrics(), settings.access_log);
         let (foreign_hosts, large_bodies) = (ForeignHosts::default(), LargeBodies::new());
         let documents = DOCUMENTS.map(|document| document.prepared(auth.login_field(), &settings));
-        Self { auth, settings, documents, foreign_hosts, large_bodies, readiness: Readiness::default(), observer }
+        Self {
+            auth,
+            settings,
+            documents,
+            foreign_hosts,
+            large_bodies,
+            readiness: Readiness::default(),
+            observer,
+        }
     }
 
     /// Has `/readyz` answer with what a check has come to; it says for some seconds only that this is so.

@@ -37,6 +37,20 @@ pub fn parse(
     Ok(values.into_iter().filter_map(|(name, value)| Some((name, Zeroizing::new(value?)))).collect())
 }
 
+/// `NAME=value` as [`parse`] reads it back. Fails where no quotes keep the value from being read as another: in all of them
+/// `${NAME}` is replaced.
+pub fn line(name: &str, value: &str) -> Option<Zeroizing<String>> {
+    let is_plain =
+        |character: char| character.is_ascii_alphanumeric() || "_-.,:/@*+?&%[]".contains(character);
+    let line = Zeroizing::new(if value.chars().all(is_plain) {
+        format!("{name}={value}\n")
+    } else {
+        format!("{name}='{}'\n", value.replace('\\', "\\\\").replace('\'', "\\'"))
+    });
+    let read = parse(&line, |_| None).ok()?;
+    matches!(read.as_slice(), [(known, read)] if known == name && **read == value).then_some(line)
+}
+
 /// Python opens text with universal line ends, and python-dotenv drops a byte order mark.
 fn with_plain_line_ends(text: &str) -> Zeroizing<String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);

@@ -78,7 +78,11 @@ pub struct Configured {
 
 /// The same, with all that was made on the way.
 pub fn configure_in_full(files: Files) -> Result<Configured, Failure> {
-    let sources = read_sources()?;
+    configure_from(read_sources()?, files)
+}
+
+/// The same, from what was said already.
+pub fn configure_from(sources: Sources, files: Files) -> Result<Configured, Failure> {
     logging::start(&sources)?;
     Ok(Configured { config: checked(&sources, files)?, sources })
 }
@@ -96,12 +100,11 @@ pub struct Serving {
 }
 
 /// The same for a server.
-pub fn configure_to_serve() -> Result<Serving, Failure> {
-    let sources = read_sources()?;
+pub fn configure_to_serve(sources: &Sources) -> Result<Serving, Failure> {
     let refused = |Refused(why)| SettingError(format!("OTEL_EXPORTER_OTLP_ENDPOINT: {why}"));
-    let traces = traces(&Reader(&sources))?.map(Traces::start).transpose().map_err(refused)?;
-    let (log, lines) = logging::start_serving(&sources, traces.as_ref())?;
-    Ok(Serving { config: checked(&sources, Files::MayBeMade)?, log, traces, lines })
+    let traces = traces(&Reader(sources))?.map(Traces::start).transpose().map_err(refused)?;
+    let (log, lines) = logging::start_serving(sources, traces.as_ref())?;
+    Ok(Serving { config: checked(sources, Files::MayBeMade)?, log, traces, lines })
 }
 
 fn checked(sources: &Sources, files: Files) -> Result<Config, SettingError> {
@@ -114,13 +117,18 @@ fn checked(sources: &Sources, files: Files) -> Result<Config, SettingError> {
 
 /// What is said of settings at this moment; nothing is checked yet.
 pub fn read_sources() -> Result<Sources, Failure> {
+    read_sources_with(None)
+}
+
+/// The same, with this text for the `.env` of the working directory.
+pub fn read_sources_with(dotenv: Option<&str>) -> Result<Sources, Failure> {
     let directory =
         std::env::current_dir().map_err(|error| Failure::Other(format!("no working directory: {error}")))?;
     refuse_settings_that_are_no_text()?;
     let text =
         |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
     let environment = std::env::vars_os().filter_map(text).collect();
-    Ok(Sources::read(&directory, cli::config_file().as_deref(), &environment)?)
+    Ok(Sources::read(&directory, cli::config_file().as_deref(), &environment, dotenv)?)
 }
 
 /// A `SECRET_KEY` in other bytes would otherwise be taken for none.

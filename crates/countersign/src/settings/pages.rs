@@ -49,6 +49,21 @@ fn wrapped(text: &str) -> Vec<String> {
     lines
 }
 
+/// A setting as an `.env` has it that changes nothing: what it decides, and its default, commented out.
+pub fn dotenv_entry(setting: &Setting) -> String {
+    let mut text = commented(setting.doc);
+    if let super::Default::Words(words) = setting.default {
+        let _ = writeln!(text, "# By default: {words}.");
+    }
+    let _ = writeln!(text, "#{}={}", setting.name, setting.default.value());
+    text
+}
+
+/// Words as comments in an `.env`, below an empty line.
+pub fn commented(words: &str) -> String {
+    wrapped(words).iter().fold(String::from("\n"), |text, line| text + "# " + line + "\n")
+}
+
 /// The page `docs/settings.md`.
 #[cfg(test)]
 fn markdown() -> String {
@@ -96,14 +111,7 @@ fn dotenv_example() -> String {
         if let Some(title) = title(setting) {
             let _ = write!(text, "\n# == {title}\n");
         }
-        let _ = writeln!(text);
-        for line in wrapped(setting.doc) {
-            let _ = writeln!(text, "# {line}");
-        }
-        if let super::Default::Words(words) = setting.default {
-            let _ = writeln!(text, "# By default: {words}.");
-        }
-        let _ = writeln!(text, "#{}={}", setting.name, setting.default.value());
+        text.push_str(&dotenv_entry(setting));
     }
     text
 }

@@ -4,9 +4,11 @@
 mod access_log;
 mod adopt;
 mod commands;
+mod demo;
 mod deployment;
 mod first_run;
 mod health;
+mod init;
 mod keys;
 mod metrics;
 mod moving;
