@@ -24,7 +24,7 @@ pub struct NewAccount {
 #[derive(Debug, thiserror::Error)]
 pub enum UserError {
     /// No user has this name.
-    #[error("no user is called {0:?}")]
+    #[error("no user is called {0:?}; `countersign user list` shows those there are")]
     NotFound(String),
     /// A value was refused.
     #[error("the {field} was refused")]

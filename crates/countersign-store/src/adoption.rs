@@ -277,6 +277,25 @@ impl Prospect {
             .await
     }
 
+    /// Which of a server's settings that keep a commit from being lost are off, as our connections find them. (On an
+    /// SQLite file each connection sees to it.)
+    pub async fn unsafe_settings(&self) -> Result<Vec<String>, StoreError> {
+        match &self.engine {
+            Engine::Sqlite(_) => Ok(Vec::new()),
+            Engine::Postgres(postgres) => {
+                let sql = "SELECT name FROM pg_settings
+                            WHERE name IN ('fsync', 'synchronous_commit') AND setting = 'off' ORDER BY name";
+                postgres.all(sql, &[], |row| row.get(0)).await
+            }
+        }
+    }
+
+    /// Whether an SQLite file passes SQLite's own integrity and foreign-key checks; the complaints otherwise. (A server
+    /// keeps its own watch.)
+    pub fn integrity_complaints(&self) -> Result<Vec<String>, StoreError> {
+        self.engine.integrity_complaints()
+    }
+
     async fn applied(&self) -> Result<Vec<(String, String)>, StoreError> {
         let sql = "SELECT app, name FROM django_migrations ORDER BY id";
         self.engine.all(sql, &[], |row| Ok((row.get(0)?, row.get(1)?))).await
@@ -322,7 +341,7 @@ fn read_user(row: &Row<'_>) -> Result<UserSighted, StoreError> {
 }
 
 /// Why there is nothing to give back.
-const OURS: &str = "Countersign made it, Django's tables included; a Django can run on it as it is";
+const OURS: &str = "Countersign made it, Django's tables included; leave it, a Django can run on it as it is";
 
 /// Takes our tables and indexes out of a database that Django made, all or none; an SQLite file leaves its write-ahead log
 /// as well, if nobody else has it open.

@@ -12,7 +12,9 @@ use crate::program::Failure;
 
 /// Reads a new password: twice from the terminal without echo, or one line of standard input or of a file.
 pub fn read_new_password(args: &PasswordArgs) -> Result<Zeroizing<String>, Failure> {
-    let failed = |error: std::io::Error| Failure::Other(format!("the password cannot be read: {error}"));
+    let failed = |error: std::io::Error| {
+        Failure::Other(format!("the password cannot be read: {error}; try again, or use --password-file"))
+    };
     if args.password_stdin {
         return first_line(std::io::stdin().lock()).map_err(failed);
     }

@@ -127,7 +127,7 @@ pub struct CheckArgs {
     #[arg(long, value_enum, ignore_case = true, default_value = "ERROR", value_name = "LEVEL")]
     pub fail_level: Level,
     /// Leave out the finding with this id, for example countersign.W012; may be repeated.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = check::parse_id)]
     pub silence: Vec<String>,
 }
 

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 /// A line that is no `NAME=value`.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line} is not of the form NAME=value")]
+#[error("line {line} is not of the form NAME=value; correct it, or put a # before it")]
 pub struct DotenvError {
     /// Its number, from 1.
     pub line: usize,

@@ -21,6 +21,7 @@ mod migrate;
 mod packaging;
 mod private_file;
 mod program;
+mod progress;
 mod secret_key;
 mod serve;
 mod settings;

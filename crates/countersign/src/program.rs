@@ -122,8 +122,9 @@ pub fn read_sources() -> Result<Sources, Failure> {
 
 /// The same, with this text for the `.env` of the working directory.
 pub fn read_sources_with(dotenv: Option<&str>) -> Result<Sources, Failure> {
-    let directory =
-        std::env::current_dir().map_err(|error| Failure::Other(format!("no working directory: {error}")))?;
+    let directory = std::env::current_dir().map_err(|error| {
+        Failure::Other(format!("no working directory: {error}; change into one that is there"))
+    })?;
     refuse_settings_that_are_no_text()?;
     let text =
         |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
@@ -190,7 +191,13 @@ pub async fn open_key_ring(config: Config) -> Result<(KeyRing, bool), Failure> {
 /// Runs a subcommand's work to its end.
 pub fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(|error| Failure::Other(format!("the runtime cannot start: {error}")))?.block_on(work)
+    runtime
+        .map_err(|error| {
+            Failure::Other(format!(
+                "the runtime cannot start: {error}; look at the limits on threads and open files"
+            ))
+        })?
+        .block_on(work)
 }
 
 /// Prints a result: `json` for programs, otherwise `sentence`, if there is anything to say, for people.

@@ -52,7 +52,7 @@ pub fn obtain(
                     path.display()
                 ))),
                 Err(error) => Err(SettingError(format!(
-                    "SECRET_KEY is not set, and its file {} cannot be read or made: {error}",
+                    "SECRET_KEY is not set, and its file {} cannot be read or made: {error}; put the file right, or set SECRET_KEY",
                     path.display()
                 ))),
             }
@@ -69,7 +69,9 @@ pub fn beside(database: &Path) -> PathBuf {
 
 /// A key that nobody will see again, to check with.
 fn unsaved() -> Result<Zeroizing<String>, SettingError> {
-    random_hex().map_err(|error| SettingError(format!("the operating system gives no randomness: {error}")))
+    random_hex().map_err(|error| {
+        SettingError(format!("the operating system gives no randomness: {error}; try again"))
+    })
 }
 
 /// The key in a file, and whether it was made just now.

@@ -102,8 +102,9 @@ pub fn until_stopped(
 async fn listener(given: Option<StdListener>, address: &str) -> Result<TcpListener, Failure> {
     if let Some(given) = given {
         let taken = given.set_nonblocking(true).and_then(|()| TcpListener::from_std(given));
-        return taken
-            .map_err(|error| Failure::Other(format!("the socket that was passed is no use: {error}")));
+        return taken.map_err(|error| {
+            Failure::Other(format!("the socket that was passed is no use: {error}; see ListenStream="))
+        });
     }
     TcpListener::bind(address).await.map_err(|error| {
         Failure::Other(format!(
@@ -166,5 +167,7 @@ impl StopSignals {
 }
 
 fn listen(kind: SignalKind) -> Result<Signal, Failure> {
-    signal(kind).map_err(|error| Failure::Other(format!("signals cannot be received: {error}")))
+    signal(kind).map_err(|error| {
+        Failure::Other(format!("signals cannot be received: {error}; look at the limits of the process"))
+    })
 }

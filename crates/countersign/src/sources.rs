@@ -178,7 +178,12 @@ fn read_dotenv(
     let text = match instead.map_or_else(|| std::fs::read_to_string(path), |text| Ok(text.to_owned())) {
         Ok(text) => Zeroizing::new(text),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Zeroizing::default(),
-        Err(error) => return Err(SettingError(format!("{} cannot be read: {error}", path.display()))),
+        Err(error) => {
+            return Err(SettingError(format!(
+                "{} cannot be read: {error}; let this user read it, or remove it",
+                path.display()
+            )));
+        }
     };
     let values = dotenv::parse(&text, variable)
         .map_err(|error| SettingError(format!("{}: {error}", path.display())))?;
@@ -187,8 +192,11 @@ fn read_dotenv(
 }
 
 fn read_secret(name: &str, path: &str) -> Result<Zeroizing<String>, SettingError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| SettingError(format!("{name}_FILE names {path}, which cannot be read: {error}")))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        SettingError(format!(
+            "{name}_FILE names {path}, which cannot be read: {error}; put it there, or name another"
+        ))
+    })?;
     let text = Zeroizing::new(text);
     Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))
 }

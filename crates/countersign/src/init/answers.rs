@@ -53,7 +53,9 @@ impl Answers {
             return Ok(usual.to_owned());
         }
         let hint = if usual.is_empty() { String::new() } else { format!(" [{usual}]") };
-        let failed = |error: std::io::Error| Failure::Other(format!("the answer cannot be read: {error}"));
+        let failed = |error: std::io::Error| {
+            Failure::Other(format!("the answer cannot be read: {error}; try again, or use options"))
+        };
         let mut stderr = std::io::stderr();
         write!(stderr, "{question}{hint}: ").and_then(|()| stderr.flush()).map_err(failed)?;
         let mut line = String::new();

@@ -91,9 +91,9 @@ fn new_key(database: &str) -> Result<Option<Zeroizing<String>>, Failure> {
         url.map_err(|error: DatabaseUrlError| Failure::Other(format!("DATABASE_URL: {error}")))?;
     match url {
         DatabaseUrl::Sqlite(path) if beside(&path).exists() => Ok(None),
-        _ => random_hex()
-            .map(Some)
-            .map_err(|error| Failure::Other(format!("the operating system gives no randomness: {error}"))),
+        _ => random_hex().map(Some).map_err(|error| {
+            Failure::Other(format!("the operating system gives no randomness: {error}; try again"))
+        }),
     }
 }
 

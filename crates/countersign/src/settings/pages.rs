@@ -74,7 +74,8 @@ fn markdown() -> String {
          strings. For those marked *secret*, `NAME_FILE` may name a file that holds the value, in each of the three. Those \
          marked *Simple JWT* have its meaning and may also stand in `SIMPLE_JWT_JSON`.\n\nAn unknown name in `.env` or \
          `countersign.toml` stops the start, as does one that begins with `COUNTERSIGN_` in the environment; what else is in \
-         the environment is nobody's business, but for names that are nearly one of these, of which the start warns. \
+         the environment is nobody's business, but for names of ten letters or more that are nearly one of these, of which the start warns (`LOG_FORMT` is too short \
+         to be meant for one). \
          `countersign config` prints what is in force and where it was said. `.env.example` has them all, to be copied; \
          `settings.schema.json` is a JSON Schema for editors of `countersign.toml`.\n\n\
          (Generated from `crates/countersign/src/settings.rs`.)\n",
