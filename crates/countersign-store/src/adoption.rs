@@ -31,7 +31,7 @@ const PAGE: i64 = 10_000;
 /// A database that is looked at without being migrated: nothing in it is changed.
 pub struct Prospect {
     url: DatabaseUrl,
-    engine: Engine,
+    pub(crate) engine: Engine,
     described: Described,
     model: UserModel,
 }
@@ -275,19 +275,6 @@ impl Prospect {
                 Ok(TokenSighted { id: row.get(0)?, is_live: row.get(1)?, is_blacklisted: row.get(2)? })
             })
             .await
-    }
-
-    /// Which of a server's settings that keep a commit from being lost are off, as our connections find them. (On an
-    /// SQLite file each connection sees to it.)
-    pub async fn unsafe_settings(&self) -> Result<Vec<String>, StoreError> {
-        match &self.engine {
-            Engine::Sqlite(_) => Ok(Vec::new()),
-            Engine::Postgres(postgres) => {
-                let sql = "SELECT name FROM pg_settings
-                            WHERE name IN ('fsync', 'synchronous_commit') AND setting = 'off' ORDER BY name";
-                postgres.all(sql, &[], |row| row.get(0)).await
-            }
-        }
     }
 
     /// Whether an SQLite file passes SQLite's own integrity and foreign-key checks; the complaints otherwise. (A server

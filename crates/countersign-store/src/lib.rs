@@ -136,3 +136,18 @@ impl Store {
         self.engine.integrity_complaints()
     }
 }
+
+impl Prospect {
+    /// Which of a server's settings that keep a commit from being lost are off, as our connections find them. (On an
+    /// SQLite file each connection sees to it.)
+    pub async fn unsafe_settings(&self) -> Result<Vec<String>, StoreError> {
+        match &self.engine {
+            Engine::Sqlite(_) => Ok(Vec::new()),
+            Engine::Postgres(postgres) => {
+                let sql = "SELECT name FROM pg_settings
+                            WHERE name IN ('fsync', 'synchronous_commit') AND setting = 'off' ORDER BY name";
+                postgres.all(sql, &[], |row| row.get(0)).await
+            }
+        }
+    }
+}
