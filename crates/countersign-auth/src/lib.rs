@@ -183,7 +183,8 @@ impl Auth {
         })
     }
 
-    /// Password work done so far, in the units of [`countersign_password::Workspace::work`]; for a metric.
+    /// Password work done so far, in the units of [`countersign_password::Workspace::work`]. Only tests ask: by it
+    /// they see that whoever is refused costs as much as whoever is let in.
     #[must_use]
     pub fn hashing_work(&self) -> u64 {
         self.hashing.work_done()

@@ -63,13 +63,7 @@ impl Auth {
         is_superuser: bool,
         from: Network,
     ) -> Result<User, Error> {
-        let attributes = UserAttributes {
-            username: username.map_or("", Username::as_sent),
-            first_name: "",
-            last_name: "",
-            email: email.as_sent(),
-        };
-        self.check_policy(&password, &attributes)?;
+        self.check_policy(&password, &attributes(username, email))?;
         let hash = self.hashing.make(from, password).await?;
         let mut user = NewUser::registered(username, email, hash, self.clock.now());
         user.is_staff = is_superuser;
@@ -135,6 +129,12 @@ impl Auth {
             None => false,
         })
     }
+}
+
+/// What a new account's password must not be like.
+pub(crate) fn attributes<'a>(username: Option<&'a Username>, email: &'a Email) -> UserAttributes<'a> {
+    let username = username.map_or("", Username::as_sent);
+    UserAttributes { username, first_name: "", last_name: "", email: email.as_sent() }
 }
 
 fn optional_email(submitted: Submitted) -> Result<Email, Vec<FieldError>> {

@@ -1,11 +1,13 @@
 //! What an operator does with accounts from the command line.
 
 use countersign_domain::{
-    Email, EndReason, FieldError, LoginField, Password, RawText, User, UserAttributes, UserId, Username,
+    Email, EndReason, FieldError, LoginField, Password, PasswordPolicy, RawText, User, UserAttributes,
+    UserId, Username,
 };
 use countersign_store::{Ended, StoreError, UserChange};
 
 use crate::hashing::Network;
+use crate::register::attributes;
 use crate::{Auth, Error};
 
 /// An account to make from the command line.
@@ -23,7 +25,7 @@ pub struct NewAccount {
 #[derive(Debug, thiserror::Error)]
 pub enum UserError {
     /// No user has this name.
-    #[error("no user is called {0:?}")]
+    #[error("no user is called {0:?}; `countersign user list` shows those there are")]
     NotFound(String),
     /// A value was refused.
     #[error("the {field} was refused")]
@@ -53,6 +55,45 @@ impl From<Error> for UserError {
     }
 }
 
+/// What can be refused before there is a database. Only that can say whether a name is taken.
+impl NewAccount {
+    /// Refuses a name or an address that no account can have.
+    pub fn check_names(&self, login: LoginField) -> Result<(), UserError> {
+        self.names(login).map(drop)
+    }
+
+    /// Refuses a password that this account cannot have.
+    pub fn check_password(
+        &self,
+        login: LoginField,
+        policy: &PasswordPolicy,
+        password: &str,
+    ) -> Result<(), UserError> {
+        let (username, email) = self.names(login)?;
+        match policy.check(&parse_password(password)?, &attributes(username.as_ref(), &email)) {
+            errors if errors.is_empty() => Ok(()),
+            errors => Err(refused("password")(errors)),
+        }
+    }
+
+    fn names(&self, login: LoginField) -> Result<(Option<Username>, Email), UserError> {
+        let (name, email) = (RawText::from(self.username.clone()), RawText::from(self.email.clone()));
+        match login {
+            LoginField::Username => {
+                let username = Username::parse(&name).map_err(refused("username"))?;
+                Ok((Some(username), Email::parse(&email).map_err(refused("email"))?))
+            }
+            LoginField::Email if !self.email.is_empty() && self.email != self.username => {
+                Err(UserError::TwoAddresses)
+            }
+            LoginField::Email => {
+                let check = Email::check(&name).map_err(|error| refused("email")(vec![error]))?;
+                Ok((None, check.finish(false).map_err(refused("email"))?))
+            }
+        }
+    }
+}
+
 impl Auth {
     /// The user with exactly this name.
     pub async fn get_user(&self, username: &str) -> Result<User, UserError> {
@@ -67,7 +108,7 @@ impl Auth {
 
     /// Makes an account under the same rules as registration.
     pub async fn create_user(&self, account: NewAccount, password: &str) -> Result<User, UserError> {
-        let (username, email) = self.parse_names(&account)?;
+        let (username, email) = account.names(self.login_field())?;
         let password = parse_password(password)?;
         let made =
             self.make_account(username.as_ref(), &email, password, account.is_superuser, Network::Operator);
@@ -76,30 +117,13 @@ impl Auth {
 
     /// Refuses what would be refused of a new account, but for its password.
     pub async fn check_names(&self, account: &NewAccount) -> Result<(), UserError> {
-        let (username, email) = self.parse_names(account)?;
+        let (username, email) = account.names(self.login_field())?;
         let name = username.map_or_else(|| email.stored(), |username| username.stored().to_owned());
         match (self.get_user(&name).await, self.login_field()) {
             (Err(UserError::NotFound(_)), _) => Ok(()),
             (Err(error), _) => Err(error),
             (Ok(_), LoginField::Username) => Err(refused("username")(vec![FieldError::UsernameTaken])),
             (Ok(_), LoginField::Email) => Err(refused("email")(vec![FieldError::EmailTaken])),
-        }
-    }
-
-    fn parse_names(&self, account: &NewAccount) -> Result<(Option<Username>, Email), UserError> {
-        let (name, email) = (RawText::from(account.username.clone()), RawText::from(account.email.clone()));
-        match self.login_field() {
-            LoginField::Username => {
-                let username = Username::parse(&name).map_err(refused("username"))?;
-                Ok((Some(username), Email::parse(&email).map_err(refused("email"))?))
-            }
-            LoginField::Email if !account.email.is_empty() && account.email != account.username => {
-                Err(UserError::TwoAddresses)
-            }
-            LoginField::Email => {
-                let check = Email::check(&name).map_err(|error| refused("email")(vec![error]))?;
-                Ok((None, check.finish(false).map_err(refused("email"))?))
-            }
         }
     }
 

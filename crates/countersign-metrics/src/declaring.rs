@@ -16,7 +16,8 @@ pub(crate) const PREFIX: &str = "countersign";
 /// The labels of one series.
 pub(crate) type Labels = Vec<(&'static str, Cow<'static, str>)>;
 
-/// One metric, for the documentation.
+/// One metric, for the documentation, which a test writes and compares.
+#[cfg_attr(not(test), expect(dead_code, reason = "only that test reads it"))]
 pub(crate) struct Declared {
     /// As Prometheus has it, ending and all.
     pub(crate) name: String,

@@ -5,13 +5,16 @@
 //! an atomic or a lock that is held for an addition, and is looked up once.
 
 mod declaring;
+#[cfg(test)]
 mod page;
 mod requests;
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 
-use self::declaring::{Declared, Declaring};
+#[cfg(test)]
+use self::declaring::Declared;
+use self::declaring::Declaring;
 pub use self::requests::{Outcome, Requests, Route};
 
 pub use prometheus_client::metrics::counter::Counter;
@@ -30,6 +33,7 @@ const UP_TO_A_BATCH: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 25
 /// Everything that is measured, of one service.
 pub struct Metrics {
     registry: Registry,
+    #[cfg(test)]
     declared: Vec<Declared>,
     /// Requests by route.
     pub requests: Requests,
@@ -199,6 +203,7 @@ impl Default for Metrics {
             ),
             health: Health::declare(&mut to),
             started,
+            #[cfg(test)]
             declared: to.declared,
             registry: to.registry,
         }

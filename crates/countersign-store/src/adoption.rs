@@ -30,7 +30,8 @@ const PAGE: i64 = 10_000;
 
 /// A database that is looked at without being migrated: nothing in it is changed.
 pub struct Prospect {
-    engine: Engine,
+    url: DatabaseUrl,
+    pub(crate) engine: Engine,
     described: Described,
     model: UserModel,
 }
@@ -190,7 +191,7 @@ impl Prospect {
     /// Opens a database that is there, to be read.
     pub fn open(url: &DatabaseUrl, pool: &PoolOptions) -> Result<Self, StoreError> {
         let (engine, model) = (open_engine(url, pool)?, UserModel::default());
-        Ok(Self { described: user_table::of_django(&engine), engine, model })
+        Ok(Self { url: url.clone(), described: user_table::of_django(&engine), engine, model })
     }
 
     /// The same, for a project with this user model.
@@ -203,15 +204,17 @@ impl Prospect {
             return Self::open(url, pool);
         }
         let engine = open_engine(url, pool)?;
-        let described = user_table::describe(&engine, model).await?;
+        let described = user_table::describe(&engine, model).await;
+        let described = described.map_err(|error| StoreError::of_opening(url, error))?;
         let engine = engine.with_users(UserTable::of(described.clone()));
-        Ok(Self { engine, described, model: model.clone() })
+        Ok(Self { url: url.clone(), engine, described, model: model.clone() })
     }
 
     /// Looks at the tables, and not at what is in them.
     pub async fn look(&self) -> Result<Findings, StoreError> {
         let engine = &self.engine;
-        let tables = catalogue::tables(engine).await?;
+        let tables = catalogue::tables(engine).await;
+        let tables = tables.map_err(|error| StoreError::of_opening(&self.url, error))?;
         let is_there = |table: &str| tables.iter().any(|name| name == table);
         let (columns, unique) = (catalogue::columns(engine).await?, catalogue::unique(engine).await?);
         let differences = comparison::differences(&tables, &columns, &unique, &self.described);
@@ -274,6 +277,12 @@ impl Prospect {
             .await
     }
 
+    /// Whether an SQLite file passes SQLite's own integrity and foreign-key checks; the complaints otherwise. (A server
+    /// keeps its own watch.)
+    pub fn integrity_complaints(&self) -> Result<Vec<String>, StoreError> {
+        self.engine.integrity_complaints()
+    }
+
     async fn applied(&self) -> Result<Vec<(String, String)>, StoreError> {
         let sql = "SELECT app, name FROM django_migrations ORDER BY id";
         self.engine.all(sql, &[], |row| Ok((row.get(0)?, row.get(1)?))).await
@@ -319,7 +328,7 @@ fn read_user(row: &Row<'_>) -> Result<UserSighted, StoreError> {
 }
 
 /// Why there is nothing to give back.
-const OURS: &str = "Countersign made it, Django's tables included; a Django can run on it as it is";
+const OURS: &str = "Countersign made it, Django's tables included; leave it, a Django can run on it as it is";
 
 /// Takes our tables and indexes out of a database that Django made, all or none; an SQLite file leaves its write-ahead log
 /// as well, if nobody else has it open.

@@ -93,6 +93,14 @@ pub(crate) fn to_time(microseconds: i64) -> Result<Timestamp, StoreError> {
 }
 
 impl Engine {
+    /// What an SQLite file's own checks complain of.
+    pub(crate) fn integrity_complaints(&self) -> Result<Vec<String>, StoreError> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.integrity_complaints(),
+            Self::Postgres(_) => Ok(Vec::new()),
+        }
+    }
+
     /// The same database, where the users are in this table.
     pub(crate) fn with_users(self, users: UserTable) -> Self {
         match self {

@@ -10,7 +10,9 @@ use crate::{DatabaseUrl, tls};
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The file cannot be opened or made, or the server cannot be reached.
-    #[error("the database {path} cannot be opened: {reason}")]
+    #[error(
+        "the database {path} cannot be opened: {reason}; see that it is there, and that the address is right"
+    )]
     Open {
         /// The path or the address as configured, without a password.
         path: String,
@@ -18,7 +20,9 @@ pub enum StoreError {
         reason: String,
     },
     /// The server cannot be reached now, or is about to start or to stop: trying again may help.
-    #[error("the database {path} cannot be reached: {reason}")]
+    #[error(
+        "the database {path} cannot be reached: {reason}; see that it runs, and that the address is right"
+    )]
     Unreachable {
         /// The address as configured, without a password.
         path: String,
@@ -32,7 +36,7 @@ pub enum StoreError {
     #[error("the database refused a statement: {0}")]
     Statement(Box<dyn Error + Send + Sync>),
     /// A row violates a unique constraint.
-    #[error("another row has this value already")]
+    #[error("another row has this value already; choose another")]
     NotUnique,
     /// A text is longer than its column, or has a character that the database does not keep.
     #[error("a text does not fit its column: {0}")]
@@ -41,19 +45,19 @@ pub enum StoreError {
     #[error("a row cannot be read: {0}")]
     Unreadable(String),
     /// The connection to the server broke; whether a write was committed is not known.
-    #[error("the connection to the database broke: {0}")]
+    #[error("the connection to the database broke: {0}; see that it runs, and try again")]
     Disconnected(String),
     /// The server does not let us in: the password, the database, or encryption.
-    #[error("the database refuses the connection: {0}")]
+    #[error("the database refuses the connection: {0}; see what DATABASE_URL says")]
     Refused(String),
     /// The server, or a place in the pool of connections, took too long.
-    #[error("the database took too long")]
+    #[error("the database took too long; see what else keeps it at work, or try again")]
     TooSlow,
     /// Others have the database open.
-    #[error("others have the database open")]
+    #[error("others have the database open; stop them first")]
     InUse,
     /// The server undid the transaction because of another one.
-    #[error("the database gave way to another transaction: {0}")]
+    #[error("the database gave way to another transaction: {0}; try again")]
     RolledBack(String),
     /// A user cannot be deleted yet.
     #[error("rows of the table {0} refer to the user; delete them first, or deactivate the user")]
@@ -65,7 +69,7 @@ pub enum StoreError {
     #[error("rows of the table {0} refer to it")]
     Referenced(String),
     /// The transaction of a write was rolled back (the log says why), or the program is shutting down.
-    #[error("the write was not committed")]
+    #[error("the write was not committed; the log says why, try again")]
     NotCommitted,
 }
 
@@ -76,7 +80,7 @@ impl StoreError {
         match error {
             Self::Migration(_) => error,
             Self::Disconnected(reason) => Self::Unreachable { path, reason },
-            Self::TooSlow => Self::Unreachable { path, reason: error.to_string() },
+            Self::TooSlow => Self::Unreachable { path, reason: "it took too long".to_owned() },
             Self::Refused(reason) => Self::Open { path, reason },
             error => Self::Open { path, reason: error.to_string() },
         }

@@ -132,25 +132,24 @@ impl Store {
         self.made_by_django
     }
 
+    /// Whether an SQLite file passes SQLite's own integrity and foreign-key checks; the complaints otherwise. (A server
+    /// keeps its own watch.)
+    pub fn integrity_complaints(&self) -> Result<Vec<String>, StoreError> {
+        self.engine.integrity_complaints()
+    }
+}
+
+impl Prospect {
     /// Which of a server's settings that keep a commit from being lost are off, as our connections find them. (On an
     /// SQLite file each connection sees to it.)
     pub async fn unsafe_settings(&self) -> Result<Vec<String>, StoreError> {
-        match &*self.engine {
+        match &self.engine {
             Engine::Sqlite(_) => Ok(Vec::new()),
             Engine::Postgres(postgres) => {
                 let sql = "SELECT name FROM pg_settings
                             WHERE name IN ('fsync', 'synchronous_commit') AND setting = 'off' ORDER BY name";
                 postgres.all(sql, &[], |row| row.get(0)).await
             }
-        }
-    }
-
-    /// Whether an SQLite file passes SQLite's own integrity and foreign-key checks; the complaints otherwise. (A server
-    /// keeps its own watch.)
-    pub fn integrity_complaints(&self) -> Result<Vec<String>, StoreError> {
-        match &*self.engine {
-            Engine::Sqlite(sqlite) => sqlite.integrity_complaints(),
-            Engine::Postgres(_) => Ok(Vec::new()),
         }
     }
 }

@@ -12,6 +12,7 @@ use self::survey::{survey_tokens, survey_users};
 use crate::cli::AdoptArgs;
 use crate::config::{Config, Files};
 use crate::program::{Failure, block_on, configure, report};
+use crate::progress::meanwhile;
 
 /// Looks, adds or takes out.
 pub fn run(args: &AdoptArgs, as_json: bool) -> Result<(), Failure> {
@@ -39,7 +40,9 @@ fn adopt(config: &Config, is_dry_run: bool, as_json: bool) -> Result<(), Failure
             "{refusal}. `countersign adopt --dry-run` shows the whole report"
         )));
     }
-    block_on(async { Ok(Store::open_for(&config.database, &config.pool, &config.user_model).await?) })?;
+    meanwhile("Adding tables and indexes", || {
+        block_on(async { Ok(Store::open_for(&config.database, &config.pool, &config.user_model).await?) })
+    })?;
     let added = &looked.findings.to_add;
     let database = config.database.to_string();
     let sentence = if added.tables.is_empty() && added.indexes.is_empty() {
@@ -80,7 +83,9 @@ pub async fn refusal(config: &Config) -> Result<Option<String>, Failure> {
 
 fn undo(config: &Config, forced: bool, as_json: bool) -> Result<(), Failure> {
     let database = config.database.to_string();
-    let removed = block_on(async { Ok(give_back(&config.database, &config.pool, forced).await?) });
+    let removed = meanwhile("Taking tables and indexes out", || {
+        block_on(async { Ok(give_back(&config.database, &config.pool, forced).await?) })
+    });
     let Removed { objects, sessions, keys } = removed.map_err(|failure| match failure {
         Failure::Store(StoreError::InUse) => Failure::Other(in_use(config)),
         Failure::Store(StoreError::Migration(why)) => {

@@ -4,14 +4,16 @@ mod deploy;
 mod finding;
 mod surroundings;
 
-use countersign_store::{DatabaseUrl, Store};
+use countersign_store::{DatabaseUrl, OwnObjects, Prospect};
 use serde_json::{Value, json};
 
+use crate::adopt;
 use crate::cli::CheckArgs;
 use crate::config::{Config, Files};
 use crate::program::{Configured, Failure, block_on, configure_in_full, open_key_ring, report};
+use crate::progress::meanwhile;
 
-pub use finding::{Finding, Level};
+pub use finding::{Finding, Level, parse_id};
 
 /// Fails with the first setting that is wrong, with everything that is wrong with the database, or when something was found
 /// that is grave enough.
@@ -27,8 +29,9 @@ pub fn run(args: &CheckArgs, as_json: bool) -> Result<(), Failure> {
         DatabaseUrl::Postgres(_) => true,
     };
     if is_there {
-        let about_database = block_on(check_database(config))?;
-        findings.extend(about_database.into_iter().filter(|_| args.deploy));
+        let about_database = meanwhile("Checking the database", || block_on(check_database(config)))?;
+        findings
+            .extend(about_database.into_iter().filter(|found| args.deploy || found.level < Level::Warning));
     }
     findings.retain(|finding| !args.silence.contains(&finding.id()));
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
@@ -47,16 +50,41 @@ fn sentences(findings: &[Finding]) -> String {
     lines.join("\n")
 }
 
-/// What to say of the database where real users are.
+/// What to say of the database. It is looked at as it is: keys are only where the tables of this version are.
 async fn check_database(config: Config) -> Result<Vec<Finding>, Failure> {
-    let store = Store::open_for(&config.database, &config.pool, &config.user_model).await?;
-    let complaints = store.integrity_complaints()?;
+    let prospect = Prospect::open_for(&config.database, &config.pool, &config.user_model).await?;
+    let complaints = prospect.integrity_complaints().unwrap_or_else(|error| vec![error.to_string()]);
     if !complaints.is_empty() {
-        return Err(Failure::Other(format!("the database is damaged: {}", complaints.join("; "))));
+        let (what, why) = (&config.database, complaints.join("; "));
+        let fix = "restore it from a backup, or get what can be read out of it by `sqlite3 FILE .recover`";
+        return Err(Failure::Other(format!("the database {what} is damaged: {why}; {fix}")));
     }
-    let unsafe_settings = store.unsafe_settings().await?;
-    open_key_ring(config).await?.0.check().await?;
-    Ok(unsafe_settings.iter().map(|name| lost_at_a_crash(name)).collect())
+    let findings = prospect.look().await?;
+    let unsafe_settings = prospect.unsafe_settings().await?;
+    let mut found: Vec<_> = unsafe_settings.iter().map(|name| lost_at_a_crash(name)).collect();
+    let OwnObjects { tables, indexes } = &findings.to_add;
+    let missing: Vec<_> = tables.iter().chain(indexes).map(String::as_str).collect();
+    if missing.is_empty() {
+        open_key_ring(config).await?.0.check().await?;
+        return Ok(found);
+    }
+    if !findings.is_empty
+        && let Some(refusal) = adopt::refusal(&config).await?
+    {
+        return Err(Failure::Other(refusal));
+    }
+    found.push(not_migrated(&missing));
+    Ok(found)
+}
+
+fn not_migrated(missing: &[&str]) -> Finding {
+    Finding::warning(
+        "W055",
+        format!("the database lacks {}", missing.join(", ")),
+        "nothing is served before they are there",
+        "nothing, as a start makes them; or `countersign migrate` beforehand, `countersign adopt` for a Django's",
+    )
+    .info()
 }
 
 fn lost_at_a_crash(setting: &str) -> Finding {

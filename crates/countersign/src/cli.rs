@@ -10,8 +10,8 @@ use countersign_domain::UserId;
 use crate::check::Level;
 use crate::program::Failure;
 use crate::{
-    account, adopt, changepassword, check, createsuperuser, export, flushexpiredtokens, healthcheck, import,
-    keys, migrate, packaging, serve, settings, show_config, user,
+    account, adopt, changepassword, check, createsuperuser, demo, export, flushexpiredtokens, healthcheck,
+    import, init, keys, migrate, packaging, serve, settings, show_config, user,
 };
 
 #[derive(Parser)]
@@ -39,6 +39,10 @@ enum Command {
     /// Serve the API (what happens without a subcommand).
     #[command(after_long_help = settings::help())]
     Serve(ServeArgs),
+    /// Write an .env with a key of its own, and make the first superuser. What is there already stays as it is.
+    Init(InitArgs),
+    /// Serve a throwaway instance with sample users to this machine, and print requests to try.
+    Demo(DemoArgs),
     /// Bring the database up to the tables of this version.
     Migrate,
     /// Add what we need to a database that a Django project made; nothing of Django's is altered.
@@ -86,6 +90,33 @@ pub struct ServeArgs {
     pub addr: Option<String>,
 }
 
+/// What stands in the new `.env`, and who the superuser is; what is left out is asked for on a terminal.
+#[derive(Args)]
+pub struct InitArgs {
+    /// Log-in name of the superuser.
+    #[arg(long, value_name = "NAME")]
+    pub username: Option<String>,
+    /// E-mail address of the superuser.
+    #[arg(long)]
+    pub email: Option<String>,
+    #[command(flatten)]
+    pub password: PasswordArgs,
+    /// The database, as in the settings. A URL with a password is for the environment.
+    #[arg(long, value_name = "URL")]
+    pub database_url: Option<String>,
+    /// The host names that clients use, comma-separated.
+    #[arg(long, value_name = "HOSTS")]
+    pub allowed_hosts: Option<String>,
+}
+
+/// Where the demo listens.
+#[derive(Args)]
+pub struct DemoArgs {
+    /// A port of this machine; one that is free unless said.
+    #[arg(long, default_value_t = 0)]
+    pub port: u16,
+}
+
 /// What to check.
 #[derive(Args)]
 pub struct CheckArgs {
@@ -96,7 +127,7 @@ pub struct CheckArgs {
     #[arg(long, value_enum, ignore_case = true, default_value = "ERROR", value_name = "LEVEL")]
     pub fail_level: Level,
     /// Leave out the finding with this id, for example countersign.W012; may be repeated.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = check::parse_id)]
     pub silence: Vec<String>,
 }
 
@@ -155,12 +186,15 @@ pub struct ChangePasswordArgs {
     pub password: PasswordArgs,
 }
 
-/// How the password is given: typed twice without echo, or on standard input.
+/// How the password is given: typed twice without echo, on standard input, or in a file.
 #[derive(Args)]
 pub struct PasswordArgs {
     /// Read the password from the first line of standard input instead of asking for it.
     #[arg(long)]
     pub password_stdin: bool,
+    /// Read the password from the first line of this file instead of asking for it.
+    #[arg(long, value_name = "FILE", conflicts_with = "password_stdin")]
+    pub password_file: Option<PathBuf>,
 }
 
 /// What to do with accounts.
@@ -265,6 +299,8 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
     }
     match command {
         Command::Serve(args) => serve::run(&ServeArgs { addr: args.addr.or(cli.serve.addr) }),
+        Command::Init(args) => init::run(args, cli.json),
+        Command::Demo(args) => demo::run(&args),
         Command::Migrate => migrate::run(cli.json),
         Command::Adopt(args) => adopt::run(&args, cli.json),
         Command::Import(args) => import::run(&args, cli.json),

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 /// A line that is no `NAME=value`.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line} is not of the form NAME=value")]
+#[error("line {line} is not of the form NAME=value; correct it, or put a # before it")]
 pub struct DotenvError {
     /// Its number, from 1.
     pub line: usize,
@@ -35,6 +35,20 @@ pub fn parse(
         values.push((name, value));
     }
     Ok(values.into_iter().filter_map(|(name, value)| Some((name, Zeroizing::new(value?)))).collect())
+}
+
+/// `NAME=value` as [`parse`] reads it back. Fails where no quotes keep the value from being read as another: in all of them
+/// `${NAME}` is replaced.
+pub fn line(name: &str, value: &str) -> Option<Zeroizing<String>> {
+    let is_plain =
+        |character: char| character.is_ascii_alphanumeric() || "_-.,:/@*+?&%[]".contains(character);
+    let line = Zeroizing::new(if value.chars().all(is_plain) {
+        format!("{name}={value}\n")
+    } else {
+        format!("{name}='{}'\n", value.replace('\\', "\\\\").replace('\'', "\\'"))
+    });
+    let read = parse(&line, |_| None).ok()?;
+    matches!(read.as_slice(), [(known, read)] if known == name && **read == value).then_some(line)
 }
 
 /// Python opens text with universal line ends, and python-dotenv drops a byte order mark.

@@ -29,7 +29,7 @@ pub fn run(args: &ExportArgs, as_json: bool) -> Result<(), Failure> {
             ErrorKind::AlreadyExists => {
                 format!("{} is there already; name another, or remove it", path.display())
             }
-            _ => format!("{} cannot be written: {error}", path.display()),
+            _ => format!("{} cannot be written: {error}; name another file", path.display()),
         })
     };
     let file = make_private(path).map_err(in_words)?;

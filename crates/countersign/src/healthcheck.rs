@@ -20,7 +20,7 @@ pub fn run(as_json: bool) -> Result<(), Failure> {
     let address = serve::address(&config.bind, config.port);
     let answer = ask(&address).map_err(|error| {
         Failure::Other(format!(
-            "no answer at {address}: {error}; is it served with these settings (BIND, PORT)?"
+            "no answer at {address}: {error}; start it, or set the BIND and PORT that it was started with"
         ))
     })?;
     if !answer.starts_with("HTTP/1.1 200 ") {

@@ -87,7 +87,11 @@ async fn open(source: &str, config: &Config, bar: &ProgressBar) -> Result<Source
     if source == "-" {
         return read("standard input", std::io::stdin().lock(), bar);
     }
-    let unreadable = |error| Failure::Other(format!("{source} cannot be read: {error}"));
+    let unreadable = |error| {
+        Failure::Other(format!(
+            "{source} cannot be read: {error}; name a file of dumpdata, or sqlite:PATH, or postgresql://…"
+        ))
+    };
     let mut file = File::open(source).map_err(unreadable)?;
     if let Some(what) = other_than_a_fixture(&mut file).map_err(unreadable)? {
         return Err(Failure::Other(format!("{source} is {what}")));
@@ -113,7 +117,9 @@ fn other_than_a_fixture(file: &mut File) -> std::io::Result<Option<&'static str>
 
 fn read(name: &str, fixture: impl Read, bar: &ProgressBar) -> Result<Source, Failure> {
     Source::from_fixture(name, bar.wrap_read(fixture)).map_err(|error| match error {
-        MoveError::Refused(why) => Failure::Other(format!("{name} cannot be imported: {why}")),
+        MoveError::Refused(why) => Failure::Other(format!(
+            "{name} cannot be imported: {why}; correct it, or let dumpdata write it anew"
+        )),
         error => error.into(),
     })
 }

@@ -9,12 +9,13 @@ use serde_json::{Value, json};
 use crate::cli::KeysCommand;
 use crate::config::Files;
 use crate::program::{Failure, block_on, configure, open_key_ring, report};
+use crate::progress::meanwhile;
 
 /// Runs one of the commands. A server that is running takes notice within a second or two.
 pub fn run(command: KeysCommand, as_json: bool) -> Result<(), Failure> {
     let config = configure(Files::Existing)?;
     let said_peer = config.django_peer;
-    let (json, sentence) = block_on(async {
+    let work = async {
         let (ring, made_by_django) = open_key_ring(config).await?;
         if matches!(command, KeysCommand::Rotate { .. }) && said_peer.unwrap_or(made_by_django) {
             tracing::warn!(
@@ -22,7 +23,8 @@ pub fn run(command: KeysCommand, as_json: bool) -> Result<(), Failure> {
             );
         }
         carry_out(&ring, command).await
-    })?;
+    };
+    let (json, sentence) = meanwhile("At the keys", || block_on(work))?;
     report(as_json, &json, &sentence);
     Ok(())
 }

@@ -13,7 +13,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
-use crate::sources::{Raw, SettingError, Sources};
+use crate::config::Reader;
+use crate::sources::{SettingError, Sources};
 
 /// What lets the log be told to say more or less.
 pub type Handle = reload::Handle<EnvFilter, Registry>;
@@ -57,10 +58,8 @@ fn is_for_people(metadata: &Metadata<'_>) -> bool {
 }
 
 fn is_json(sources: &Sources) -> bool {
-    let format = match sources.get("LOG_FORMAT") {
-        Some(Raw::Text(text)) => text.trim(),
-        _ => "auto",
-    };
+    // What is no text is refused when all settings are checked.
+    let format = Reader(sources).text("LOG_FORMAT").unwrap_or_default().trim();
     format == "json" || (format != "pretty" && !std::io::stderr().is_terminal())
 }
 
@@ -71,10 +70,6 @@ pub fn is_watched(sources: &Sources) -> bool {
 
 /// What `LOG` says.
 pub fn filter(sources: &Sources) -> Result<EnvFilter, SettingError> {
-    let directives = match sources.get("LOG") {
-        Some(Raw::Text(text)) => text.as_str(),
-        _ => "info",
-    };
-    EnvFilter::try_new(directives)
+    EnvFilter::try_new(Reader(sources).text("LOG")?)
         .map_err(|error| SettingError(format!("LOG: {error}; use error, warn, info, debug or trace")))
 }

@@ -18,5 +18,7 @@ pub fn completions(shell: Shell, mut command: Command) {
 pub fn manual(command: Command, directory: &Path) -> Result<(), Failure> {
     let written =
         std::fs::create_dir_all(directory).and_then(|()| clap_mangen::generate_to(command, directory));
-    written.map_err(|error| Failure::Other(format!("cannot write to {}: {error}", directory.display())))
+    written.map_err(|error| {
+        Failure::Other(format!("cannot write to {}: {error}; name another directory", directory.display()))
+    })
 }

@@ -78,7 +78,11 @@ pub struct Configured {
 
 /// The same, with all that was made on the way.
 pub fn configure_in_full(files: Files) -> Result<Configured, Failure> {
-    let sources = read_sources()?;
+    configure_from(read_sources()?, files)
+}
+
+/// The same, from what was said already.
+pub fn configure_from(sources: Sources, files: Files) -> Result<Configured, Failure> {
     logging::start(&sources)?;
     Ok(Configured { config: checked(&sources, files)?, sources })
 }
@@ -96,12 +100,11 @@ pub struct Serving {
 }
 
 /// The same for a server.
-pub fn configure_to_serve() -> Result<Serving, Failure> {
-    let sources = read_sources()?;
+pub fn configure_to_serve(sources: &Sources) -> Result<Serving, Failure> {
     let refused = |Refused(why)| SettingError(format!("OTEL_EXPORTER_OTLP_ENDPOINT: {why}"));
-    let traces = traces(&Reader(&sources))?.map(Traces::start).transpose().map_err(refused)?;
-    let (log, lines) = logging::start_serving(&sources, traces.as_ref())?;
-    Ok(Serving { config: checked(&sources, Files::MayBeMade)?, log, traces, lines })
+    let traces = traces(&Reader(sources))?.map(Traces::start).transpose().map_err(refused)?;
+    let (log, lines) = logging::start_serving(sources, traces.as_ref())?;
+    Ok(Serving { config: checked(sources, Files::MayBeMade)?, log, traces, lines })
 }
 
 fn checked(sources: &Sources, files: Files) -> Result<Config, SettingError> {
@@ -114,13 +117,19 @@ fn checked(sources: &Sources, files: Files) -> Result<Config, SettingError> {
 
 /// What is said of settings at this moment; nothing is checked yet.
 pub fn read_sources() -> Result<Sources, Failure> {
-    let directory =
-        std::env::current_dir().map_err(|error| Failure::Other(format!("no working directory: {error}")))?;
+    read_sources_with(None)
+}
+
+/// The same, with this text for the `.env` of the working directory.
+pub fn read_sources_with(dotenv: Option<&str>) -> Result<Sources, Failure> {
+    let directory = std::env::current_dir().map_err(|error| {
+        Failure::Other(format!("no working directory: {error}; change into one that is there"))
+    })?;
     refuse_settings_that_are_no_text()?;
     let text =
         |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
     let environment = std::env::vars_os().filter_map(text).collect();
-    Ok(Sources::read(&directory, cli::config_file().as_deref(), &environment)?)
+    Ok(Sources::read(&directory, cli::config_file().as_deref(), &environment, dotenv)?)
 }
 
 /// A `SECRET_KEY` in other bytes would otherwise be taken for none.
@@ -182,7 +191,13 @@ pub async fn open_key_ring(config: Config) -> Result<(KeyRing, bool), Failure> {
 /// Runs a subcommand's work to its end.
 pub fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(|error| Failure::Other(format!("the runtime cannot start: {error}")))?.block_on(work)
+    runtime
+        .map_err(|error| {
+            Failure::Other(format!(
+                "the runtime cannot start: {error}; look at the limits on threads and open files"
+            ))
+        })?
+        .block_on(work)
 }
 
 /// Prints a result: `json` for programs, otherwise `sentence`, if there is anything to say, for people.

@@ -1,8 +1,8 @@
 //! `SECRET_KEY`: where it comes from when nobody gave one, and when it is too weak to sign for real users.
 
 use std::fmt::Write as _;
-use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use countersign_store::DatabaseUrl;
@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::check::Finding;
 use crate::config::Files;
+use crate::private_file;
 use crate::sources::SettingError;
 
 /// NIST SP 800-107 and RFC 7518 §3.2: an HMAC key has at least as many bits as its hash.
@@ -42,9 +43,7 @@ pub fn obtain(
                            output of `openssl rand -hex 32`)";
                 return Err(SettingError(format!("SECRET_KEY is not set; {fix}")));
             };
-            let mut path = database.clone().into_os_string();
-            path.push(".key");
-            let path = PathBuf::from(path);
+            let path = beside(database);
             match read_or_make(&path, files == Files::MayBeMade) {
                 Ok(Some((value, made))) => Ok(SecretKey { value, file: Some((path, made)) }),
                 Ok(None) if files == Files::NotNeeded => Ok(SecretKey { value: unsaved()?, file: None }),
@@ -53,7 +52,7 @@ pub fn obtain(
                     path.display()
                 ))),
                 Err(error) => Err(SettingError(format!(
-                    "SECRET_KEY is not set, and its file {} cannot be read or made: {error}",
+                    "SECRET_KEY is not set, and its file {} cannot be read or made: {error}; put the file right, or set SECRET_KEY",
                     path.display()
                 ))),
             }
@@ -61,9 +60,18 @@ pub fn obtain(
     }
 }
 
+/// Where the key of a database is kept that has no other.
+pub fn beside(database: &Path) -> PathBuf {
+    let mut path = database.to_owned().into_os_string();
+    path.push(".key");
+    path.into()
+}
+
 /// A key that nobody will see again, to check with.
 fn unsaved() -> Result<Zeroizing<String>, SettingError> {
-    random_hex().map_err(|error| SettingError(format!("the operating system gives no randomness: {error}")))
+    random_hex().map_err(|error| {
+        SettingError(format!("the operating system gives no randomness: {error}; try again"))
+    })
 }
 
 /// The key in a file, and whether it was made just now.
@@ -71,7 +79,10 @@ fn read_or_make(path: &Path, may_make: bool) -> std::io::Result<Option<(Zeroizin
     match read(path)? {
         Some(key) => Ok(Some((key, false))),
         None if may_make => {
-            make(path)?;
+            match private_file::make(path, &format!("{}\n", *random_hex()?)) {
+                Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+                _ => {} // another process may be first; then its key stays
+            }
             Ok(read(path)?.map(|key| (key, true)))
         }
         None => Ok(None),
@@ -112,32 +123,8 @@ fn read(path: &Path) -> std::io::Result<Option<Zeroizing<String>>> {
     }
 }
 
-/// Writes a new key under another name first, so that no other process and no crash ever sees half of it. Another
-/// process may be first; then its key stays.
-fn make(path: &Path) -> std::io::Result<()> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{}", *random_hex()?));
-    let unfinished = PathBuf::from(name);
-    let written =
-        write_private(&unfinished, &random_hex()?).and_then(|()| std::fs::hard_link(&unfinished, path));
-    let removed = std::fs::remove_file(&unfinished);
-    match written {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
-        _ => removed?,
-    }
-    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
-    std::fs::File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
-}
-
-fn write_private(path: &Path, key: &str) -> std::io::Result<()> {
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(key.as_bytes())?;
-    file.write_all(b"\n")?;
-    file.sync_all()
-}
-
 /// 32 random bytes.
-fn random_hex() -> std::io::Result<Zeroizing<String>> {
+pub fn random_hex() -> std::io::Result<Zeroizing<String>> {
     let mut random = Zeroizing::new([0_u8; 32]);
     getrandom::fill(&mut *random)?;
     let mut text = Zeroizing::new(String::with_capacity(2 * random.len()));

@@ -10,6 +10,7 @@ use std::net::TcpListener as StdListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_auth::Auth;
 use countersign_http::Service;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -19,32 +20,50 @@ use self::metrics::MetricsServer;
 use self::watch::Watch;
 use crate::cli::ServeArgs;
 use crate::config::Drain;
-use crate::program::{Failure, Serving, block_on, configure_to_serve, open_patiently, say};
+use crate::program::{Failure, Serving, block_on, configure_to_serve, open_patiently, read_sources, say};
 
 /// How long the end waits for a collector.
 const LAST_TRACES: Duration = Duration::from_secs(3);
 
 /// Serves until told to stop, then finishes the requests in flight.
 pub fn run(args: &ServeArgs) -> Result<(), Failure> {
-    let Serving { config, log, traces, lines } = configure_to_serve()?;
+    let serving = configure_to_serve(&read_sources()?)?;
     let given = systemd::listener()?;
+    let config = &serving.config;
     let address = args.addr.clone().unwrap_or_else(|| address(&config.bind, config.port));
-    let greeting = Greeting::of(&config);
+    let greeting = Greeting::of(config);
+    let greet = |local: &str, metrics: Option<&str>| greeting.print(local, metrics);
+    until_stopped(serving, given, address, Hangup::Reloads, async |_: &Auth| Ok(()), greet)
+}
+
+/// Serves until told to stop: what is to be done before anybody is let in, and how it is then told, is the caller's.
+pub fn until_stopped(
+    Serving { config, log, traces, lines }: Serving,
+    given: Option<StdListener>,
+    address: String,
+    at_hangup: Hangup,
+    prepare: impl AsyncFnOnce(&Auth) -> Result<(), Failure>,
+    greet: impl FnOnce(&str, Option<&str>),
+) -> Result<(), Failure> {
     let metrics_bind = config.metrics_bind.clone();
     let (http, drain, watch) = (config.http.clone(), config.drain, Watch::new(config.min_free_disk));
     let served = block_on(async move {
-        let mut signals = StopSignals::listen()?;
+        let mut signals = StopSignals::listen(at_hangup)?;
         let hangup = listen(SignalKind::hangup())?;
         let auth = tokio::select! {
             auth = open_patiently(config) => auth?,
             () = signals.next() => return Ok(()),
         };
+        tokio::select! {
+            prepared = prepare(&auth) => prepared?,
+            () = signals.next() => return Ok(()),
+        }
         auth.key_ring().reseal().await?;
         let listener = listener(given, &address).await?;
         let metrics = MetricsServer::listen(metrics_bind.as_deref()).await?;
         let service = Arc::new(Service::new(auth, http));
         watch.look(&service).await;
-        greeting.print(
+        greet(
             &listener.local_addr().map_or(address, |local| local.to_string()),
             metrics.address().as_deref(),
         );
@@ -84,8 +103,9 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
 async fn listener(given: Option<StdListener>, address: &str) -> Result<TcpListener, Failure> {
     if let Some(given) = given {
         let taken = given.set_nonblocking(true).and_then(|()| TcpListener::from_std(given));
-        return taken
-            .map_err(|error| Failure::Other(format!("the socket that was passed is no use: {error}")));
+        return taken.map_err(|error| {
+            Failure::Other(format!("the socket that was passed is no use: {error}; see ListenStream="))
+        });
     }
     TcpListener::bind(address).await.map_err(|error| {
         Failure::Other(format!(
@@ -103,21 +123,34 @@ pub fn address(bind: &str, port: u16) -> String {
     }
 }
 
+/// What SIGHUP does, which also comes when the terminal is closed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Hangup {
+    /// What can be is read anew.
+    Reloads,
+    /// The same as SIGTERM.
+    Stops,
+}
+
 /// Ctrl-C and SIGTERM: the first asks to stop, the second not to wait.
 struct StopSignals {
     interrupt: Signal,
     terminate: Signal,
+    hangup: Option<Signal>,
 }
 
 impl StopSignals {
-    fn listen() -> Result<Self, Failure> {
-        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    fn listen(at_hangup: Hangup) -> Result<Self, Failure> {
+        let hangup = (at_hangup == Hangup::Stops).then(|| listen(SignalKind::hangup())).transpose()?;
+        let (interrupt, terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+        Ok(Self { interrupt, terminate, hangup })
     }
 
     async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            Some(()) = async { self.hangup.as_mut()?.recv().await } => {}
         }
     }
 
@@ -135,5 +168,7 @@ impl StopSignals {
 }
 
 fn listen(kind: SignalKind) -> Result<Signal, Failure> {
-    signal(kind).map_err(|error| Failure::Other(format!("signals cannot be received: {error}")))
+    signal(kind).map_err(|error| {
+        Failure::Other(format!("signals cannot be received: {error}; look at the limits of the process"))
+    })
 }

@@ -7,7 +7,7 @@ mod pages;
 mod schema;
 
 pub use kind::Kind;
-pub use pages::help;
+pub use pages::{commented, dotenv_entry, help};
 
 /// One setting.
 #[derive(Clone, Copy)]

@@ -14,6 +14,10 @@ use crate::check::Finding;
 use crate::dotenv;
 use crate::settings::{Kind, SETTINGS, Setting, find, names};
 
+/// The file of python-dotenv, in the working directory.
+pub const DOTENV: &str = ".env";
+/// What values of the environment come from.
+pub const ENVIRONMENT: &str = "the environment";
 /// The file that is read where none is named, and need not be there.
 const TOML_FILE: &str = "countersign.toml";
 /// The variable that names another one.
@@ -67,16 +71,17 @@ struct Value {
 }
 
 impl Sources {
-    /// Reads the environment, `.env` in `directory`, and the TOML file that `config` names, or the variable, or that is
-    /// there.
+    /// Reads the environment, `.env` in `directory` (or `dotenv`, as if it stood there), and the TOML file that `config`
+    /// names, or the variable, or that is there.
     pub fn read(
         directory: &Path,
         config: Option<&Path>,
         environment: &BTreeMap<String, String>,
+        dotenv: Option<&str>,
     ) -> Result<Self, SettingError> {
         let variable = |name: &str| environment.get(name).cloned();
-        let dotenv = read_dotenv(directory, &variable)?;
-        unknown::refuse(".env", dotenv.values.keys())?;
+        let dotenv = read_dotenv(&directory.join(DOTENV), dotenv, &variable)?;
+        unknown::refuse(DOTENV, dotenv.values.keys())?;
         let named = config.map(Path::to_owned).or_else(|| variable(TOML_VARIABLE).map(PathBuf::from));
         let toml = toml_file::read(&directory.join(TOML_FILE), named.as_deref())?;
         unknown::refuse(&toml.name, toml.values.keys())?;
@@ -127,7 +132,7 @@ impl Sources {
 impl Place {
     fn environment(variable: impl Fn(&str) -> Option<String>) -> Self {
         let value = |name: String| variable(&name).map(|text| (name, Value::text(text.into())));
-        Self { name: "the environment".to_owned(), path: None, values: names().filter_map(value).collect() }
+        Self { name: ENVIRONMENT.to_owned(), path: None, values: names().filter_map(value).collect() }
     }
 
     /// A setting as this place has it: its value, or for a secret the content of the file that `NAME_FILE` names.
@@ -165,22 +170,33 @@ impl Value {
     }
 }
 
-fn read_dotenv(directory: &Path, variable: &impl Fn(&str) -> Option<String>) -> Result<Place, SettingError> {
-    let path = directory.join(".env");
-    let text = match std::fs::read_to_string(&path) {
+fn read_dotenv(
+    path: &Path,
+    instead: Option<&str>,
+    variable: &impl Fn(&str) -> Option<String>,
+) -> Result<Place, SettingError> {
+    let text = match instead.map_or_else(|| std::fs::read_to_string(path), |text| Ok(text.to_owned())) {
         Ok(text) => Zeroizing::new(text),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Zeroizing::default(),
-        Err(error) => return Err(SettingError(format!("{} cannot be read: {error}", path.display()))),
+        Err(error) => {
+            return Err(SettingError(format!(
+                "{} cannot be read: {error}; let this user read it, or remove it",
+                path.display()
+            )));
+        }
     };
     let values = dotenv::parse(&text, variable)
         .map_err(|error| SettingError(format!("{}: {error}", path.display())))?;
     let values = values.into_iter().map(|(name, text)| (name, Value::text(text))).collect();
-    Ok(Place { name: ".env".to_owned(), path: Some(path), values })
+    Ok(Place { name: DOTENV.to_owned(), path: Some(path.to_owned()), values })
 }
 
 fn read_secret(name: &str, path: &str) -> Result<Zeroizing<String>, SettingError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| SettingError(format!("{name}_FILE names {path}, which cannot be read: {error}")))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        SettingError(format!(
+            "{name}_FILE names {path}, which cannot be read: {error}; put it there, or name another"
+        ))
+    })?;
     let text = Zeroizing::new(text);
     Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))
 }

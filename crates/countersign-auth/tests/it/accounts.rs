@@ -108,7 +108,7 @@ async fn nothing_is_done_to_a_user_who_does_not_exist() {
         refusal(service.auth.log_out_everywhere("nobody").await),
         refusal(service.auth.delete_user("nobody").await),
     ] {
-        assert_eq!(refused, "no user is called \"nobody\"");
+        assert_eq!(refused, "no user is called \"nobody\"; `countersign user list` shows those there are");
     }
 }
 

@@ -228,9 +228,7 @@ async fn a_server_that_never_answers_is_given_up() {
     let url = format!("postgresql://ada:a-secret@{}/accounts", listener.local_addr().unwrap());
     let opened = Store::open(&url.parse::<DatabaseUrl>().unwrap(), &hasty()).await;
     let Err(error @ StoreError::Unreachable { .. }) = opened else { panic!("it is not there") };
-    assert!(
-        error.to_string().ends_with("the database took too long") && !error.to_string().contains("secret")
-    );
+    assert!(error.to_string().contains("took too long") && !error.to_string().contains("secret"));
 }
 
 /// Keeps others from writing to the row.

@@ -5,6 +5,15 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
+/// Every id there is; docs/operating.md says what each stands for.
+const IDS: [&str; 33] = [
+    "W001", "W002", "W003", "W004", "W005", "W006", "W007", "W010", "W011", "W012", "W013", "W014", "W015",
+    "W020", "W021", "W022", "W023", "W024", "W030", "W031", "W032", "W033", "W040", "W041", "W042", "W043",
+    "W051", "W052", "W053", "W054", "W055", "W070", "E001",
+];
+/// What stands before each.
+const PREFIX: &str = "countersign.";
+
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
@@ -41,6 +50,7 @@ impl Finding {
         why: &'static str,
         fix: impl Into<Cow<'static, str>>,
     ) -> Self {
+        debug_assert!(IDS.contains(&id), "{id} is to stand in IDS as well");
         Self { id, level: Level::Warning, what: what.into(), why, fix: fix.into() }
     }
 
@@ -49,9 +59,14 @@ impl Finding {
         Self { level: Level::Error, ..self }
     }
 
+    /// The same, where it does no harm.
+    pub fn info(self) -> Self {
+        Self { level: Level::Info, ..self }
+    }
+
     /// Its name, as `--silence` takes it.
     pub fn id(&self) -> String {
-        format!("countersign.{}", self.id)
+        format!("{PREFIX}{}", self.id)
     }
 
     /// For programs.
@@ -59,6 +74,13 @@ impl Finding {
         let level = self.level.to_string();
         json!({ "id": self.id(), "level": level, "what": self.what, "why": self.why, "fix": self.fix })
     }
+}
+
+/// An id that `--silence` takes.
+pub fn parse_id(text: &str) -> Result<String, String> {
+    let known = text.strip_prefix(PREFIX).filter(|id| IDS.contains(id));
+    let fix = "no finding has this id; it is one of those that `countersign check --deploy` prints, such as countersign.W012";
+    known.map(|_| text.to_owned()).ok_or_else(|| fix.to_owned())
 }
 
 /// On one line.

@@ -17,7 +17,7 @@ pub fn findings(config: &Config, sources: &Sources) -> Vec<Finding> {
     match &config.database {
         DatabaseUrl::Sqlite(path) => {
             found.extend(exposed_database(path));
-            found.extend(countersign_store::network_file_system(path).map(|name| on_network(path, name)));
+            found.extend(on_network(path, countersign_store::network_file_system));
         }
         DatabaseUrl::Postgres(server) if server.is_remote_and_unverified() => found.push(Finding::warning(
             "W053",
@@ -66,11 +66,28 @@ fn exposed_database(path: &Path) -> Option<Finding> {
     (mode & 0o077 != 0).then(finding)
 }
 
-fn on_network(path: &Path, name: &str) -> Finding {
-    Finding::warning(
+fn on_network(path: &Path, file_system: impl FnOnce(&Path) -> Option<&'static str>) -> Option<Finding> {
+    let name = file_system(path)?;
+    Some(Finding::warning(
         "W052",
         format!("{} is on a network file system ({name})", path.display()),
         "SQLite's locks do not hold there, and two writers damage the file",
         "put it on a local disk, or use PostgreSQL",
-    )
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_on_a_network_is_found_by_the_name_of_what_it_is_on() {
+        let path = Path::new("/srv/countersign.sqlite3");
+        let found = on_network(path, |asked| (asked == path).then_some("NFS")).expect("a finding");
+        assert_eq!(found.id(), "countersign.W052");
+        assert!(
+            found.to_string().starts_with("/srv/countersign.sqlite3 is on a network file system (NFS): ")
+        );
+        assert_eq!(on_network(path, |_| None), None);
+    }
 }

@@ -57,7 +57,8 @@ fn configured(
     let name = if given.is_some() { "SIGNING_KEY" } else { "SECRET_KEY" };
     let signing = pem(given.unwrap_or(&secret_key.value));
     let verifying = pem(reader.text("VERIFYING_KEY")?);
-    SigningKey::new(algorithm, signing.as_bytes()).map_err(|error| refused(name, &error.to_string()))?;
+    SigningKey::new(algorithm, signing.as_bytes())
+        .map_err(|error| refused(name, &format!("{error}; give it a key for ALGORITHM, or remove it")))?;
     ConfiguredKeys::new(settings, secret_key.value.as_bytes())
         .map_err(|error| refused("SECRET_KEY", &error.to_string()))?
         .signed_by(algorithm, signing.as_bytes(), verifying.as_bytes())

@@ -18,20 +18,17 @@ pub fn hashers(reader: &Reader<'_>) -> Result<Hashers, SettingError> {
         return Err(refused(name, "is for PASSWORD_HASHER=argon2id only; remove one of the two"));
     }
     let preferred = match hasher {
-        "argon2id" => Preferred::Argon2id {
-            memory_kib: reader.whole("ARGON2_MEMORY_KIB")?,
-            iterations: reader.whole("ARGON2_ITERATIONS")?,
-            parallelism: reader.whole("ARGON2_PARALLELISM")?,
-        },
         "argon2" => Preferred::DJANGO_ARGON2,
         "pbkdf2_sha256" => Preferred::DJANGO_PBKDF2,
         "pbkdf2_sha1" => Preferred::DJANGO_PBKDF2_SHA1,
         "scrypt" => Preferred::DJANGO_SCRYPT,
         "bcrypt_sha256" => Preferred::DJANGO_BCRYPT_SHA256,
-        other => {
-            let fix = "use argon2id, argon2, pbkdf2_sha256, pbkdf2_sha1, scrypt or bcrypt_sha256";
-            return Err(refused("PASSWORD_HASHER", &format!("{other:?} is not known; {fix}")));
-        }
+        // "argon2id", the last of its choices.
+        _ => Preferred::Argon2id {
+            memory_kib: reader.whole("ARGON2_MEMORY_KIB")?,
+            iterations: reader.whole("ARGON2_ITERATIONS")?,
+            parallelism: reader.whole("ARGON2_PARALLELISM")?,
+        },
     };
     let mut accepted = Algorithm::DJANGO_DEFAULT.to_vec();
     for name in reader.list("LEGACY_PASSWORD_HASHERS")? {
@@ -41,7 +38,8 @@ pub fn hashers(reader: &Reader<'_>) -> Result<Hashers, SettingError> {
     }
     // Only the parameters of argon2id are configurable, so that only they can be wrong.
     Hashers::new(preferred, &accepted, Limits::default()).map_err(|error| {
-        refused("ARGON2_MEMORY_KIB, ARGON2_ITERATIONS, ARGON2_PARALLELISM", &error.to_string())
+        let why = format!("{error}; leave them out, or set smaller ones");
+        refused("ARGON2_MEMORY_KIB, ARGON2_ITERATIONS, ARGON2_PARALLELISM", &why)
     })
 }
 
@@ -98,8 +96,12 @@ fn json_validators(text: &str) -> Result<Vec<(String, Options)>, SettingError> {
 }
 
 fn validator(name: &str, options: &Options) -> Result<PasswordValidator, SettingError> {
-    let wrong =
-        |what: &str| refused("AUTH_PASSWORD_VALIDATORS", &format!("{what} of {name:?} is not usable"));
+    let wrong = |what: &str| {
+        refused(
+            "AUTH_PASSWORD_VALIDATORS",
+            &format!("{what} of {name:?} is not usable; correct or remove it"),
+        )
+    };
     let known: &[&str] = match name.rsplit('.').next().unwrap_or(name) {
         "MinimumLengthValidator" => &["min_length"],
         "UserAttributeSimilarityValidator" => &["max_similarity", "user_attributes"],
@@ -121,7 +123,7 @@ fn validator(name: &str, options: &Options) -> Result<PasswordValidator, Setting
         "NumericPasswordValidator" => Ok(PasswordValidator::Numeric),
         _ => Err(refused(
             "AUTH_PASSWORD_VALIDATORS",
-            &format!("{name:?} is not one of Django's four validators"),
+            &format!("{name:?} is not one of Django's four validators; use these, or leave the setting out"),
         )),
     }
 }

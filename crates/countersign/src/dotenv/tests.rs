@@ -2,7 +2,7 @@
 
 use proptest::prelude::{prop, proptest};
 
-use super::{DotenvError, parse};
+use super::{DotenvError, line, parse};
 
 fn environment(name: &str) -> Option<String> {
     (name == "HOME_DIR").then(|| "/home".to_owned())
@@ -105,5 +105,18 @@ proptest! {
         let quoted = value.replace('\\', r"\\").replace('\'', r"\'");
         let read = parse(&format!("A='{quoted}' # c\nB=2"), environment);
         assert_eq!(read, Ok(vec![("A".to_owned(), value.into()), ("B".to_owned(), "2".to_owned().into())]));
+    }
+}
+
+#[test]
+fn what_is_written_is_read_again_or_refused() {
+    for value in
+        ["", "sqlite:a.sqlite3", "it's # a \\ \"test\"", " blanks ", "$HOME", "two\nlines", "${", "#"]
+    {
+        let line = line("A", value).unwrap_or_else(|| panic!("{value:?} can be written"));
+        assert_eq!(read(&line), format!("A={value}"));
+    }
+    for value in ["${HOME_DIR}", "a${B:-c}", "a\rb"] {
+        assert!(line("A", value).is_none(), "{value:?} would be read as something else");
     }
 }

@@ -49,6 +49,21 @@ fn wrapped(text: &str) -> Vec<String> {
     lines
 }
 
+/// A setting as an `.env` has it that changes nothing: what it decides, and its default, commented out.
+pub fn dotenv_entry(setting: &Setting) -> String {
+    let mut text = commented(setting.doc);
+    if let super::Default::Words(words) = setting.default {
+        let _ = writeln!(text, "# By default: {words}.");
+    }
+    let _ = writeln!(text, "#{}={}", setting.name, setting.default.value());
+    text
+}
+
+/// Words as comments in an `.env`, below an empty line.
+pub fn commented(words: &str) -> String {
+    wrapped(words).iter().fold(String::from("\n"), |text, line| text + "# " + line + "\n")
+}
+
 /// The page `docs/settings.md`.
 #[cfg(test)]
 fn markdown() -> String {
@@ -59,7 +74,8 @@ fn markdown() -> String {
          strings. For those marked *secret*, `NAME_FILE` may name a file that holds the value, in each of the three. Those \
          marked *Simple JWT* have its meaning and may also stand in `SIMPLE_JWT_JSON`.\n\nAn unknown name in `.env` or \
          `countersign.toml` stops the start, as does one that begins with `COUNTERSIGN_` in the environment; what else is in \
-         the environment is nobody's business, but for names that are nearly one of these, of which the start warns. \
+         the environment is nobody's business, but for names of ten letters or more that are nearly one of these, of which the start warns (`LOG_FORMT` is too short \
+         to be meant for one). \
          `countersign config` prints what is in force and where it was said. `.env.example` has them all, to be copied; \
          `settings.schema.json` is a JSON Schema for editors of `countersign.toml`.\n\n\
          (Generated from `crates/countersign/src/settings.rs`.)\n",
@@ -96,14 +112,7 @@ fn dotenv_example() -> String {
         if let Some(title) = title(setting) {
             let _ = write!(text, "\n# == {title}\n");
         }
-        let _ = writeln!(text);
-        for line in wrapped(setting.doc) {
-            let _ = writeln!(text, "# {line}");
-        }
-        if let super::Default::Words(words) = setting.default {
-            let _ = writeln!(text, "# By default: {words}.");
-        }
-        let _ = writeln!(text, "#{}={}", setting.name, setting.default.value());
+        text.push_str(&dotenv_entry(setting));
     }
     text
 }

@@ -45,7 +45,9 @@ fn values(kind: Kind) -> Value {
             json!({ "enum": ["auto", true, false, "True", "False", "on", "off", "yes", "no"] })
         }
         Kind::Share => json!({ "type": "number", "minimum": 0, "maximum": 1 }),
-        Kind::Whole(min, max) => json!({ "type": "integer", "minimum": min, "maximum": max }),
+        Kind::Whole(min, max) => {
+            json!({ "type": ["integer", "string"], "minimum": min, "maximum": max, "pattern": "^ *[0-9]+ *$" })
+        }
         Kind::Seconds(max) => json!({ "type": "number", "minimum": 0, "maximum": max }),
         Kind::Time { .. } => {
             json!({ "type": ["string", "number"], "minimum": 0, "pattern": "^ *[0-9.]+ *[smhd]? *$" })

@@ -16,10 +16,14 @@ impl Sources {
             Ok(serde_json::Value::Object(object)) => object,
             Ok(_) => {
                 return Err(SettingError(
-                    "SIMPLE_JWT_JSON is not a JSON object: {\"NAME\": value}".to_owned(),
+                    "SIMPLE_JWT_JSON is not a JSON object; it must be {\"NAME\": value}".to_owned(),
                 ));
             }
-            Err(error) => return Err(SettingError(format!("SIMPLE_JWT_JSON is not JSON: {error}"))),
+            Err(error) => {
+                return Err(SettingError(format!(
+                    "SIMPLE_JWT_JSON is not JSON: {error}; it must be {{\"NAME\": value}}"
+                )));
+            }
         };
         for (name, value) in object {
             let Some(setting) = find(&name).filter(|setting| setting.is_simple_jwt) else {
@@ -105,6 +109,8 @@ fn json_value(name: &str, value: &serde_json::Value) -> Result<Option<Raw>, Sett
             let refused = || SettingError(format!("SIMPLE_JWT_JSON: {name} must be a list of strings"));
             Ok(Some(Raw::List(texts.ok_or_else(refused)?)))
         }
-        Value::Object(_) => Err(SettingError(format!("SIMPLE_JWT_JSON: {name} cannot be an object"))),
+        Value::Object(_) => Err(SettingError(format!(
+            "SIMPLE_JWT_JSON: {name} cannot be an object; give it a text, a number or a list"
+        ))),
     }
 }

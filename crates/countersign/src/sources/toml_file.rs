@@ -14,14 +14,19 @@ pub fn read(usual: &Path, named: Option<&Path>) -> Result<Place, SettingError> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => Zeroizing::new(text),
         Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => Zeroizing::default(),
-        Err(error) => return Err(SettingError(format!("{} cannot be read: {error}", path.display()))),
+        Err(error) => {
+            return Err(SettingError(format!(
+                "{} cannot be read: {error}; put it there, or name another",
+                path.display()
+            )));
+        }
     };
     let place = path.display().to_string();
     let line = |at: usize| text.get(..at).unwrap_or_default().matches('\n').count() + 1;
     // What the parser says has more lines, and shows the text, which may be a secret.
     let table = DeTable::parse(&text).map_err(|error| {
         let at = error.span().map_or(1, |span| line(span.start));
-        SettingError(format!("{place}:{at} is not TOML: {}", error.message()))
+        SettingError(format!("{place}:{at} is not TOML: {}; correct the line", error.message()))
     })?;
     let mut values = std::collections::BTreeMap::new();
     for (name, value) in table.get_ref() {
@@ -40,7 +45,8 @@ const FIX: &str = "must be a string, a number, a boolean or a list of strings; s
 fn raw(name: &str, value: &DeValue<'_>) -> Option<Raw> {
     let text = match value {
         DeValue::String(text) => text.to_string(),
-        DeValue::Integer(number) => number.as_str().to_owned(),
+        DeValue::Integer(number) if number.radix() == 10 => number.as_str().to_owned(),
+        DeValue::Integer(number) => u64::from_str_radix(number.as_str(), number.radix()).ok()?.to_string(),
         DeValue::Float(number) => number.as_str().to_owned(),
         DeValue::Boolean(is_on) => if *is_on { "True" } else { "False" }.to_owned(),
         DeValue::Array(items) => {

@@ -3,6 +3,8 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 
+use rexpect::session::spawn_command;
+
 const README: &str = include_str!("../../../../README.md");
 
 /// What stands between the fences of one block.
@@ -100,6 +102,33 @@ fn the_readmes_commands_answer_what_the_readme_shows() {
             "{commands}answered {answer}, but {expected} is shown"
         );
     }
+}
+
+#[test]
+fn the_readmes_set_up_asks_and_leaves_what_serves() {
+    assert!(blocks().iter().any(|block| block.text.trim() == "cargo run --release -- init"), "it is shown");
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let countersign = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        command.args(arguments).env_clear().current_dir(directory.path());
+        command
+    };
+    let mut terminal = spawn_command(countersign(&["init"]), Some(60_000)).expect("a terminal");
+    for (question, answer) in [
+        ("Database", ""),
+        ("Host names", ""),
+        ("Username", "ada"),
+        ("E-mail", ""),
+        ("Password: ", "correct horse battery"),
+        ("(again): ", "correct horse battery"),
+    ] {
+        terminal.exp_string(question).unwrap_or_else(|error| panic!("{question}: {error}"));
+        terminal.send_line(answer).expect("typed");
+    }
+    terminal.exp_string("The superuser is made").expect("it says so");
+    terminal.exp_eof().expect("it ends");
+    let checked = countersign(&["check", "--deploy"]).output().expect("it runs");
+    assert_eq!(String::from_utf8_lossy(&checked.stdout), "No issues.\n");
 }
 
 #[test]

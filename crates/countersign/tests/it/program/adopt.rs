@@ -29,6 +29,36 @@ fn a_database_of_a_django_that_lacks_a_column_is_not_served() {
 }
 
 #[test]
+fn a_check_looks_at_a_django_and_adds_nothing() {
+    let Some((database, here)) = of_django() else { return };
+    let schema = "SELECT table_name || '.' || column_name FROM information_schema.columns
+                   WHERE table_schema = 'public' ORDER BY 1";
+    let before = database.rows(schema);
+    let said = here.say(&["check", "--deploy", "--silence", "countersign.W054"]);
+    assert!(said.starts_with("INFO      the database lacks countersign_"), "{said}");
+    assert!(here.say(&["check"]).contains("(countersign.W055)"));
+    assert_eq!(database.rows(schema), before);
+    database.rows("ALTER TABLE auth_user DROP COLUMN last_login");
+    let refusal = here.refusal(&["check"]);
+    assert!(refusal.contains("the column auth_user.last_login is missing; "), "{refusal}");
+}
+
+#[test]
+fn a_check_leaves_an_empty_database_empty() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let database = cluster.database();
+    let here = Installation::new().with("DATABASE_URL", database.url());
+    let here = here.with("SECRET_KEY", "0123456789abcdef0123456789abcdef");
+    assert!(here.say(&["check"]).contains("the database lacks countersign_"));
+    assert_eq!(database.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"), [""; 0]);
+    let here = Installation::new().with_file("countersign.sqlite3", "");
+    assert!(here.say(&["check"]).contains("(countersign.W055)"));
+    assert_eq!(std::fs::metadata(here.path().join("countersign.sqlite3")).expect("it is there").len(), 0);
+    here.say(&["migrate"]);
+    assert_eq!(here.say(&["check"]), "No issues.\n");
+}
+
+#[test]
 fn what_was_added_is_not_taken_out_under_a_running_server() {
     let Some((database, here)) = of_django() else { return };
     let server = here.serve();
@@ -85,8 +115,8 @@ fn a_database_of_our_own_needs_nothing_and_loses_nothing() {
     let refusal = here.refusal(&["adopt", "--undo"]);
     assert_eq!(
         refusal,
-        "there is nothing to take out of sqlite:countersign.sqlite3: Countersign made it, Django's tables included; a \
-         Django can run on it as it is"
+        "there is nothing to take out of sqlite:countersign.sqlite3: Countersign made it, Django's tables included; leave \
+         it, a Django can run on it as it is"
     );
     assert_eq!(server.anon().login("ada", PASSWORD).0, 200);
 }

@@ -4,6 +4,7 @@ use countersign_store::{NewToken, PoolOptions, Store};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use super::passwords::end;
 use super::{Installation, PASSWORD, Server, Tokens};
 
 const OTHER_PASSWORD: &str = "staple battery horse";
@@ -189,10 +190,11 @@ fn what_is_shown_of_a_user_is_no_hash() {
 fn a_name_that_nobody_has_is_refused_by_each_command() {
     let here = Installation::new();
     here.say(&["migrate"]);
+    let refusal = "no user is called \"nobody\"; `countersign user list` shows those there are";
     for command in ["show", "activate", "deactivate", "delete", "logout"] {
-        assert_eq!(here.refusal(&["user", command, "nobody"]), "no user is called \"nobody\"");
+        assert_eq!(here.refusal(&["user", command, "nobody"]), refusal);
     }
-    assert_eq!(here.refusal(&["changepassword", "nobody"]), "no user is called \"nobody\"");
+    assert_eq!(here.refusal(&["changepassword", "nobody"]), refusal);
 }
 
 impl Installation {
@@ -241,4 +243,20 @@ fn with_json_a_failure_is_json_too() {
     let failed = Installation::new().run(&["user", "show", "ada", "--json"]);
     let error: serde_json::Value = serde_json::from_str(&failed.stderr).expect("one JSON value");
     assert!(!failed.success && error["error"].as_str().is_some_and(|text| text.contains("no database")));
+}
+
+#[test]
+fn what_may_take_long_shows_on_a_terminal_that_it_goes_on_and_nowhere_else() {
+    let here = Installation::new().with("TERM", "xterm");
+    for (arguments, shown) in [
+        (&["migrate"][..], "Bringing the tables up to date"),
+        (&["check"], "Checking the database"),
+        (&["keys", "generate"], "At the keys"),
+    ] {
+        let mut terminal = here.on_a_terminal(arguments);
+        terminal.exp_string(shown).unwrap_or_else(|error| panic!("{arguments:?}: {error}"));
+        assert!(end(terminal).1, "{arguments:?}");
+        let finished = here.run(arguments);
+        assert!(!finished.stderr.contains(shown) && !finished.stdout.contains(shown), "{arguments:?}");
+    }
 }

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::Value;
 
 use super::Installation;
+use crate::cluster::Cluster;
 
 const STRONG_KEY: &str = "0123456789abcdef0123456789abcdef";
 
@@ -57,6 +58,14 @@ fn each_dangerous_setting_is_found_by_an_id_of_its_own() {
         ("W015", &[("METRICS_BIND", "0.0.0.0:9464")]),
         ("W015", &[("METRICS_BIND", "[::]:9464")]),
         ("W020", &[("ACCESS_TOKEN_LIFETIME", "2h")]),
+        (
+            "W021",
+            &[
+                ("REFRESH_TOKEN_LIFETIME", "100d"),
+                ("ROTATE_REFRESH_TOKENS", "True"),
+                ("BLACKLIST_AFTER_ROTATION", "True"),
+            ],
+        ),
         ("W022", &[("REFRESH_TOKEN_LIFETIME", "30d")]),
         ("W023", &[("REFRESH_TOKEN_LIFETIME", "60")]),
         ("W024", &[("LEEWAY", "600")]),
@@ -83,6 +92,45 @@ fn each_dangerous_setting_is_found_by_an_id_of_its_own() {
     let owasp = [("ARGON2_MEMORY_KIB", "9216"), ("ARGON2_ITERATIONS", "4")];
     let here = owasp.into_iter().fold(Installation::new(), |here, (name, value)| here.with(name, value));
     assert_eq!(here.found(), [""; 0], "another of OWASP's");
+}
+
+#[test]
+fn who_listens_to_everybody_and_names_no_host_is_told_of_both() {
+    assert_eq!(Installation::new().with("BIND", "0.0.0.0").found(), ["W012", "W013"]);
+}
+
+#[test]
+fn a_directory_of_keys_in_which_none_signs_is_found_with_and_without_deploy() {
+    let here = Installation::new().with("SIGNING_KEYS_DIR", ".");
+    assert_eq!(here.found(), ["W005"]);
+    assert!(here.say(&["check"]).contains("SIGNING_KEYS_DIR holds no NAME.signing.pem"));
+}
+
+#[test]
+fn an_id_that_no_finding_has_cannot_be_silenced() {
+    let here = Installation::new();
+    for id in ["countersign.W999", "W010", "countersign."] {
+        let refused = here.run(&["check", "--silence", id]);
+        assert!(
+            !refused.success && refused.stderr.contains("no finding has this id"),
+            "{id}: {}",
+            refused.stderr
+        );
+    }
+    let known = include_str!("../../../src/check/finding.rs").split('"').filter(|part| part.len() == 4);
+    let documented = include_str!("../../../../../docs/operating.md");
+    for id in known.filter(|part| part.starts_with(['W', 'E'])) {
+        let part =
+            |within: &str| documented.lines().any(|line| line.starts_with("| ") && line.contains(within));
+        let number: u32 = id[1..].parse().expect("a number");
+        let in_range = [("W020 to W024", 20..=24), ("W040 to W043", 40..=43)];
+        let is_there = part(id)
+            || in_range
+                .iter()
+                .any(|(words, range)| part(words) && id.starts_with('W') && range.contains(&number));
+        assert!(is_there, "{id} is not in docs/operating.md");
+        assert!(here.run(&["check", "--silence", &format!("countersign.{id}")]).success, "{id}");
+    }
 }
 
 #[test]
@@ -121,12 +169,22 @@ fn files_that_others_can_read_are_found() {
 }
 
 #[test]
-fn an_unverified_server_elsewhere_is_not_taken_for_granted() {
-    // Nobody has to answer: that the host is far is in its name.
-    let url = |rest: &str| format!("postgresql://ada@db.invalid/x{rest}");
-    let here = |url: String| Installation::new().with("DATABASE_URL", url).with("SECRET_KEY", STRONG_KEY);
-    let refused = here(url("?sslmode=verify-full")).run(&["check", "--deploy"]);
-    assert!(!refused.success, "the database is asked as well");
+fn a_server_elsewhere_that_is_not_verified_is_found_and_one_that_is_here_is_not() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let database = cluster.database();
+    let here = database.url().replace("localhost", "127.0.0.1");
+    // That it is far is in its name; that it answers all the same is for this test.
+    let far = here.replace("127.0.0.1", "db.invalid");
+    let far = format!("{far}{}hostaddr=127.0.0.1", if far.contains('?') { '&' } else { '?' });
+    let found =
+        |url: &str| Installation::new().with("DATABASE_URL", url).with("SECRET_KEY", STRONG_KEY).found();
+    assert!(!found(&here).contains(&"W053".to_owned()));
+    assert!(found(&far).contains(&"W053".to_owned()));
+    assert!(found(&format!("{far}&sslmode=disable")).contains(&"W053".to_owned()));
+}
+
+#[test]
+fn a_name_is_what_makes_a_server_one_of_elsewhere() {
     for (host, is_found) in [
         ("db.invalid/x", true),
         ("db.invalid/x?sslmode=require", true),
@@ -139,4 +197,12 @@ fn an_unverified_server_elsewhere_is_not_taken_for_granted() {
         let countersign_store::DatabaseUrl::Postgres(server) = url else { panic!("it is of PostgreSQL") };
         assert_eq!(server.is_remote_and_unverified(), is_found, "{host}");
     }
+    let away = "postgresql://ada@db.invalid/x?sslmode=verify-full&sslrootcert=system";
+    let here = Installation::new().with("DATABASE_URL", away).with("SECRET_KEY", STRONG_KEY);
+    let refused = here.refusal(&["check", "--deploy"]);
+    assert!(
+        refused.starts_with("the database postgresql://ada@db.invalid")
+            && refused.contains("cannot be reached: "),
+        "{refused}"
+    );
 }

@@ -178,6 +178,19 @@ fn sighup_reads_the_log_level_anew_and_refuses_what_is_wrong() {
     assert_eq!(server.anon().login("ada", PASSWORD).0, 200, "it goes on");
 }
 
+#[test]
+fn sighup_says_when_the_keys_cannot_be_used() {
+    let here = Installation::new().with("SIGNING_KEYS_DIR", ".");
+    let server = here.serve();
+    here.write("broken.signing.pem", "not a key\n");
+    server.signal("HUP");
+    until(|| here.log().contains("what was read anew cannot be used"));
+    assert!(!here.log().contains("are read anew;"), "{}", here.log());
+    std::fs::remove_file(here.path().join("broken.signing.pem")).expect("it is ours");
+    server.signal("HUP");
+    until(|| here.log().contains("are read anew;"));
+}
+
 impl Installation {
     fn write(&self, name: &str, text: &str) {
         std::fs::write(self.path().join(name), text).expect("the directory is writable");

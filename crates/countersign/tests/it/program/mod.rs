@@ -4,9 +4,11 @@
 mod access_log;
 mod adopt;
 mod commands;
+mod demo;
 mod deployment;
 mod first_run;
 mod health;
+mod init;
 mod keys;
 mod metrics;
 mod moving;
@@ -107,6 +109,7 @@ impl Installation {
         let sentence = finished.stderr.strip_prefix("countersign: ").and_then(|text| text.strip_suffix('\n'));
         let sentence = sentence.unwrap_or_else(|| panic!("{arguments:?}: {:?}", finished.stderr)).to_owned();
         assert!(!sentence.contains('\n'), "one line: {sentence}");
+        assert!(says_what_to_do(&sentence), "and then? {sentence}");
         sentence
     }
 
@@ -142,6 +145,18 @@ impl Installation {
     fn log(&self) -> String {
         std::fs::read_to_string(self.path().join("server.log")).unwrap_or_default()
     }
+}
+
+/// Whether a part of a refusal tells the operator to do something, or what it has to be.
+fn says_what_to_do(sentence: &str) -> bool {
+    const VERBS: &str = "add be change choose correct did drop give grant leave let look make name put remove rename replace restore \
+                         retire run see set shorten start stop take try type unpack use wait write";
+    let parts = sentence.split([';', ':', ',', '.', '(', '`']).flat_map(|part| part.split(" or "));
+    let first_words = parts.filter_map(|part| part.split_whitespace().next());
+    let is_told =
+        first_words.map(str::to_lowercase).any(|word| VERBS.split_whitespace().any(|verb| verb == word));
+    is_told
+        || ["must", "has to", "have to", "needs", "`countersign "].iter().any(|word| sentence.contains(word))
 }
 
 /// A running server, killed when it is dropped.

@@ -11,7 +11,7 @@ const TIMEOUT_MS: u64 = 60_000;
 
 impl Installation {
     /// Starts a subcommand on a terminal of its own that echoes what is typed, as terminals do.
-    fn on_a_terminal(&self, arguments: &[&str]) -> PtySession {
+    pub fn on_a_terminal(&self, arguments: &[&str]) -> PtySession {
         let program = self.command(arguments);
         let mut command = Command::new("sh");
         command.args(["-c", "stty echo; printf 'type: '; read typed; \"$@\"; echo status $?", "sh"]);
@@ -27,7 +27,7 @@ impl Installation {
 }
 
 /// Everything that the terminal still shows, and whether the command succeeded.
-fn end(mut terminal: PtySession) -> (String, bool) {
+pub fn end(mut terminal: PtySession) -> (String, bool) {
     let shown = terminal.exp_string("status ").expect("the command ends");
     let status = terminal.exp_eof().expect("the shell ends");
     (shown, status.trim() == "0")
@@ -78,7 +78,10 @@ fn a_name_that_cannot_be_had_is_refused_before_anybody_types_a_password() {
 #[test]
 fn without_a_terminal_it_says_how_else_to_give_the_password() {
     let sentence = Installation::new().refusal(&["user", "create", "ada"]);
-    assert_eq!(sentence, "there is no terminal to ask for the password; use --password-stdin");
+    assert_eq!(
+        sentence,
+        "there is no terminal to ask for the password; use --password-stdin or --password-file"
+    );
 }
 
 #[test]

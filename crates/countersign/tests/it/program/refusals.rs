@@ -197,11 +197,22 @@ fn an_unknown_subcommand_is_refused_with_the_status_of_misuse() {
 
 #[test]
 fn help_names_every_subcommand_and_every_setting() {
-    let help = Installation::new().say(&["--help"]);
-    for word in
-        ["createsuperuser", "flushexpiredtokens", "keys", "SECRET_KEY", "CHECK_USER_IS_ACTIVE", ".env"]
-    {
-        assert!(help.contains(word), "{word}");
+    let here = Installation::new();
+    let help = here.say(&["--help"]);
+    let settings = here.say_json(&["config"]);
+    let names = settings["settings"].as_array().expect("a list").iter().map(|setting| &setting["name"]);
+    let names: Vec<_> = names.map(|name| format!("\n  {} [", name.as_str().expect("a name"))).collect();
+    here.say(&["manual", "man"]);
+    let pages = std::fs::read_dir(here.path().join("man")).expect("it was made");
+    let pages = pages.map(|page| page.expect("readable").file_name().into_string().expect("UTF-8"));
+    let first_word = |page: String| {
+        let name = page.strip_prefix("countersign-")?.strip_suffix(".1")?.to_owned();
+        (!name.contains('-')).then(|| format!("\n  {name} "))
+    };
+    let commands: Vec<_> = pages.filter_map(first_word).collect();
+    assert!(names.len() > 50 && commands.len() > 15, "{commands:?}");
+    for line in names.iter().chain(&commands) {
+        assert!(help.contains(line.as_str()), "{line:?}");
     }
 }
 

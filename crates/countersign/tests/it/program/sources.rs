@@ -85,7 +85,10 @@ fn an_unknown_name_in_the_env_file_is_refused_with_the_nearest_known_one() {
 #[test]
 fn a_line_of_the_env_file_that_cannot_be_read_is_named() {
     let sentence = Installation::new().with_file(".env", "DEBUG=True\nALLOWED HOSTS=*\n").refusal(&["check"]);
-    assert!(sentence.ends_with(".env: line 2 is not of the form NAME=value"), "{sentence}");
+    assert!(
+        sentence.ends_with(".env: line 2 is not of the form NAME=value; correct it, or put a # before it"),
+        "{sentence}"
+    );
 }
 
 #[test]

@@ -56,6 +56,18 @@ fn every_type_of_toml_means_what_it_says() {
 }
 
 #[test]
+fn a_number_means_the_same_in_each_base() {
+    for (toml, port) in
+        [("0x1F90", "8080"), ("0o17_620", "8080"), ("0b1111110010000", "8080"), ("8_080", "8080")]
+    {
+        let here = Installation::new().with_file("countersign.toml", &format!("PORT = {toml}\n"));
+        assert_eq!(here.in_force("PORT").0, port, "{toml}");
+    }
+    let here = Installation::new().with_file("countersign.toml", "PORT = 0xffff_ffff_ffff_ffff_ffff\n");
+    assert!(here.refusal(&["check"]).contains(":1: PORT must be a string, a number"));
+}
+
+#[test]
 fn another_file_can_be_named_and_must_be_there_then() {
     let here = Installation::new().with_file("other.toml", "ISSUER = \"other\"\n");
     let shown = here.say(&["config", "--config", "other.toml"]);
