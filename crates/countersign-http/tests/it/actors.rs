@@ -284,8 +284,7 @@ impl Answer {
         assert_eq!(length, Some(answer.body.len() as u64), "the length of a body is known beforehand");
         answer.keeps_the_rules(&format!("{method} {path}"));
         let content_type = answer.all("content-type").concat();
-        let got =
-            Got { status: answer.status.as_u16(), content_type: &content_type, body: &answer.body };
+        let got = Got { status: answer.status.as_u16(), content_type: &content_type, body: &answer.body };
         DESCRIBED.check(method.as_str(), path, &got).unwrap();
         answer
     }

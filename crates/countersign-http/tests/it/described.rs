@@ -54,7 +54,8 @@ impl Described {
     pub fn check(&self, method: &str, target: &str, got: &Got<'_>) -> Result<(), String> {
         let method = if method == "HEAD" { "GET" } else { method };
         let path = target.split('?').next().unwrap_or_default();
-        let found = self.operations.iter().find(|((known, template), _)| known == method && fits(template, path));
+        let found =
+            self.operations.iter().find(|((known, template), _)| known == method && fits(template, path));
         let Some(((_, template), answers)) = found else { return Ok(()) };
         let name = format!("{method} {template}");
         let Got { status, content_type, body } = *got;
@@ -68,9 +69,9 @@ impl Described {
         }
         if let (Some(schema), "application/json", false) = (schema, found, body.is_empty()) {
             let body: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-            schema
-                .validate(&body)
-                .map_err(|error| format!("openapi.json says otherwise of {name} {status}: {error}: {body}"))?;
+            schema.validate(&body).map_err(|error| {
+                format!("openapi.json says otherwise of {name} {status}: {error}: {body}")
+            })?;
         }
         let mut held = self.held.lock().map_err(|error| error.to_string())?;
         held.0 += 1;
