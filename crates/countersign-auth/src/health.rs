@@ -111,7 +111,7 @@ impl Auth {
         });
         match tokio::time::timeout(PATIENCE, looking).await {
             Ok(Ok((checked, disk))) => (Ok(checked), disk),
-            Ok(Err(_)) | Err(_) => (Err(()), Verdict::Unknown),
+            _ => (Err(()), Verdict::Unknown),
         }
     }
 }
