@@ -35,6 +35,9 @@ def claims(sent: Annotated[HTTPAuthorizationCredentials, Depends(HTTPBearer())])
             audience=AUDIENCE,
             options={"require": ["exp", "user_id", "token_type"]},
         )
+    except jwt.PyJWKClientConnectionError as error:
+        # An outage is no reason to log anybody out.
+        raise HTTPException(503, "The keys cannot be fetched", {"Retry-After": "2"}) from error
     except jwt.PyJWTError:
         found = {}
     # A refresh token is signed with the same key, and good for longer.

@@ -1,9 +1,10 @@
 //! Whether this process could serve now, and if not, why: in fixed sentences, for anybody may read them.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use countersign_store::StoreError;
+use countersign_store::{Store, StoreError};
 
 use crate::Auth;
 
@@ -58,12 +59,16 @@ impl Health {
 impl Auth {
     /// Looks at everything that is needed to serve. `min_free_disk` are the bytes that an SQLite file needs to have left.
     pub async fn health(&self, min_free_disk: u64) -> Health {
-        let checked = tokio::time::timeout(PATIENCE, self.store.check_tables()).await;
+        let (checked, disk) = self.look_at_database(min_free_disk).await;
+        let is_not_writable = matches!(checked, Ok(Err(StoreError::NotWritable)));
         let was_failing = self.database_is_failing.swap(!matches!(checked, Ok(Ok(()))), Ordering::AcqRel);
         let (database, migrations) = match checked {
             Ok(Ok(())) => (Verdict::Good, Verdict::Good),
             Ok(Err(StoreError::Migration(_))) => {
                 (Verdict::Good, Verdict::Bad("tables of this version are missing; run migrate"))
+            }
+            Ok(Err(StoreError::NotWritable)) => {
+                (Verdict::Bad("nothing can be written; the log says why"), Verdict::Unknown)
             }
             Ok(Err(error)) => {
                 if was_failing {
@@ -73,7 +78,7 @@ impl Auth {
                 }
                 (Verdict::Bad("it cannot be used; the log says why"), Verdict::Unknown)
             }
-            Err(_) => (Verdict::Bad("it does not answer in time"), Verdict::Unknown),
+            Err(()) => (Verdict::Bad("it does not answer in time"), Verdict::Unknown),
         };
         let keys = match (database, self.keys_are_outdated.load(Ordering::Acquire)) {
             (Verdict::Good, false) => Verdict::Good,
@@ -82,15 +87,39 @@ impl Auth {
             }
             _ => Verdict::Unknown,
         };
-        let is_for_a_restart = database != Verdict::Good && self.store.is_embedded();
-        Health { database, migrations, keys, disk: self.disk(min_free_disk), is_for_a_restart }
+        // A new process could not write either.
+        let is_for_a_restart = database != Verdict::Good && !is_not_writable && self.store.is_embedded();
+        Health { database, migrations, keys, disk, is_for_a_restart }
     }
 
-    fn disk(&self, min_free: u64) -> Verdict {
-        match self.store.free_disk_bytes() {
-            Some(Ok(free)) if free < min_free => Verdict::Bad("less is free than MIN_FREE_DISK_MIB asks for"),
-            Some(Err(_)) => Verdict::Bad("it cannot be asked how much is free"),
-            Some(Ok(_)) | None => Verdict::Good,
+    /// What the database says, if it does in time, and the disk. An SQLite file is looked at on a thread of its own: a
+    /// disk that hangs must not take along what accepts connections. While one look hangs there is no other.
+    async fn look_at_database(&self, min_free: u64) -> (Result<Result<(), StoreError>, ()>, Verdict) {
+        if !self.store.is_embedded() {
+            let checked = tokio::time::timeout(PATIENCE, self.store.check_tables()).await;
+            return (checked.map_err(drop), Verdict::Good);
         }
+        if self.is_looking.swap(true, Ordering::AcqRel) {
+            return (Err(()), Verdict::Unknown);
+        }
+        let (store, is_looking) = (self.store.clone(), Arc::clone(&self.is_looking));
+        let runtime = tokio::runtime::Handle::current();
+        let looking = tokio::task::spawn_blocking(move || {
+            let seen = (runtime.block_on(store.check_tables()), disk(&store, min_free));
+            is_looking.store(false, Ordering::Release);
+            seen
+        });
+        match tokio::time::timeout(PATIENCE, looking).await {
+            Ok(Ok((checked, disk))) => (Ok(checked), disk),
+            _ => (Err(()), Verdict::Unknown),
+        }
+    }
+}
+
+fn disk(store: &Store, min_free: u64) -> Verdict {
+    match store.free_disk_bytes() {
+        Some(Ok(free)) if free < min_free => Verdict::Bad("less is free than MIN_FREE_DISK_MIB asks for"),
+        Some(Err(_)) => Verdict::Bad("it cannot be asked how much is free"),
+        Some(Ok(_)) | None => Verdict::Good,
     }
 }

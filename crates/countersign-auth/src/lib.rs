@@ -135,6 +135,8 @@ pub struct Auth {
     keys_are_outdated: AtomicBool,
     /// Whether the last look at the database failed, which is told once.
     database_is_failing: AtomicBool,
+    /// Whether a look at the database has not come to an end.
+    is_looking: Arc<AtomicBool>,
     policy: PasswordPolicy,
     rules: Rules,
     buckets: Buckets,
@@ -175,6 +177,7 @@ impl Auth {
             looks,
             keys_are_outdated,
             database_is_failing,
+            is_looking: Arc::default(),
             policy,
             rules,
             buckets,

@@ -25,14 +25,15 @@ impl ForeignHosts {
         }
         *last = Some(Instant::now());
         // What has the form of a name has nothing in it that could write lines of its own.
-        match domain(host) {
-            Some(name) => tracing::warn!(
+        if let Some(name) = domain(host) {
+            tracing::warn!(
                 host = name.get(..MAX_SHOWN).unwrap_or(&name),
                 "a request was refused for its host; if the name is yours, add it to ALLOWED_HOSTS"
-            ),
-            None => tracing::warn!(
+            );
+        } else {
+            tracing::warn!(
                 "a request was refused for its host, which is no name; if a proxy sends it, correct its header Host"
-            ),
+            );
         }
     }
 }

@@ -71,6 +71,9 @@ pub enum StoreError {
     /// The transaction of a write was rolled back (the log says why), or the program is shutting down.
     #[error("the write was not committed; the log says why, try again")]
     NotCommitted,
+    /// The last write was not committed, and whether the next one would be is being tried.
+    #[error("nothing can be written; the log says why")]
+    NotWritable,
 }
 
 impl StoreError {

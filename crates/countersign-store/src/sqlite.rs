@@ -6,6 +6,7 @@ use std::ops::Deref;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread::JoinHandle;
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use countersign_metrics::{Database as Metrics, Histogram};
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, Statement};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Statement};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::StoreError;
@@ -39,6 +40,8 @@ pub(crate) struct Sqlite {
     users: Arc<UserTable>,
     idle_readers: Mutex<Vec<Connection>>,
     queue: Option<mpsc::Sender<Job>>,
+    /// Whether the last group of writes was not committed.
+    writes_fail: Arc<AtomicBool>,
     writer: Option<JoinHandle<()>>,
 }
 
@@ -89,6 +92,7 @@ impl Sqlite {
             users: Arc::default(),
             idle_readers,
             queue: None,
+            writes_fail: Arc::default(),
             writer: None,
         })
     }
@@ -116,8 +120,10 @@ impl Sqlite {
         let identity = FileIdentity::of(path).map_err(|error| open_error(path, &error))?;
         let thread = std::thread::Builder::new().name("sqlite-writer".to_owned());
         let (file, batches) = (identity.clone(), metrics.writes_per_commit.clone());
+        let writes_fail = Arc::<AtomicBool>::default();
+        let fail = Arc::clone(&writes_fail);
         let handle = thread
-            .spawn(move || write_until_closed(writer, &file, jobs, &batches))
+            .spawn(move || write_until_closed(writer, &file, jobs, &batches, &fail))
             .map_err(|error| open_error(path, &error))?;
         Ok(Self {
             path: path.to_owned(),
@@ -125,6 +131,7 @@ impl Sqlite {
             users,
             idle_readers: Mutex::default(),
             queue: Some(queue),
+            writes_fail,
             writer: Some(handle),
         })
     }
@@ -178,13 +185,20 @@ impl Sqlite {
 }
 
 impl Sqlite {
-    /// Fails when what is written would be refused: the writer has ended, or its file is not the one at the path.
+    /// Fails when what is written would be refused: the writer has ended, its file is not the one at the path, or the
+    /// last writes failed. Then a write of nothing is tried, so that it is known when they would succeed again.
     pub(crate) fn check_writer(&self) -> Result<(), StoreError> {
-        let writes = self.queue.as_ref().is_some_and(|queue| !queue.is_closed());
-        match &self.identity {
-            Some(file) if writes && file.still_holds() => Ok(()),
-            _ => Err(StoreError::NotCommitted),
+        let queue = self.queue.as_ref().filter(|queue| !queue.is_closed());
+        let (Some(queue), Some(file)) = (queue, &self.identity) else { return Err(StoreError::NotCommitted) };
+        if !file.still_holds() {
+            return Err(StoreError::NotCommitted);
         }
+        if self.writes_fail.load(Ordering::Acquire) {
+            // A queue that is full has others to try.
+            drop(queue.try_send(Box::new(|_| Box::new(|| {}))));
+            return Err(StoreError::NotWritable);
+        }
+        Ok(())
     }
 
     /// What its file system has left for us.
@@ -230,6 +244,7 @@ fn write_until_closed(
     file: &FileIdentity,
     mut jobs: mpsc::Receiver<Job>,
     batches: &Histogram,
+    fail: &AtomicBool,
 ) {
     let mut writer = Transaction::Sqlite(writer);
     while let Some(first) = jobs.blocking_recv() {
@@ -239,12 +254,16 @@ fn write_until_closed(
         }
         match catch_unwind(AssertUnwindSafe(|| run_batch(&mut writer, first, &mut jobs))) {
             Ok(Ok(answers)) => {
+                fail.store(false, Ordering::Release);
                 batches.observe(f64::from(u16::try_from(answers.len()).unwrap_or(u16::MAX)));
                 for answer in answers {
                     answer();
                 }
             }
-            Ok(Err(error)) => tracing::error!(%error, "a group of writes was not committed"),
+            Ok(Err(error)) => {
+                fail.store(true, Ordering::Release);
+                tell_not_committed(&error, &file.path);
+            }
             Err(_) => tracing::error!("a write panicked, and its group was not committed"),
         }
         let connection = connection_of(&writer);
@@ -252,6 +271,18 @@ fn write_until_closed(
             // Nothing half done is left behind.
             drop(connection.execute_batch("ROLLBACK"));
         }
+    }
+}
+
+fn tell_not_committed(error: &rusqlite::Error, path: &Path) {
+    if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) {
+        let path = path.display();
+        tracing::error!(
+            %error, %path,
+            "a group of writes was not committed: another program holds the database (fuser names it); have it end"
+        );
+    } else {
+        tracing::error!(%error, "a group of writes was not committed");
     }
 }
 

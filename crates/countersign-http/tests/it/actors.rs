@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
@@ -18,6 +18,8 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Body;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use crate::described::{Described, Got};
 
 pub const REGISTER: &str = "/user/api/register/";
 pub const LOGIN: &str = "/user/api/login/";
@@ -44,6 +46,9 @@ pub const CHEAP: Preferred = Preferred::Argon2id { memory_kib: 64, iterations: 1
 pub const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
 pub const PASSWORD: &str = "a-long-enough-secret";
 const SECRET_KEY: &[u8] = b"a secret for tests, long enough for HS256";
+
+/// What the answers are held against.
+static DESCRIBED: LazyLock<Described> = LazyLock::new(|| Described::read().unwrap());
 
 /// A service on a database of its own, whose clock stands still.
 pub struct World {
@@ -278,6 +283,9 @@ impl Answer {
         };
         assert_eq!(length, Some(answer.body.len() as u64), "the length of a body is known beforehand");
         answer.keeps_the_rules(&format!("{method} {path}"));
+        let content_type = answer.all("content-type").concat();
+        let got = Got { status: answer.status.as_u16(), content_type: &content_type, body: &answer.body };
+        DESCRIBED.check(method.as_str(), path, &got).unwrap();
         answer
     }
 

@@ -8,6 +8,8 @@ mod actors;
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
+mod described;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod log;

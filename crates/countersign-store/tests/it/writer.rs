@@ -182,6 +182,21 @@ fn a_statement_that_fails_is_an_error_and_the_writer_goes_on_when_the_cause_is_g
 }
 
 #[test]
+fn a_file_that_another_program_holds_is_no_database_to_serve_from_until_it_is_let_go() {
+    let (place, store) = Place::open();
+    let lock = Lock::take(&place);
+    wait(store.check_tables()).expect("nothing was to be written yet");
+    assert!(is_not_committed(&wait(store.insert_user(person("ada")))));
+    assert!(matches!(wait(store.check_tables()), Err(StoreError::NotWritable)));
+    lock.release();
+    let is_well_again = (0..1000).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        wait(store.check_tables()).is_ok()
+    });
+    assert!(is_well_again, "a write of nothing was tried");
+}
+
+#[test]
 fn reads_fail_while_the_file_is_gone_and_succeed_when_it_is_back() {
     let (place, store) = Place::open();
     let away = place.file().with_file_name("away");

@@ -28,8 +28,9 @@ impl Watch {
     pub async fn look(&self, service: &Service) {
         let health = service.auth().health(self.min_free_disk).await;
         service.found(health);
-        if self.last.send_replace(Some(health)) != Some(health) {
-            tell(&health);
+        let before = self.last.send_replace(Some(health));
+        if before != Some(health) {
+            tell(before.as_ref(), &health);
         }
     }
 
@@ -58,14 +59,16 @@ impl Watch {
     }
 }
 
-fn tell(health: &Health) {
+fn tell(before: Option<&Health>, health: &Health) {
     let bad = health.verdicts().into_iter().filter_map(|(name, verdict)| match verdict {
         Verdict::Bad(why) => Some(format!("{name}: {why}")),
         Verdict::Good | Verdict::Unknown => None,
     });
     let bad = bad.collect::<Vec<_>>().join("; ");
     if health.is_good() {
-        tracing::debug!("ready");
+        if before.is_some() {
+            tracing::info!("ready again");
+        }
         systemd::status("ready");
     } else {
         tracing::error!("not ready: {bad}");

@@ -1,5 +1,7 @@
 //! The probes: whether the server lives, and whether it is ready.
 
+use std::task::{Context, Poll, Waker};
+
 use bytes::Bytes;
 use countersign_auth::{Health, Verdict};
 use http::{HeaderMap, Method, Request};
@@ -90,6 +92,15 @@ async fn a_check_that_does_not_end_is_no_readiness() {
     tokio::time::advance(std::time::Duration::from_secs(2)).await;
     let (status, text) = probe(&world, "/readyz").await;
     assert!(status == 503 && text.starts_with(r#"{"status":"the check does not end""#), "{text}");
+}
+
+#[tokio::test]
+async fn a_look_at_a_file_leaves_the_thread_to_what_accepts_connections() {
+    let world = World::new();
+    let mut looking = std::pin::pin!(world.service.auth().health(0));
+    let first = looking.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert_eq!(first, Poll::Pending, "it is done elsewhere");
+    assert_eq!(looking.await, GOOD);
 }
 
 #[tokio::test]

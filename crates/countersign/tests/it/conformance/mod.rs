@@ -4,6 +4,7 @@
 //! those of another directory, and `CONFORMANCE_START` with `CONFORMANCE_HOOK` puts another server to the test.
 
 mod clock;
+#[path = "../../../../countersign-http/tests/it/described.rs"]
 mod described;
 mod differences;
 mod hooks;
@@ -84,6 +85,11 @@ fn replay_recordings(subject: &Subject, is_meant: impl Fn(&Scenario) -> bool) {
     assert_eq!(outcomes.len(), count, "every scenario has to be replayed");
     assert!(count > 0, "no scenario is named so");
     println!("{count} scenarios replayed");
+    if let (Some(described), "") = (&described, only.as_str()) {
+        let (answers, operations) = described.held();
+        println!("{answers} answers of {operations} operations held against openapi.json");
+        assert!(answers >= 1000 && operations >= 9, "{answers} answers of {operations} operations");
+    }
 }
 
 fn subject() -> Subject {

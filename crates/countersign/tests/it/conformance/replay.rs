@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::clock::unix_now;
-use super::described::Described;
+use super::described::{Described, Got};
 use super::differences::Difference;
 use super::http_client::{Answer, exchange};
 use super::matcher::Matcher;
@@ -86,9 +86,7 @@ impl Replay<'_> {
         capture: &BTreeMap<String, String>,
     ) -> Result<(), String> {
         let answer = exchange(self.server.address, request, &self.variables)?;
-        if let Some(described) = self.described {
-            described.check(request, &answer)?;
-        }
+        self.describes(request, &answer)?;
         let matcher = self.matcher(answer.sent, answer.received, true);
         match (matcher.answer(expected, &answer), self.difference) {
             (Ok(()), _) => {}
@@ -159,7 +157,17 @@ impl Replay<'_> {
             "body": body.to_string(),
         }))
         .map_err(|error| error.to_string())?;
-        exchange(self.server.address, &request, &Variables::default())
+        let answer = exchange(self.server.address, &request, &Variables::default())?;
+        self.describes(&request, &answer)?;
+        Ok(answer)
+    }
+
+    /// Fails if the OpenAPI document has another answer.
+    fn describes(&self, request: &Request, answer: &Answer) -> Result<(), String> {
+        let Some(described) = self.described else { return Ok(()) };
+        let content_type = answer.header("content-type").unwrap_or_default();
+        let got = Got { status: answer.status, content_type, body: &answer.body };
+        described.check(&request.method, &request.path, &got)
     }
 
     fn capture(&mut self, places: &BTreeMap<String, String>, body: &Value) -> Result<(), String> {
