@@ -2,7 +2,7 @@
 
 use http::header::{CONTENT_TYPE, EXPECT, HOST, HeaderName};
 use http::request::Parts;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, Version};
 
 use crate::error::Code;
 
@@ -10,6 +10,8 @@ use crate::error::Code;
 const MAX_REQUEST_LINE: usize = 4094;
 /// The longest header line, likewise; 431.
 const MAX_HEADER_LINE: usize = 8190;
+/// The most header lines, likewise; of HTTP/1.1 hyper takes no more.
+const MAX_HEADERS: usize = 100;
 
 /// Why a head is refused, if it is.
 pub(crate) fn refused_by_server(head: &Parts) -> Option<Code> {
@@ -18,11 +20,17 @@ pub(crate) fn refused_by_server(head: &Parts) -> Option<Code> {
     // With ": " and the line's end, which count as well.
     let header_line =
         |(name, value): (&HeaderName, &http::HeaderValue)| name.as_str().len() + value.len() + 4;
-    if is_odd(head.method.as_str()) || is_odd_target(head) || repeats_a_singleton(&head.headers) {
+    if is_odd(head.method.as_str())
+        || is_odd_target(head)
+        || repeats_a_singleton(&head.headers)
+        || names_two_hosts(head)
+    {
         Some(Code::MalformedRequest)
     } else if request_line > MAX_REQUEST_LINE {
         Some(Code::RequestLineTooLong)
-    } else if head.headers.iter().map(header_line).any(|length| length > MAX_HEADER_LINE) {
+    } else if head.headers.len() > MAX_HEADERS
+        || head.headers.iter().map(header_line).any(|length| length > MAX_HEADER_LINE)
+    {
         Some(Code::HeaderTooLong)
     } else if expects_more_than_continue(&head.headers) {
         Some(Code::ExpectationFailed)
@@ -48,6 +56,22 @@ fn is_odd_target(head: &Parts) -> bool {
 /// Two lines of a header that has one value only: a proxy before us might have gone by the other one.
 fn repeats_a_singleton(headers: &HeaderMap) -> bool {
     [HOST, CONTENT_TYPE].iter().any(|name| headers.get_all(name).iter().nth(1).is_some())
+}
+
+/// The host that a request is for: HTTP/2 has it in `:authority`, and may have a header `Host` as well or instead.
+pub(crate) fn host(head: &Parts) -> Option<&[u8]> {
+    let authority = head.uri.authority().filter(|_| head.version == Version::HTTP_2);
+    authority
+        .map(|authority| authority.as_str().as_bytes())
+        .or_else(|| Some(head.headers.get(HOST)?.as_bytes()))
+}
+
+/// A header `Host` of HTTP/2 that is not what `:authority` says: what is before us might go by the other one.
+fn names_two_hosts(head: &Parts) -> bool {
+    head.version == Version::HTTP_2
+        && head.headers.get(HOST).is_some_and(|header| {
+            host(head).is_some_and(|host| !header.as_bytes().eq_ignore_ascii_case(host))
+        })
 }
 
 /// An expectation other than the one that every server of HTTP/1.1 fulfils.
@@ -83,6 +107,31 @@ mod tests {
         assert_eq!(refused(post().header("Host", "a")), Some(400));
         assert_eq!(refused(post().header("Content-Type", "a/b")), Some(400));
         assert_eq!(refused(post().header("Accept", "a/b").header("Accept", "a/b")), None);
+    }
+
+    #[test]
+    fn http_2_names_its_host_once_whatever_way_it_does() {
+        let get = |uri: &str| Request::get(uri.to_owned()).version(Version::HTTP_2);
+        let named = |request: http::request::Builder| {
+            let (head, ()) = request.body(()).expect("the request is well-formed").into_parts();
+            host(&head).map(|host| String::from_utf8_lossy(host).into_owned())
+        };
+        assert_eq!(named(get("https://a/")).as_deref(), Some("a"));
+        assert_eq!(named(get("/").header("Host", "b")).as_deref(), Some("b"));
+        assert_eq!(named(get("/")), None);
+        assert_eq!(refused(get("https://a/").header("Host", "A")), None);
+        assert_eq!(refused(get("https://a/").header("Host", "a:443")), Some(400));
+        assert_eq!(refused(get("https://a/").header("Host", "b")), Some(400));
+        // HTTP/1.1 goes by the header alone, as the reference does.
+        assert_eq!(named(Request::get("https://a/").header("Host", "b")).as_deref(), Some("b"));
+        assert_eq!(refused(Request::get("https://a/").header("Host", "b")), None);
+    }
+
+    #[test]
+    fn a_hundred_header_lines_are_taken_and_no_more() {
+        let lines = |count| (0..count).fold(Request::get("/"), |request, _| request.header("X-L", "a"));
+        assert_eq!(refused(lines(100)), None);
+        assert_eq!(refused(lines(101)), Some(431));
     }
 
     #[test]

@@ -6,19 +6,21 @@ mod reload;
 mod systemd;
 mod watch;
 
+use std::convert::Infallible;
 use std::net::TcpListener as StdListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_http::Service;
+use countersign_http::{Limits, Manners, Service, Tls};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::greeting::Greeting;
 use self::metrics::MetricsServer;
 use self::watch::Watch;
+use crate::check::transport::plain_http;
 use crate::cli::ServeArgs;
-use crate::config::Drain;
+use crate::config::{Drain, TlsFiles};
 use crate::program::{Failure, Serving, block_on, configure_to_serve, open_patiently, say};
 
 /// How long the end waits for a collector.
@@ -27,11 +29,14 @@ const LAST_TRACES: Duration = Duration::from_secs(3);
 /// Serves until told to stop, then finishes the requests in flight.
 pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     let Serving { config, log, traces, lines } = configure_to_serve()?;
+    let tls = config.tls.as_ref().map(TlsFiles::load).transpose()?;
     let given = systemd::listener()?;
     let address = args.addr.clone().unwrap_or_else(|| address(&config.bind, config.port));
     let greeting = Greeting::of(&config);
     let metrics_bind = config.metrics_bind.clone();
     let (http, drain, watch) = (config.http.clone(), config.drain, Watch::new(config.min_free_disk));
+    let has_proxies = !config.http.trusted_proxies.is_empty();
+    let exposed = plain_http(&config, false).filter(|_| !config.debug && !has_proxies);
     let served = block_on(async move {
         let mut signals = StopSignals::listen()?;
         let hangup = listen(SignalKind::hangup())?;
@@ -41,13 +46,16 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         };
         auth.key_ring().reseal().await?;
         let listener = listener(given, &address).await?;
+        let local = listener.local_addr().ok();
+        if let Some(finding) =
+            exposed.filter(|_| local.is_none_or(|local| !local.ip().to_canonical().is_loopback()))
+        {
+            tracing::warn!("{finding}");
+        }
         let metrics = MetricsServer::listen(metrics_bind.as_deref()).await?;
         let service = Arc::new(Service::new(auth, http));
         watch.look(&service).await;
-        greeting.print(
-            &listener.local_addr().map_or(address, |local| local.to_string()),
-            metrics.address().as_deref(),
-        );
+        greeting.print(&local.map_or(address, |local| local.to_string()), metrics.address().as_deref());
         systemd::ready();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let serving = countersign_http::serve(
@@ -56,7 +64,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
             async {
                 let _ = stopped.await;
             },
-            drain.timeout,
+            Manners { tls: tls.clone(), limits: Limits::default(), deadline: drain.timeout },
         );
         let told_twice = signals.told_twice(&service, drain, || {
             let _ = stop.send(());
@@ -69,7 +77,8 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
             never = watch.keep_looking(&service) => match never {},
             never = metrics.serve(&service) => match never {},
             never = watch.feed_watchdog() => match never {},
-            never = reload::at_each(hangup, &service, &log) => match never {},
+            never = reload::at_each(hangup, &service, tls.as_deref(), &log) => match never {},
+            never = keep_current(tls.as_deref()) => match never {},
         }
         Ok(())
     });
@@ -78,6 +87,14 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     }
     drop(lines);
     served
+}
+
+/// Has the certificate be that of the files, if there is one.
+async fn keep_current(tls: Option<&Tls>) -> Infallible {
+    match tls {
+        Some(tls) => tls.keep_current().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// The socket that was given, or one of our own.

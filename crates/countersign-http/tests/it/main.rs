@@ -10,6 +10,8 @@ mod browser;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod http2;
+#[cfg(test)]
 mod log;
 #[cfg(test)]
 mod request;
@@ -17,3 +19,5 @@ mod request;
 mod serve;
 #[cfg(test)]
 mod service;
+#[cfg(test)]
+mod tls;
