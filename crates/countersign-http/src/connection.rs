@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -22,6 +23,7 @@ use tokio::time::timeout;
 use crate::lingering::Lingering;
 use crate::opening::Opening;
 use crate::places::Places;
+use crate::seats::{Seat, Seats};
 use crate::tls::Tls;
 use crate::{Limits, Service, http2};
 
@@ -32,6 +34,7 @@ pub(crate) const MAX_HEAD: usize = 64 * 1024;
 pub(crate) struct Shared {
     pub(crate) service: Arc<Service>,
     pub(crate) places: Places,
+    pub(crate) seats: Arc<Seats>,
     pub(crate) limits: Limits,
     pub(crate) tls: Option<Arc<Tls>>,
 }
@@ -39,6 +42,7 @@ pub(crate) struct Shared {
 /// One connection, whatever is spoken on it.
 pub(crate) struct Connection {
     pub(crate) shared: Arc<Shared>,
+    seat: Arc<Seat>,
     peer: Option<IpAddr>,
     /// Whether there was no place for it; then it is answered once.
     is_beyond: bool,
@@ -47,13 +51,13 @@ pub(crate) struct Connection {
 }
 
 /// Why a connection ended before its time; nobody but its client can do anything about it.
-type Ended = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type Ended = Box<dyn std::error::Error + Send + Sync>;
 
-/// Serves a connection to its end; once `stopping` is true, requests in flight are its last.
+/// Serves a connection to its end. One without a `seat` had no place, and is answered once. Once `stopping` is true, requests in flight are its last.
 pub(crate) async fn converse(
     stream: TcpStream,
     shared: Arc<Shared>,
-    is_beyond: bool,
+    seat: Option<Arc<Seat>>,
     mut stopping: watch::Receiver<bool>,
 ) -> Result<(), Ended> {
     if let Err(error) = stream.set_nodelay(true) {
@@ -65,7 +69,9 @@ pub(crate) async fn converse(
         () = is_true(&mut stopping) => return Ok(()),
     };
     let peer = stream.peer_addr().ok().map(|peer| peer.ip().to_canonical());
-    let connection = Connection { peer, is_beyond, hsts: None, shared };
+    let is_beyond = seat.is_none();
+    let seat = seat.unwrap_or_else(|| Arc::new(Seat::of_none()));
+    let connection = Connection { seat, peer, is_beyond, hsts: None, shared };
     let is_http2 = opening.is_http2();
     let stream = Lingering::new(stream, opening);
     match connection.shared.tls.clone() {
@@ -115,7 +121,7 @@ where
     let connection = Arc::new(connection);
     let answer = service_fn(move |request| {
         let connection = Arc::clone(&connection);
-        async move { Ok::<_, Infallible>(connection.answer(request).await) }
+        answering(async move { connection.answer(request).await })
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -141,6 +147,8 @@ impl Connection {
         if self.is_beyond {
             return self.turn_away(&request);
         }
+        let turn = self.seat.turn();
+        let request = request.map(|body| turn.arriving(body));
         self.marked(self.shared.service.answer(request, self.peer).await)
     }
 
@@ -155,6 +163,13 @@ impl Connection {
         }
         answer
     }
+}
+
+/// A request's work, in memory that it alone needs: hyper makes room for it with the connection, and keeps that.
+pub(crate) fn answering<B>(
+    work: impl Future<Output = Response<B>> + Send + 'static,
+) -> Pin<Box<dyn Future<Output = Result<Response<B>, Infallible>> + Send>> {
+    Box::pin(async move { Ok(work.await) })
 }
 
 /// Ready when it is true, and when nobody is left who could say so.

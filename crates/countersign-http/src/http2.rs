@@ -5,7 +5,6 @@
 
 mod streams;
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use hyper::server::conn::http2;
@@ -16,7 +15,7 @@ use tokio::sync::watch;
 
 use self::streams::{Streams, Tasks};
 use crate::Limits;
-use crate::connection::{Connection, MAX_HEAD, cut_off, is_true};
+use crate::connection::{Connection, Ended, MAX_HEAD, answering, cut_off, is_true};
 
 /// What a client may send on a stream before it is read. A small body has room.
 const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
@@ -33,7 +32,7 @@ pub(crate) async fn serve<I>(
     stream: I,
     connection: Connection,
     mut stopping: watch::Receiver<bool>,
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
+) -> Result<(), Ended>
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -42,14 +41,14 @@ where
     let begin = Arc::clone(&streams);
     let answer = service_fn(move |request| {
         let (connection, stream) = (Arc::clone(&connection), begin.begin());
-        async move {
+        answering(async move {
             let place = connection.shared.places.for_stream();
             let answer = match &place {
                 Some(_) => connection.answer(request).await,
                 None => connection.turn_away(&request),
             };
-            Ok::<_, Infallible>(answer.map(|body| stream.answered(body, place)))
-        }
+            answer.map(|body| stream.answered(body, place))
+        })
     });
     let serving = builder(&limits, &tasks).serve_connection(TokioIo::new(stream), answer);
     let mut serving = std::pin::pin!(serving);

@@ -44,6 +44,7 @@ mod register;
 pub mod request;
 mod response;
 mod routes;
+mod seats;
 mod seen;
 mod serve;
 mod service;

@@ -46,6 +46,11 @@ impl Places {
         }
     }
 
+    /// A place for a connection that has none, once there is one.
+    pub(crate) async fn regular(&self) -> Place {
+        Place::regular(Arc::clone(&self.regular).acquire_owned().await.expect(NEVER_CLOSED))
+    }
+
     /// A place for a request that shares its connection with others: it may hold as much as one that has its own.
     pub(crate) fn for_stream(&self) -> Option<Place> {
         Arc::clone(&self.regular).try_acquire_owned().ok().map(Place::regular)

@@ -9,9 +9,11 @@ use countersign_metrics::Gauge;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::timeout;
 
-use crate::connection::{Shared, converse};
+use crate::connection::{Ended, Shared, converse, cut_off};
 use crate::places::{Place, Places};
+use crate::seats::Seats;
 use crate::tls::Tls;
 use crate::{Limits, Service};
 
@@ -40,7 +42,8 @@ pub async fn serve(
 ) {
     let Manners { tls, limits, deadline } = manners;
     let open = service.auth().metrics().connections.clone();
-    let shared = Arc::new(Shared { service, places: Places::new(limits.connections), limits, tls });
+    let (places, seats) = (Places::new(limits.connections), Arc::new(Seats::new()));
+    let shared = Arc::new(Shared { service, places, seats, limits, tls });
     let stopping = watch::Sender::new(false);
     let mut connections = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
@@ -50,18 +53,12 @@ pub async fn serve(
             () = &mut stop => break,
         };
         let open = Open::counted_in(open.clone());
-        let is_beyond = place.is_beyond;
-        let conversation = converse(stream, Arc::clone(&shared), is_beyond, stopping.subscribe());
+        let (shared, stopping) = (Arc::clone(&shared), stopping.subscribe());
         connections.spawn(async move {
-            let ended = if is_beyond {
-                tokio::time::timeout(MOMENT, conversation).await.unwrap_or(Ok(()))
-            } else {
-                conversation.await
-            };
-            if let Err(error) = ended {
+            if let Err(error) = attend(stream, shared, place, stopping).await {
                 tracing::debug!(error, "connection ended");
             }
-            drop((place, open));
+            drop(open);
         });
         while let Some(ended) = connections.try_join_next() {
             tell(ended);
@@ -74,8 +71,30 @@ pub async fn serve(
             tell(ended);
         }
     };
-    if tokio::time::timeout(deadline, all).await.is_err() {
+    if timeout(deadline, all).await.is_err() {
         tracing::warn!("requests were cut off after {} s", deadline.as_secs());
+    }
+}
+
+/// Serves a connection for as long as it has a place. If it has none, another one gives way that is not being served; if
+/// there is no such, it is answered once.
+async fn attend(
+    stream: TcpStream,
+    shared: Arc<Shared>,
+    mut place: Place,
+    stopping: watch::Receiver<bool>,
+) -> Result<(), Ended> {
+    if place.is_beyond && shared.seats.make_room() {
+        place = timeout(MOMENT, shared.places.regular()).await.unwrap_or(place);
+    }
+    if place.is_beyond {
+        return timeout(MOMENT, converse(stream, shared, None, stopping)).await.unwrap_or(Ok(()));
+    }
+    let taken = shared.seats.take();
+    tokio::select! {
+        biased;
+        ended = converse(stream, shared, Some(taken.seat()), stopping) => ended,
+        () = taken.is_to_go() => Err(cut_off("another client needed the place")),
     }
 }
 

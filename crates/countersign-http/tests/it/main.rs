@@ -20,4 +20,6 @@ mod serve;
 #[cfg(test)]
 mod service;
 #[cfg(test)]
+mod slow;
+#[cfg(test)]
 mod tls;

@@ -154,7 +154,7 @@ impl Received {
     }
 }
 
-fn post(path: &str, framing: &str) -> String {
+pub fn post(path: &str, framing: &str) -> String {
     format!(
         "POST {path} HTTP/1.1\r\nHost: auth.example\r\nContent-Type: application/json\r\n{framing}\r\n\r\n"
     )
