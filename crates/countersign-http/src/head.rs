@@ -2,7 +2,7 @@
 
 use http::header::{CONTENT_TYPE, EXPECT, HOST, HeaderName};
 use http::request::Parts;
-use http::{HeaderMap, Method, Version};
+use http::{HeaderMap, HeaderValue, Method, Version};
 
 use crate::error::Code;
 
@@ -19,7 +19,7 @@ pub(crate) fn refused_by_server(head: &Parts) -> Option<Code> {
     let request_line = head.method.as_str().len() + uri + " HTTP/1.1 ".len();
     // With ": " and the line's end, which count as well.
     let header_line =
-        |(name, value): (&HeaderName, &http::HeaderValue)| name.as_str().len() + value.len() + 4;
+        |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 4;
     if is_odd(head.method.as_str())
         || is_odd_target(head)
         || repeats_a_singleton(&head.headers)
@@ -58,20 +58,18 @@ fn repeats_a_singleton(headers: &HeaderMap) -> bool {
     [HOST, CONTENT_TYPE].iter().any(|name| headers.get_all(name).iter().nth(1).is_some())
 }
 
-/// The host that a request is for: HTTP/2 has it in `:authority`, and may have a header `Host` as well or instead.
-pub(crate) fn host(head: &Parts) -> Option<&[u8]> {
+/// Has the header `Host` say what HTTP/2 has in `:authority`, so that everybody finds it in the same place.
+pub(crate) fn name_host(head: &mut Parts) {
     let authority = head.uri.authority().filter(|_| head.version == Version::HTTP_2);
-    authority
-        .map(|authority| authority.as_str().as_bytes())
-        .or_else(|| Some(head.headers.get(HOST)?.as_bytes()))
+    if let Some(host) = authority.and_then(|authority| HeaderValue::from_str(authority.as_str()).ok()) {
+        head.headers.entry(HOST).or_insert(host);
+    }
 }
 
 /// A header `Host` of HTTP/2 that is not what `:authority` says: what is before us might go by the other one.
 fn names_two_hosts(head: &Parts) -> bool {
-    head.version == Version::HTTP_2
-        && head.headers.get(HOST).is_some_and(|header| {
-            host(head).is_some_and(|host| !header.as_bytes().eq_ignore_ascii_case(host))
-        })
+    let (Some(authority), Some(host)) = (head.uri.authority(), head.headers.get(HOST)) else { return false };
+    head.version == Version::HTTP_2 && !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())
 }
 
 /// An expectation other than the one that every server of HTTP/1.1 fulfils.
@@ -113,8 +111,9 @@ mod tests {
     fn http_2_names_its_host_once_whatever_way_it_does() {
         let get = |uri: &str| Request::get(uri.to_owned()).version(Version::HTTP_2);
         let named = |request: http::request::Builder| {
-            let (head, ()) = request.body(()).expect("the request is well-formed").into_parts();
-            host(&head).map(|host| String::from_utf8_lossy(host).into_owned())
+            let (mut head, ()) = request.body(()).expect("the request is well-formed").into_parts();
+            name_host(&mut head);
+            head.headers.get(HOST).map(|host| host.to_str().expect("a name").to_owned())
         };
         assert_eq!(named(get("https://a/")).as_deref(), Some("a"));
         assert_eq!(named(get("/").header("Host", "b")).as_deref(), Some("b"));

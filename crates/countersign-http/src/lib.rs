@@ -4,6 +4,9 @@
 //! that arrive at a socket. `routes` has every path on one page, each endpoint has a file of its own, `request` reads
 //! what clients send, and `error` is the only place that knows statuses, codes and sentences.
 
+// The future of a request is deep.
+#![recursion_limit = "256"]
+
 mod api_page;
 mod bearer;
 mod blacklist;

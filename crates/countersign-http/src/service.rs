@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use countersign_auth::{Auth, Caller, Health};
 use countersign_domain::Client;
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, USER_AGENT};
+use http::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderName, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response};
 use http_body_util::Full;
@@ -23,7 +23,7 @@ use crate::document::Prepared;
 use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, metadata};
 use crate::error::{Code, Error};
 use crate::foreign_hosts::ForeignHosts;
-use crate::head::{host, refused_by_server};
+use crate::head::{name_host, refused_by_server};
 use crate::health::Readiness;
 use crate::known_device;
 use crate::large_bodies::LargeBodies;
@@ -112,7 +112,8 @@ impl Service {
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
+        name_host(&mut head);
         let seen = Seen::now(&head.headers);
         let path = percent::decode_path(head.uri.path().as_bytes());
         let answering = async {
@@ -146,7 +147,8 @@ impl Service {
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let host = host(head).unwrap_or(SERVER_NAME);
+        let host = joined(&head.headers, &HOST);
+        let host = host.as_deref().unwrap_or(SERVER_NAME);
         if !is_asked_by_address(route) && !self.settings.allowed_hosts.permits(host) {
             self.foreign_hosts.refused(host);
             return response::bad_host();
