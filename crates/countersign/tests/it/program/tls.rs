@@ -124,11 +124,14 @@ fn what_is_dangerous_about_a_certificate_is_found() {
 #[test]
 fn plain_http_that_others_reach_is_warned_of_at_the_start() {
     let is_warned = |here: Installation, address: &str| {
-        drop(here.serve_with(&["--addr", address]));
+        let server = here.serve_with(&["--addr", address]);
+        server.signal("TERM");
+        assert!(server.wait().1); // then all of the log is written
         here.log().contains("countersign.W012")
     };
     assert!(is_warned(Installation::new(), "0.0.0.0:0"));
     assert!(!is_warned(Installation::new(), "127.0.0.1:0"));
     assert!(!is_warned(Installation::new().with("DEBUG", "True"), "0.0.0.0:0"));
+    assert!(!is_warned(Installation::new().with("TRUSTED_PROXIES", "10.0.0.0/8"), "0.0.0.0:0"));
     assert!(!is_warned(Installation::encrypted(), "0.0.0.0:0"));
 }
