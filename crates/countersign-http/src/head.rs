@@ -2,7 +2,7 @@
 
 use http::header::{CONTENT_TYPE, EXPECT, HOST, HeaderName};
 use http::request::Parts;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method, Version};
 
 use crate::error::Code;
 
@@ -10,19 +10,26 @@ use crate::error::Code;
 const MAX_REQUEST_LINE: usize = 4094;
 /// The longest header line, likewise; 431.
 const MAX_HEADER_LINE: usize = 8190;
+/// The most header lines, likewise; of HTTP/1.1 hyper takes no more.
+const MAX_HEADERS: usize = 100;
 
 /// Why a head is refused, if it is.
 pub(crate) fn refused_by_server(head: &Parts) -> Option<Code> {
     let uri = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
     let request_line = head.method.as_str().len() + uri + " HTTP/1.1 ".len();
     // With ": " and the line's end, which count as well.
-    let header_line =
-        |(name, value): (&HeaderName, &http::HeaderValue)| name.as_str().len() + value.len() + 4;
-    if is_odd(head.method.as_str()) || is_odd_target(head) || repeats_a_singleton(&head.headers) {
+    let header_line = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 4;
+    if is_odd(head.method.as_str())
+        || is_odd_target(head)
+        || repeats_a_singleton(&head.headers)
+        || names_two_hosts(head)
+    {
         Some(Code::MalformedRequest)
     } else if request_line > MAX_REQUEST_LINE {
         Some(Code::RequestLineTooLong)
-    } else if head.headers.iter().map(header_line).any(|length| length > MAX_HEADER_LINE) {
+    } else if head.headers.len() > MAX_HEADERS
+        || head.headers.iter().map(header_line).any(|length| length > MAX_HEADER_LINE)
+    {
         Some(Code::HeaderTooLong)
     } else if expects_more_than_continue(&head.headers) {
         Some(Code::ExpectationFailed)
@@ -48,6 +55,20 @@ fn is_odd_target(head: &Parts) -> bool {
 /// Two lines of a header that has one value only: a proxy before us might have gone by the other one.
 fn repeats_a_singleton(headers: &HeaderMap) -> bool {
     [HOST, CONTENT_TYPE].iter().any(|name| headers.get_all(name).iter().nth(1).is_some())
+}
+
+/// Has the header `Host` say what HTTP/2 has in `:authority`, so that everybody finds it in the same place.
+pub(crate) fn name_host(head: &mut Parts) {
+    let authority = head.uri.authority().filter(|_| head.version == Version::HTTP_2);
+    if let Some(host) = authority.and_then(|authority| HeaderValue::from_str(authority.as_str()).ok()) {
+        head.headers.entry(HOST).or_insert(host);
+    }
+}
+
+/// A header `Host` of HTTP/2 that is not what `:authority` says: what is before us might go by the other one.
+fn names_two_hosts(head: &Parts) -> bool {
+    let (Some(authority), Some(host)) = (head.uri.authority(), head.headers.get(HOST)) else { return false };
+    head.version == Version::HTTP_2 && !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())
 }
 
 /// An expectation other than the one that every server of HTTP/1.1 fulfils.
@@ -83,6 +104,32 @@ mod tests {
         assert_eq!(refused(post().header("Host", "a")), Some(400));
         assert_eq!(refused(post().header("Content-Type", "a/b")), Some(400));
         assert_eq!(refused(post().header("Accept", "a/b").header("Accept", "a/b")), None);
+    }
+
+    #[test]
+    fn http_2_names_its_host_once_whatever_way_it_does() {
+        let get = |uri: &str| Request::get(uri.to_owned()).version(Version::HTTP_2);
+        let named = |request: http::request::Builder| {
+            let (mut head, ()) = request.body(()).expect("the request is well-formed").into_parts();
+            name_host(&mut head);
+            head.headers.get(HOST).map(|host| host.to_str().expect("a name").to_owned())
+        };
+        assert_eq!(named(get("https://a/")).as_deref(), Some("a"));
+        assert_eq!(named(get("/").header("Host", "b")).as_deref(), Some("b"));
+        assert_eq!(named(get("/")), None);
+        assert_eq!(refused(get("https://a/").header("Host", "A")), None);
+        assert_eq!(refused(get("https://a/").header("Host", "a:443")), Some(400));
+        assert_eq!(refused(get("https://a/").header("Host", "b")), Some(400));
+        // HTTP/1.1 goes by the header alone, as the reference does.
+        assert_eq!(named(Request::get("https://a/").header("Host", "b")).as_deref(), Some("b"));
+        assert_eq!(refused(Request::get("https://a/").header("Host", "b")), None);
+    }
+
+    #[test]
+    fn a_hundred_header_lines_are_taken_and_no_more() {
+        let lines = |count| (0..count).fold(Request::get("/"), |request, _| request.header("X-L", "a"));
+        assert_eq!(refused(lines(100)), None);
+        assert_eq!(refused(lines(101)), Some(431));
     }
 
     #[test]

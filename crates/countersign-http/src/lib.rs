@@ -4,11 +4,15 @@
 //! that arrive at a socket. `routes` has every path on one page, each endpoint has a file of its own, `request` reads
 //! what clients send, and `error` is the only place that knows statuses, codes and sentences.
 
+// The future of a request is deep.
+#![recursion_limit = "256"]
+
 mod api_page;
 mod bearer;
 mod blacklist;
 mod body;
 mod client_address;
+mod connection;
 mod cookies;
 mod cors;
 mod csrf;
@@ -21,9 +25,11 @@ mod forward_auth;
 mod front_page;
 mod head;
 mod health;
+mod http2;
 mod jwks;
 mod known_device;
 mod large_bodies;
+mod limits;
 mod lingering;
 mod login;
 mod logout;
@@ -31,6 +37,7 @@ mod me;
 mod metrics_server;
 mod observing;
 mod openapi;
+mod opening;
 mod operation;
 mod origins;
 mod places;
@@ -40,10 +47,12 @@ mod register;
 pub mod request;
 mod response;
 mod routes;
+mod seats;
 mod seen;
 mod serve;
 mod service;
 mod sessions;
+mod tls;
 mod user_body;
 mod verify;
 
@@ -53,9 +62,11 @@ pub use cors::{Cors, UrlPattern};
 pub use docs::document_text;
 pub use error::{page as errors_page, sentence};
 pub use http::{HeaderName, HeaderValue};
+pub use limits::Limits;
 pub use metrics_server::serve_metrics;
 pub use origins::{OriginError, Origins};
 pub use request::accept::Renderer;
 pub use request::host::AllowedHosts;
-pub use serve::serve;
+pub use serve::{Manners, serve};
 pub use service::{Service, Settings};
+pub use tls::{Tls, TlsError, exchange_encrypted};

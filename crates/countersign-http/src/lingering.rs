@@ -15,6 +15,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
+use crate::opening::Opening;
+
 /// A client that is still sending by then is cut off.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// A client that has taken nothing of its answers for this long is cut off.
@@ -23,6 +25,8 @@ const WRITE_PATIENCE: Duration = Duration::from_secs(30);
 /// A TCP connection whose shutdown discards what the client still sends.
 pub(crate) struct Lingering {
     stream: TcpStream,
+    /// What was read of the stream before.
+    opening: Opening,
     /// When to give up; set once the sending half is closed.
     deadline: Option<Pin<Box<Sleep>>>,
     has_discarded: bool,
@@ -31,8 +35,8 @@ pub(crate) struct Lingering {
 }
 
 impl Lingering {
-    pub(crate) fn new(stream: TcpStream) -> Self {
-        Self { stream, deadline: None, has_discarded: false, write_deadline: None }
+    pub(crate) fn new(stream: TcpStream, opening: Opening) -> Self {
+        Self { stream, opening, deadline: None, has_discarded: false, write_deadline: None }
     }
 
     /// The outcome of a write, or an error once the client has taken nothing for too long.
@@ -71,7 +75,14 @@ impl AsyncRead for Lingering {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        pin!(&mut self.stream).poll_read(cx, buffer)
+        let opening = self.opening.give(buffer.remaining());
+        if opening.is_empty() {
+            return pin!(&mut self.stream).poll_read(cx, buffer);
+        }
+        buffer.put_slice(opening);
+        // The rest is mostly there too; if reading fails, it fails next time as well.
+        let _ = pin!(&mut self.stream).poll_read(cx, buffer);
+        Poll::Ready(Ok(()))
     }
 }
 

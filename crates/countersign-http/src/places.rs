@@ -5,8 +5,6 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Connections held at once where nothing else limits them.
-const MAX_CONNECTIONS: usize = 10_000;
 /// Descriptors that are left for everything else: the database, which may have some per core, and the log.
 const OTHER_DESCRIPTORS: usize = 128;
 
@@ -33,9 +31,9 @@ impl Place {
 }
 
 impl Places {
-    /// As many as the system grants.
-    pub(crate) fn new() -> Self {
-        Self { regular: Arc::new(Semaphore::new(places())), beyond: Arc::new(Semaphore::new(BEYOND)) }
+    /// As many as the system grants, and at most `most`.
+    pub(crate) fn new(most: usize) -> Self {
+        Self { regular: Arc::new(Semaphore::new(places(most))), beyond: Arc::new(Semaphore::new(BEYOND)) }
     }
 
     /// A place, or leave to be answered once. Without either, connections wait to be accepted.
@@ -46,6 +44,16 @@ impl Places {
             place = take(&self.regular) => Place::regular(place.expect(NEVER_CLOSED)),
             place = take(&self.beyond) => Place { _permit: place.expect(NEVER_CLOSED), is_beyond: true },
         }
+    }
+
+    /// A place for a connection that has none, once there is one.
+    pub(crate) async fn regular(&self) -> Place {
+        Place::regular(Arc::clone(&self.regular).acquire_owned().await.expect(NEVER_CLOSED))
+    }
+
+    /// A place for a request that shares its connection with others: it may hold as much as one that has its own.
+    pub(crate) fn for_stream(&self) -> Option<Place> {
+        Arc::clone(&self.regular).try_acquire_owned().ok().map(Place::regular)
     }
 
     /// The place for a connection that has come: a regular one may have become free while it was waited for.
@@ -60,19 +68,19 @@ impl Places {
 const NEVER_CLOSED: &str = "the semaphore is never closed";
 
 /// The number of places. Says so when the system grants less than we would take.
-fn places() -> usize {
+fn places(most: usize) -> usize {
     // Where there is no such file, accepting pauses when the descriptors are used up.
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let Some(descriptors) = soft_limit_of_open_files(&limits) else { return MAX_CONNECTIONS };
-    let places = places_within(descriptors);
-    if places < MAX_CONNECTIONS {
+    let Some(descriptors) = soft_limit_of_open_files(&limits) else { return most };
+    let places = places_within(descriptors, most);
+    if places < most {
         tracing::warn!(places, descriptors, "the limit of open files (`ulimit -n`) leaves few connections");
     }
     places
 }
 
-fn places_within(descriptors: usize) -> usize {
-    descriptors.saturating_sub(OTHER_DESCRIPTORS + BEYOND).clamp(1, MAX_CONNECTIONS)
+fn places_within(descriptors: usize, most: usize) -> usize {
+    descriptors.saturating_sub(OTHER_DESCRIPTORS + BEYOND).clamp(1, most.max(1))
 }
 
 /// The soft limit in Linux's table of limits; `None` if there is none.
@@ -94,7 +102,8 @@ mod tests {
                  Max open files            {soft:<20} 524288               files     \n"
             )
         };
-        let places = |soft| soft_limit_of_open_files(&table(soft)).map(places_within);
+        let places =
+            |soft| soft_limit_of_open_files(&table(soft)).map(|granted| places_within(granted, 10_000));
         assert_eq!(places("1024"), Some(832));
         assert_eq!(places("64"), Some(1));
         assert_eq!(places("524288"), Some(10_000));

@@ -1,71 +1,106 @@
-//! The server: accepts connections, speaks HTTP/1.1 on them, and ends without cutting off a request.
+//! The server: accepts connections, lets `connection` speak on them, and ends without cutting off a request.
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_metrics::Gauge;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::timeout;
 
-use crate::Service;
-use crate::lingering::Lingering;
+use crate::connection::{Ended, Shared, converse, cut_off};
 use crate::places::{Place, Places};
+use crate::seats::Seats;
+use crate::tls::Tls;
+use crate::{Limits, Service};
 
-/// A client that has not sent its request's head by then is let go.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
-/// The largest head of a request, in bytes.
-const MAX_HEAD: usize = 64 * 1024;
 /// How long to wait before accepting again when the system has nothing left for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long a connection may last for which there was no place.
 const MOMENT: Duration = Duration::from_secs(1);
 
-/// Serves until `stop` is ready, then finishes the requests in flight, for which they have until `deadline` has passed.
+/// How a server treats its clients.
+#[derive(Default)]
+pub struct Manners {
+    /// With which certificate it encrypts, if it does.
+    pub tls: Option<Arc<Tls>>,
+    /// What a connection may take.
+    pub limits: Limits,
+    /// How long requests in flight have once it has stopped.
+    pub deadline: Duration,
+}
+
+/// Serves until `stop` is ready, then finishes the requests in flight.
 pub async fn serve(
     listener: TcpListener,
     service: Arc<Service>,
     stop: impl Future<Output = ()>,
-    deadline: Duration,
+    manners: Manners,
 ) {
-    let graceful = GracefulShutdown::new();
-    let places = Places::new();
+    let Manners { tls, limits, deadline } = manners;
+    let open = service.auth().metrics().connections.clone();
+    let (places, seats) = (Places::new(limits.connections), Arc::new(Seats::new()));
+    let shared = Arc::new(Shared { service, places, seats, limits, tls });
+    let stopping = watch::Sender::new(false);
     let mut connections = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
     loop {
         let (stream, place) = tokio::select! {
-            accepted = accept(&listener, &places) => accepted,
+            accepted = accept(&listener, &shared.places) => accepted,
             () = &mut stop => break,
         };
-        let is_beyond = place.is_beyond;
-        let connection = graceful.watch(connection(stream, Arc::clone(&service), is_beyond));
-        let open = Open::counted_in(service.auth().metrics().connections.clone());
+        let open = Open::counted_in(open.clone());
+        let (shared, stopping) = (Arc::clone(&shared), stopping.subscribe());
         connections.spawn(async move {
-            let ended = if is_beyond {
-                tokio::time::timeout(MOMENT, connection).await.unwrap_or(Ok(()))
-            } else {
-                connection.await
-            };
-            if let Err(error) = ended {
-                tracing::debug!(%error, "connection ended");
+            if let Err(error) = attend(stream, shared, place, stopping).await {
+                tracing::debug!(error, "connection ended");
             }
-            drop((place, open));
+            drop(open);
         });
         while let Some(ended) = connections.try_join_next() {
-            if let Err(error) = ended {
-                tracing::error!(%error, "a connection's task did not end by itself");
-            }
+            tell(ended);
         }
     }
     drop(listener);
-    if tokio::time::timeout(deadline, graceful.shutdown()).await.is_err() {
+    stopping.send_replace(true);
+    let all = async {
+        while let Some(ended) = connections.join_next().await {
+            tell(ended);
+        }
+    };
+    if timeout(deadline, all).await.is_err() {
         tracing::warn!("requests were cut off after {} s", deadline.as_secs());
+    }
+}
+
+/// Serves a connection for as long as it has a place. If it has none, another one gives way that is not being served; if
+/// there is no such, it is answered once.
+async fn attend(
+    stream: TcpStream,
+    shared: Arc<Shared>,
+    mut place: Place,
+    stopping: watch::Receiver<bool>,
+) -> Result<(), Ended> {
+    if place.is_beyond && shared.seats.make_room() {
+        place = timeout(MOMENT, shared.places.regular()).await.unwrap_or(place);
+    }
+    if place.is_beyond {
+        return timeout(MOMENT, converse(stream, shared, None, stopping)).await.unwrap_or(Ok(()));
+    }
+    let taken = shared.seats.take();
+    tokio::select! {
+        biased;
+        ended = converse(stream, shared, Some(taken.seat()), stopping) => ended,
+        () = taken.is_to_go() => Err(cut_off("another client needed the place")),
+    }
+}
+
+fn tell(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a connection's task did not end by itself");
     }
 }
 
@@ -119,32 +154,6 @@ fn is_of_one_client(error: &io::Error) -> bool {
         error.kind(),
         ConnectionAborted | ConnectionRefused | ConnectionReset | HostUnreachable | Interrupted
     )
-}
-
-/// One connection, to be driven by whoever awaits it. One that `is_beyond` the places is answered once.
-fn connection(
-    stream: TcpStream,
-    service: Arc<Service>,
-    is_beyond: bool,
-) -> impl GracefulConnection<Error = hyper::Error> + Send {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY was refused");
-    }
-    let peer = stream.peer_addr().ok().map(|peer| peer.ip().to_canonical());
-    let answer = service_fn(move |request| {
-        let service = Arc::clone(&service);
-        async move {
-            let answer =
-                if is_beyond { service.turn_away(&request) } else { service.answer(request, peer).await };
-            Ok::<_, Infallible>(answer)
-        }
-    });
-    http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
-        .keep_alive(!is_beyond)
-        .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(Lingering::new(stream)), answer)
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ use crate::document::Prepared;
 use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, metadata};
 use crate::error::{Code, Error};
 use crate::foreign_hosts::ForeignHosts;
-use crate::head::refused_by_server;
+use crate::head::{name_host, refused_by_server};
 use crate::health::Readiness;
 use crate::known_device;
 use crate::large_bodies::LargeBodies;
@@ -83,7 +83,16 @@ impl Service {
         let (foreign_hosts, large_bodies) = (ForeignHosts::default(), LargeBodies::new());
         let (readiness, has_missed_a_proxy) = (Readiness::default(), AtomicBool::default());
         let documents = DOCUMENTS.map(|document| document.prepared(auth.login_field(), &settings));
-        Self { auth, settings, documents, foreign_hosts, large_bodies, readiness, observer, has_missed_a_proxy }
+        Self {
+            auth,
+            settings,
+            documents,
+            foreign_hosts,
+            large_bodies,
+            readiness,
+            observer,
+            has_missed_a_proxy,
+        }
     }
 
     /// Has `/readyz` answer with what a check has come to; it says for some seconds only that this is so.
@@ -112,7 +121,8 @@ impl Service {
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
+        name_host(&mut head);
         let seen = Seen::now(&head.headers);
         let path = percent::decode_path(head.uri.path().as_bytes());
         let answering = async {

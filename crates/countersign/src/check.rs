@@ -3,6 +3,7 @@
 mod deploy;
 mod finding;
 mod surroundings;
+pub mod transport;
 
 use countersign_store::{DatabaseUrl, OwnObjects, Prospect};
 use serde_json::{Value, json};
@@ -23,6 +24,9 @@ pub fn run(args: &CheckArgs, as_json: bool) -> Result<(), Failure> {
     if args.deploy {
         findings.extend(deploy::findings(&config, &sources)?);
         findings.extend(surroundings::findings(&config, &sources));
+        findings.extend(transport::findings(&config)?);
+    } else if let Some(files) = &config.tls {
+        files.load()?;
     }
     let is_there = match &config.database {
         DatabaseUrl::Sqlite(path) => path.exists(),

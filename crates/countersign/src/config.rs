@@ -5,6 +5,7 @@ mod keys;
 mod passwords;
 mod reader;
 mod throttles;
+mod tls;
 mod token_claims;
 mod tokens;
 mod traces;
@@ -26,6 +27,7 @@ use self::passwords::{hashers, lane, policy};
 pub use self::reader::Reader;
 use self::reader::refused;
 use self::throttles::{throttles, trusted_proxies};
+pub use self::tls::TlsFiles;
 use self::token_claims::token_claims;
 use self::tokens::{algorithm, token_settings};
 pub use self::traces::traces;
@@ -75,12 +77,16 @@ pub struct Config {
     pub bind: String,
     /// Where to listen.
     pub port: u16,
+    /// With which files connections are encrypted, if they are.
+    pub tls: Option<TlsFiles>,
     /// Where metrics are served, if anywhere.
     pub metrics_bind: Option<String>,
     /// How a server ends.
     pub drain: Drain,
     /// The bytes that an SQLite file needs to have left.
     pub min_free_disk: u64,
+    /// `DEBUG`.
+    pub debug: bool,
     /// What to say at the start.
     pub warnings: Vec<Finding>,
 }
@@ -112,6 +118,7 @@ impl Config {
         let http = http_settings(&reader, debug, &token_settings)?;
         let bind = reader.text("BIND")?.to_owned();
         let port = reader.whole("PORT")?;
+        let tls = TlsFiles::of(&reader)?;
         let metrics_bind = metrics_bind(&reader)?;
         traces(&reader)?; // a server has begun with them already
         let drain = Drain { delay: reader.wait("DRAIN_DELAY")?, timeout: reader.wait("DRAIN_TIMEOUT")? };
@@ -137,9 +144,11 @@ impl Config {
             http,
             bind,
             port,
+            tls,
             metrics_bind,
             drain,
             min_free_disk,
+            debug,
             warnings,
         })
     }

@@ -4,6 +4,7 @@ use std::io::{Error, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
+use countersign_http::exchange_encrypted;
 use serde_json::json;
 
 use crate::config::{Config, Files};
@@ -13,14 +14,15 @@ use crate::serve;
 const PATIENCE: Duration = Duration::from_secs(3);
 /// The head of an answer is shorter.
 const LONGEST_ANSWER: u64 = 4096;
+const REQUEST: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
 /// Asks `/healthz` at `BIND` and `PORT`.
 pub fn run(as_json: bool) -> Result<(), Failure> {
     let config = Config::from_sources(&read_sources()?, Files::NotNeeded)?;
     let address = serve::address(&config.bind, config.port);
-    let answer = ask(&address).map_err(|error| {
+    let answer = ask(&address, config.tls.is_some()).map_err(|error| {
         Failure::Other(format!(
-            "no answer at {address}: {error}; start it, or set the BIND and PORT that it was started with"
+            "no answer at {address}: {error}; start it, or set the BIND, PORT and TLS_CERT_FILE that it was started with"
         ))
     })?;
     if !answer.starts_with("HTTP/1.1 200 ") {
@@ -31,23 +33,27 @@ pub fn run(as_json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-fn ask(address: &str) -> Result<String, Error> {
+fn ask(address: &str, is_encrypted: bool) -> Result<String, Error> {
     let mut refusal = Error::new(ErrorKind::NotFound, "the name has no address");
     for found in address.to_socket_addrs()? {
         match TcpStream::connect_timeout(&reachable(found), PATIENCE) {
-            Ok(stream) => return exchange(stream),
+            Ok(stream) => return exchange(stream, is_encrypted),
             Err(error) => refusal = error,
         }
     }
     Err(refusal)
 }
 
-fn exchange(mut stream: TcpStream) -> Result<String, Error> {
+fn exchange(mut stream: TcpStream, is_encrypted: bool) -> Result<String, Error> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
     let mut answer = Vec::new();
-    stream.take(LONGEST_ANSWER).read_to_end(&mut answer)?;
+    if is_encrypted {
+        answer = exchange_encrypted(stream, REQUEST, LONGEST_ANSWER)?;
+    } else {
+        stream.write_all(REQUEST)?;
+        stream.take(LONGEST_ANSWER).read_to_end(&mut answer)?;
+    }
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 

@@ -6,20 +6,22 @@ mod reload;
 mod systemd;
 mod watch;
 
+use std::convert::Infallible;
 use std::net::TcpListener as StdListener;
 use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_auth::Auth;
-use countersign_http::Service;
+use countersign_http::{Limits, Manners, Service, Tls};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::greeting::Greeting;
 use self::metrics::MetricsServer;
 use self::watch::Watch;
+use crate::check::transport::plain_http;
 use crate::cli::ServeArgs;
-use crate::config::Drain;
+use crate::config::{Drain, TlsFiles};
 use crate::program::{Failure, Serving, block_on, configure_to_serve, open_patiently, read_sources, say};
 
 /// How long the end waits for a collector.
@@ -47,6 +49,9 @@ pub fn until_stopped(
 ) -> Result<(), Failure> {
     let metrics_bind = config.metrics_bind.clone();
     let (http, drain, watch) = (config.http.clone(), config.drain, Watch::new(config.min_free_disk));
+    let tls = config.tls.as_ref().map(TlsFiles::load).transpose()?;
+    let has_proxies = !config.http.trusted_proxies.is_empty();
+    let exposed = plain_http(&config, false).filter(|_| !config.debug && !has_proxies);
     let served = block_on(async move {
         let mut signals = StopSignals::listen(at_hangup)?;
         let hangup = listen(SignalKind::hangup())?;
@@ -60,13 +65,16 @@ pub fn until_stopped(
         }
         auth.key_ring().reseal().await?;
         let listener = listener(given, &address).await?;
+        let local = listener.local_addr().ok();
+        if let Some(finding) =
+            exposed.filter(|_| local.is_none_or(|local| !local.ip().to_canonical().is_loopback()))
+        {
+            tracing::warn!("{finding}");
+        }
         let metrics = MetricsServer::listen(metrics_bind.as_deref()).await?;
         let service = Arc::new(Service::new(auth, http));
         watch.look(&service).await;
-        greet(
-            &listener.local_addr().map_or(address, |local| local.to_string()),
-            metrics.address().as_deref(),
-        );
+        greet(&local.map_or(address, |local| local.to_string()), metrics.address().as_deref());
         systemd::ready();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let serving = countersign_http::serve(
@@ -75,7 +83,7 @@ pub fn until_stopped(
             async {
                 let _ = stopped.await;
             },
-            drain.timeout,
+            Manners { tls: tls.clone(), limits: Limits::default(), deadline: drain.timeout },
         );
         let told_twice = signals.told_twice(&service, drain, || {
             let _ = stop.send(());
@@ -88,7 +96,8 @@ pub fn until_stopped(
             never = watch.keep_looking(&service) => match never {},
             never = metrics.serve(&service) => match never {},
             never = watch.feed_watchdog() => match never {},
-            never = reload::at_each(hangup, &service, &log) => match never {},
+            never = reload::at_each(hangup, &service, tls.as_deref(), &log) => match never {},
+            never = keep_current(tls.as_deref()) => match never {},
         }
         Ok(())
     });
@@ -97,6 +106,14 @@ pub fn until_stopped(
     }
     drop(lines);
     served
+}
+
+/// Has the certificate be that of the files, if there is one.
+async fn keep_current(tls: Option<&Tls>) -> Infallible {
+    match tls {
+        Some(tls) => tls.keep_current().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// The socket that was given, or one of our own.

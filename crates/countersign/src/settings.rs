@@ -168,6 +168,22 @@ pub const SETTINGS: &[Setting] = &[
          none of them. Nobody else's headers count. Behind a proxy that is not named all clients share its address.",
     ).of(Kind::List),
     own(
+        "TLS_CERT_FILE",
+        "",
+        "The file of the server's certificate (PEM), followed by those that lead to its authority: what Let's Encrypt calls \
+         `fullchain.pem`. With it and `TLS_KEY_FILE`, HTTPS is spoken, and no plain HTTP. Both files are read anew when they \
+         change.",
+    )
+    .of(Kind::Path),
+    own("TLS_KEY_FILE", "", "The file of the certificate's private key (PEM), not encrypted: `privkey.pem`.").of(Kind::Path),
+    own(
+        "SECURE_HSTS_SECONDS",
+        "31536000",
+        "For how long browsers that have been here come back with HTTPS alone (`Strict-Transport-Security`), in seconds; \
+         said only where TLS is on. `0` says nothing; it does not take back what was said.",
+    )
+    .of(Kind::Whole(0, u32::MAX as u64)),
+    own(
         "DRAIN_DELAY",
         "0",
         "How long after SIGTERM requests are still accepted while `/readyz` answers 503, so that a load balancer takes \

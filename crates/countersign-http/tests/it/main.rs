@@ -12,6 +12,8 @@ mod described;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod http2;
+#[cfg(test)]
 mod log;
 #[cfg(test)]
 mod request;
@@ -19,3 +21,7 @@ mod request;
 mod serve;
 #[cfg(test)]
 mod service;
+#[cfg(test)]
+mod slow;
+#[cfg(test)]
+mod tls;

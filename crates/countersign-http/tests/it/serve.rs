@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_http::Manners;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -22,34 +23,39 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const UNKNOWN_TOKEN: &str = r#"{"token":"x"}"#;
 
 /// A server that runs until it is stopped.
-struct Server {
-    address: SocketAddr,
+pub struct Server {
+    pub address: SocketAddr,
     stop: oneshot::Sender<()>,
     running: JoinSet<()>,
 }
 
 impl Server {
-    async fn start(world: &World) -> Self {
+    pub async fn start(world: &World) -> Self {
+        Self::start_with(world, Manners::default()).await
+    }
+
+    pub async fn start_with(world: &World, manners: Manners) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let service = Arc::clone(&world.service);
         let mut running = JoinSet::new();
+        let manners = Manners { deadline: DEADLINE, ..manners };
         running.spawn(countersign_http::serve(
             listener,
             service,
             async move { drop(stopped.await) },
-            DEADLINE,
+            manners,
         ));
         Self { address, stop, running }
     }
 
-    async fn client(&self) -> Client {
+    pub async fn client(&self) -> Client {
         Client { stream: TcpStream::connect(self.address).await.unwrap(), received: Vec::new() }
     }
 
     /// Asks the server to stop; the future is ready when it has.
-    fn stop(self) -> impl Future<Output = ()> {
+    pub fn stop(self) -> impl Future<Output = ()> {
         let Self { stop, mut running, .. } = self;
         stop.send(()).unwrap();
         async move { running.join_next().await.unwrap().unwrap() }
@@ -57,36 +63,36 @@ impl Server {
 }
 
 /// One connection.
-struct Client {
-    stream: TcpStream,
+pub struct Client {
+    pub stream: TcpStream,
     received: Vec<u8>,
 }
 
 /// An answer as it came over the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Received {
+pub struct Received {
     status_line: String,
-    headers: Vec<(String, String)>,
-    body: String,
+    pub headers: Vec<(String, String)>,
+    pub body: String,
 }
 
 impl Client {
-    async fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
+    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
         self.stream.write_all(bytes.as_ref()).await.unwrap();
         self
     }
 
-    async fn get(&mut self, path: &str) -> Received {
+    pub async fn get(&mut self, path: &str) -> Received {
         self.send(format!("GET {path} HTTP/1.1\r\nHost: auth.example\r\n\r\n")).await.receive().await
     }
 
     /// Sends a POST of JSON, in one piece.
-    async fn post(&mut self, path: &str, body: &str) -> &mut Self {
+    pub async fn post(&mut self, path: &str, body: &str) -> &mut Self {
         let length = body.len();
         self.send(post(path, &format!("Content-Length: {length}")) + body).await
     }
 
-    async fn receive(&mut self) -> Received {
+    pub async fn receive(&mut self) -> Received {
         self.receive_head().await.with_body(self, true).await
     }
 
@@ -116,7 +122,7 @@ impl Client {
     }
 
     /// Whether the server has closed the connection, with nothing left to read.
-    async fn is_let_go(&mut self) -> bool {
+    pub async fn is_let_go(&mut self) -> bool {
         !self.read_some().await && self.received.is_empty()
     }
 }
@@ -134,21 +140,21 @@ impl Received {
         self
     }
 
-    fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    fn is(self, status: u16) -> Self {
+    pub fn is(self, status: u16) -> Self {
         assert_eq!(self.status_line.split(' ').nth(1), Some(status.to_string().as_str()), "{self:?}");
         self
     }
 
-    fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap()
     }
 }
 
-fn post(path: &str, framing: &str) -> String {
+pub fn post(path: &str, framing: &str) -> String {
     format!(
         "POST {path} HTTP/1.1\r\nHost: auth.example\r\nContent-Type: application/json\r\n{framing}\r\n\r\n"
     )

@@ -1,11 +1,10 @@
 //! `check --deploy`: settings that are right for trying out, or were right for the original, and are dangerous where real
 //! users are.
 
-use std::net::IpAddr;
-
 use jiff::SignedDuration;
 
 use super::Finding;
+use super::transport::is_loopback;
 use crate::config::{Config, Reader};
 use crate::sources::{SettingError, Sources};
 
@@ -47,16 +46,6 @@ fn basics(config: &Config, reader: &Reader<'_>) -> Result<Vec<Finding>, SettingE
                 "ALLOWED_HOSTS is *",
                 "any host name is served",
                 "name those that are yours",
-            ),
-        ),
-        (
-            is_open,
-            Finding::warning(
-                "W012",
-                "BIND is an address that other machines reach, and what is spoken there is plain HTTP",
-                "passwords and tokens can be read on the way",
-                "listen on 127.0.0.1 behind a proxy that terminates TLS; if the network to the proxy is yours alone, \
-                 --silence this",
             ),
         ),
         (
@@ -111,11 +100,6 @@ fn browsers(config: &Config) -> Vec<Finding> {
             "name your origins in CORS_ALLOWED_ORIGINS, and remove CORS_ALLOW_ALL_ORIGINS",
         ),
     )])
-}
-
-fn is_loopback(bind: &str) -> bool {
-    let address = bind.trim_start_matches('[').trim_end_matches(']');
-    bind == "localhost" || address.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 fn lifetimes(reader: &Reader<'_>) -> Result<Vec<Finding>, SettingError> {

@@ -9,6 +9,7 @@ use crate::program::say;
 pub struct Greeting {
     database: String,
     secret_key: String,
+    scheme: &'static str,
 }
 
 impl Greeting {
@@ -32,7 +33,7 @@ impl Greeting {
             }
             DatabaseUrl::Postgres(server) => server.to_string(),
         };
-        Self { database, secret_key }
+        Self { database, secret_key, scheme: if config.tls.is_some() { "https" } else { "http" } }
     }
 
     /// With the addresses that were got.
@@ -42,14 +43,15 @@ impl Greeting {
         let metrics =
             metrics.map(|address| format!("\n\x20 metrics     http://{address}/metrics")).unwrap_or_default();
         say(&format!(
-            "Countersign {version} listens on http://{local}\n\
+            "Countersign {version} listens on {scheme}://{local}\n\
              \x20 database    {database}\n\
              \x20 secret key  {secret_key}{metrics}\n\
              Next, in another terminal:\n\
-             \x20 curl http://{here}/user/api/register/ -H 'Content-Type: application/json' \\\n\
+             \x20 curl {scheme}://{here}/user/api/register/ -H 'Content-Type: application/json' \\\n\
              \x20   -d '{{\"username\":\"testuser\",\"email\":\"test@example.com\",\"password\":\"yourpassword\"}}'\n\
              Ctrl-C finishes the requests in flight and stops.",
             version = env!("CARGO_PKG_VERSION"),
+            scheme = self.scheme,
             database = self.database,
             secret_key = self.secret_key,
         ));

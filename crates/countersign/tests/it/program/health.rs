@@ -92,11 +92,18 @@ impl Installation {
 
 #[test]
 fn with_every_place_taken_probes_are_answered_and_others_asked_to_come_back() {
-    // 192 descriptors are for other things, which leaves eight places.
-    let here = Installation::new();
+    // 192 descriptors are for other things, which leaves eight places, all of them for logins that take long.
+    let here = Installation::new().with("ARGON2_ITERATIONS", "60");
     let server = here.serve_with_files(200);
     let anon = server.anon();
-    let held: Vec<_> = (0..8).map(|_| TcpStream::connect(&anon.address).expect("a place")).collect();
+    let body = serde_json::json!({"username": "nobody", "password": PASSWORD}).to_string();
+    let login = anon.head("POST", "login", "Content-Type: application/json\r\n", body.len()) + &body;
+    let hold = |_| {
+        let mut stream = TcpStream::connect(&anon.address).expect("a place");
+        stream.write_all(login.as_bytes()).expect("it reads");
+        stream
+    };
+    let held: Vec<_> = (0..8).map(hold).collect();
     let me = "GET /user/api/me/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     until(|| anon.ask(me).0 == 503);
     for path in ["/healthz", "/readyz"] {
@@ -105,6 +112,21 @@ fn with_every_place_taken_probes_are_answered_and_others_asked_to_come_back() {
     assert_eq!(anon.ask("POST /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n").0, 405);
     drop(held);
     until(|| anon.ask(me).0 == 401);
+    server.signal("KILL"); // nobody has to wait for the rest
+}
+
+#[test]
+fn clients_that_ask_for_nothing_give_way_to_one_that_does() {
+    let here = Installation::new();
+    let server = here.serve_with_files(200);
+    let anon = server.anon();
+    let _held: Vec<_> = (0..60).map(|_| TcpStream::connect(&anon.address).expect("it listens")).collect();
+    for _ in 0..10 {
+        assert_eq!(
+            anon.ask("GET /user/api/me/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").0,
+            401
+        );
+    }
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod sources;
 mod stopping;
 mod systemd;
 mod throttle;
+mod tls;
 mod toml_file;
 mod traces;
 
@@ -137,7 +138,7 @@ impl Installation {
             let length = stdout.read_line(&mut greeting).expect("UTF-8");
             assert!(length > 0, "it did not start: {greeting}{}", self.log());
         }
-        let address = greeting.split("http://").nth(1).and_then(|rest| rest.split_whitespace().next());
+        let address = greeting.split("://").nth(1).and_then(|rest| rest.split_whitespace().next());
         let address = address.expect("the greeting names an address").to_owned();
         Server { child, stdout, greeting, address }
     }
