@@ -83,7 +83,16 @@ impl Service {
         let (foreign_hosts, large_bodies) = (ForeignHosts::default(), LargeBodies::new());
         let (readiness, has_missed_a_proxy) = (Readiness::default(), AtomicBool::default());
         let documents = DOCUMENTS.map(|document| document.prepared(auth.login_field(), &settings));
-        Self { auth, settings, documents, foreign_hosts, large_bodies, readiness, observer, has_missed_a_proxy }
+        Self {
+            auth,
+            settings,
+            documents,
+            foreign_hosts,
+            large_bodies,
+            readiness,
+            observer,
+            has_missed_a_proxy,
+        }
     }
 
     /// Has `/readyz` answer with what a check has come to; it says for some seconds only that this is so.
