@@ -96,7 +96,7 @@ impl Columns {
 }
 
 /// The rows are locked before they are looked at. One that another has just made cannot be seen yet: it is looked at again
-/// when it is written, and if that refuses it is missing among those that were charged.
+/// when it is written, and if that refuses, it is missing among those that were charged, which get it back.
 async fn charge_together(
     postgres: &Postgres,
     charges: &[Charge],
@@ -145,14 +145,14 @@ async fn charge_together(
     if let Some((id, free_at)) = longest {
         return Ok(Charged::Refused { id, free_at: to_time(free_at)? });
     }
-    let was_charged = |charge: &&Charge| !rows.iter().any(|(id, _)| *id == charge.id);
-    Ok(match charges.iter().find(was_charged) {
-        Some(overtaken) => Charged::Refused {
-            id: overtaken.id,
-            free_at: to_time(now.as_microsecond() + overtaken.budget.every())?,
-        },
-        None => Charged::Admitted,
-    })
+    let is_charged = |charge: &&Charge| rows.iter().any(|(id, _)| *id == charge.id);
+    let Some(overtaken) = charges.iter().find(|charge| !is_charged(charge)) else {
+        return Ok(Charged::Admitted);
+    };
+    let charged: Vec<Charge> = charges.iter().filter(is_charged).copied().collect();
+    give_back_together(postgres, &charged, 1, now).await?;
+    let free_at = to_time(now.as_microsecond() + overtaken.budget.every())?;
+    Ok(Charged::Refused { id: overtaken.id, free_at })
 }
 
 async fn give_back_together(

@@ -234,6 +234,11 @@ async fn a_mark_is_good_for_its_user_until_it_expires_or_the_password_changes() 
     };
     assert!(is_known(&of_ada).await);
     assert!(!is_known(&of_eve).await);
+    // Accounts that were made by copying have one hash.
+    let hash = service.stranger("ada").row().await.password_hash;
+    service.stranger("eve").store_hash(hash).await;
+    let of_eve = log_in(&service, "eve", PASSWORD, "192.0.2.1", None).await.unwrap();
+    assert!(!is_known(&of_eve).await);
     let [device, expires, code] = of_ada.split('.').collect::<Vec<_>>()[..] else { panic!("three parts") };
     let later = expires.parse::<i64>().unwrap() + 1;
     for forged in [

@@ -27,6 +27,8 @@ mod on_sqlite;
 #[cfg(test)]
 mod outages;
 #[cfg(test)]
+mod overtaken;
+#[cfg(test)]
 mod patience;
 #[cfg(test)]
 mod place;

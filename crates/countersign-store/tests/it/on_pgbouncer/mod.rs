@@ -1,6 +1,8 @@
 //! The contract, through a PgBouncer in transaction mode, where connections of the server change hands with each
 //! transaction and statements have no names.
 
+#[path = "../contract/attempts.rs"]
+mod attempts;
 mod bouncer;
 #[path = "../contract/groups.rs"]
 mod groups;

@@ -1,6 +1,6 @@
 //! A place for one test's database behind PgBouncer, and an outside view of it that goes round it.
 
-use countersign_store::{PoolOptions, Store};
+use countersign_store::{DatabaseUrl, PoolOptions, Store};
 
 use super::bouncer::Bouncer;
 use crate::on_postgres::place::Place as Direct;
@@ -20,6 +20,11 @@ impl Place {
         let (database, url) = Bouncer::shared()?.database();
         let store = Store::open(&url.parse().unwrap(), &options()).await.unwrap();
         Some((Self(Direct::of(database)), store))
+    }
+
+    /// Where it is, past PgBouncer.
+    pub fn url(&self) -> DatabaseUrl {
+        self.0.url()
     }
 
     /// As on PostgreSQL.
