@@ -149,8 +149,8 @@ async fn charge_together(
     let Some(overtaken) = charges.iter().find(|charge| !is_charged(charge)) else {
         return Ok(Charged::Admitted);
     };
-    let charged: Vec<Charge> = charges.iter().filter(is_charged).copied().collect();
-    give_back_together(postgres, &charged, 1, now).await?;
+    let of_others: Vec<Charge> = charges.iter().filter(is_charged).copied().collect();
+    give_back_together(postgres, &of_others, 1, now).await?;
     let free_at = to_time(now.as_microsecond() + overtaken.budget.every())?;
     Ok(Charged::Refused { id: overtaken.id, free_at })
 }
