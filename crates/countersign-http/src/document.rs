@@ -99,7 +99,8 @@ impl Prepared {
         };
         let is_known = knows(&head.headers, &content.tag);
         let status = if is_known { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
-        let mut builder = response::framed(status).header(CACHE_CONTROL, content.cache).header(ETAG, content.tag);
+        let mut builder =
+            response::framed(status).header(CACHE_CONTROL, content.cache).header(ETAG, content.tag);
         if content.varies {
             builder = builder.header(VARY, "Accept");
         }

@@ -47,11 +47,9 @@ impl<'a> TokenHeader<'a> {
     /// OpenAPI knows no word but `Bearer`; `x-word` is for the pages that fill the header in.
     fn security_scheme(&self) -> Value {
         match self {
-            Self::Bearer => object([
-                ("type", "http".into()),
-                ("scheme", "bearer".into()),
-                ("bearerFormat", "JWT".into()),
-            ]),
+            Self::Bearer => {
+                object([("type", "http".into()), ("scheme", "bearer".into()), ("bearerFormat", "JWT".into())])
+            }
             Self::Other { name, word } => object([
                 ("type", "apiKey".into()),
                 ("in", "header".into()),

@@ -2,6 +2,7 @@
 
 mod account;
 mod adopt;
+mod audit;
 mod cgroup;
 mod changepassword;
 mod check;
@@ -10,6 +11,7 @@ mod config;
 mod createsuperuser;
 mod dotenv;
 mod durations;
+mod explain;
 mod export;
 mod flushexpiredtokens;
 mod healthcheck;

@@ -23,10 +23,12 @@ use crate::program::{Failure, Serving, block_on, configure_to_serve, open_patien
 
 /// How long the end waits for a collector.
 const LAST_TRACES: Duration = Duration::from_secs(3);
+/// How long the last refusals may take to be recorded at the end.
+const LAST_RECORDS: Duration = Duration::from_secs(2);
 
 /// Serves until told to stop, then finishes the requests in flight.
 pub fn run(args: &ServeArgs) -> Result<(), Failure> {
-    let Serving { config, log, traces, lines } = configure_to_serve()?;
+    let Serving { config, started, log, traces, lines } = configure_to_serve()?;
     let given = systemd::listener()?;
     let address = args.addr.clone().unwrap_or_else(|| address(&config.bind, config.port));
     let greeting = Greeting::of(&config);
@@ -40,6 +42,9 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
             () = signals.next() => return Ok(()),
         };
         auth.key_ring().reseal().await?;
+        if let Err(error) = auth.note_start(started).await {
+            tracing::error!(%error, "the start is not in the audit log");
+        }
         let listener = listener(given, &address).await?;
         let metrics = MetricsServer::listen(metrics_bind.as_deref()).await?;
         let service = Arc::new(Service::new(auth, http));
@@ -66,10 +71,15 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
             () = told_twice => say("stopped at once; requests in flight were cut off"),
             never = service.auth().keep_keys_current() => match never {},
             never = service.auth().keep_knowing_hashes() => match never {},
+            never = service.auth().keep_audit() => match never {},
             never = watch.keep_looking(&service) => match never {},
             never = metrics.serve(&service) => match never {},
             never = watch.feed_watchdog() => match never {},
             never = reload::at_each(hangup, &service, &log) => match never {},
+        }
+        let recorded = tokio::time::timeout(LAST_RECORDS, service.auth().record_audit()).await;
+        if !matches!(recorded, Ok(Ok(()))) {
+            tracing::warn!("the last refusals were not recorded");
         }
         Ok(())
     });

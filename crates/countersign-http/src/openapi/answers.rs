@@ -64,7 +64,9 @@ fn described(description: &str, content: Object) -> Value {
 fn json_like(example: &str) -> Value {
     let example = json::parse(example).expect("it is written here, and a test reads it");
     let required = match &example {
-        Value::Object(members) => members.iter().filter_map(|(name, _)| Some(name.as_str()?.into())).collect(),
+        Value::Object(members) => {
+            members.iter().filter_map(|(name, _)| Some(name.as_str()?.into())).collect()
+        }
         _ => Vec::new(),
     };
     let schema = object([("type", "object".into()), ("required", Value::Array(required))]);

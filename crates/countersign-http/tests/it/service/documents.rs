@@ -79,7 +79,10 @@ fn every_operation_has_an_example_and_says_what_it_can_refuse() {
         }
         for (status, answer) in answers {
             let json = answer["content"].get("application/json");
-            let has_example = |json: &Value| json["schema"] != json!({}) && (json.get("example").is_some() || json.get("examples").is_some());
+            let has_example = |json: &Value| {
+                json["schema"] != json!({})
+                    && (json.get("example").is_some() || json.get("examples").is_some())
+            };
             assert!(json.is_none_or(has_example), "{name} {status}");
         }
     }
@@ -129,7 +132,9 @@ async fn where_tokens_are_sent_otherwise_the_document_says_so() {
         let scheme = &document["components"]["securitySchemes"]["bearer"];
         assert_eq!((&scheme["type"], &scheme["x-word"]), (&"apiKey".into(), &word.into()));
         assert_eq!(scheme["name"], name.as_str());
-        assert!(text.contains(&format!("`{name}: {word} ACCESS`")) && !text.contains("Authorization: Bearer"));
+        assert!(
+            text.contains(&format!("`{name}: {word} ACCESS`")) && !text.contains("Authorization: Bearer")
+        );
     }
 }
 

@@ -2,6 +2,8 @@
 //! transaction and statements have no names.
 
 mod bouncer;
+#[path = "../contract/events.rs"]
+mod events;
 #[path = "../contract/groups.rs"]
 mod groups;
 #[path = "../contract/holders.rs"]

@@ -3,6 +3,7 @@
 
 mod access_log;
 mod adopt;
+mod audit;
 mod commands;
 mod deployment;
 mod first_run;
