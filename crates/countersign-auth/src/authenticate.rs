@@ -5,7 +5,7 @@ use countersign_token::{Claims, Kind, Refusal};
 use jiff::Timestamp;
 
 use crate::holder::Holder;
-use crate::{Auth, Error};
+use crate::{Auth, Error, Origin};
 
 /// Who calls a protected endpoint.
 #[derive(Debug, Clone)]
@@ -18,7 +18,12 @@ pub struct Caller {
 
 impl Auth {
     /// Whose token this is. The token of a session that has ended is refused as a blacklisted one.
-    pub async fn authenticate(&self, token: &str) -> Result<Caller, Error> {
+    pub async fn authenticate(&self, token: &str, origin: &Origin<'_>) -> Result<Caller, Error> {
+        let caller = self.caller_with(token, origin).await;
+        self.with_key_noted(caller, token, origin)
+    }
+
+    async fn caller_with(&self, token: &str, origin: &Origin<'_>) -> Result<Caller, Error> {
         let now = self.clock.now();
         let (kind, claims, holder) = self.validate_bearer(token, now).await?;
         if claims.get(&self.tokens().settings().user_id_claim).is_none() {
@@ -36,6 +41,7 @@ impl Auth {
         let session = holder.session.found();
         let is_over = kind.can_be_blacklisted() && session.is_some_and(|session| session.ended.is_some());
         if holder.refuses_access() || is_over || self.is_exchanged(&holder, &jti) {
+            origin.note_session(session, &jti);
             return Err(Error::BearerToken(vec![(kind, Refusal::Blacklisted)]));
         }
         self.touch(session, now).await;

@@ -80,6 +80,45 @@ pub enum Error {
     Store(#[from] StoreError),
 }
 
+impl Error {
+    /// The rule that refused, as an operator is told who asks why.
+    #[must_use]
+    pub fn rule(&self) -> &'static str {
+        match self {
+            Self::Fields(_) => "fields",
+            Self::NoActiveAccount => "no_active_account",
+            Self::NoActiveAccountForToken => "no_active_account_for_token",
+            Self::Token(refusal) => rule_of(refusal),
+            Self::RefreshTokenReused => "refresh_token_reused",
+            Self::VerifiedTokenBlacklisted => "token_blacklisted_or_session_ended",
+            Self::BearerToken(refusals) => refusals.first().map_or("no_token_class", |(_, why)| rule_of(why)),
+            Self::NoUserIdentification => "token_names_no_user",
+            Self::UserNotFound => "user_not_found",
+            Self::UserInactive => "user_inactive",
+            Self::PasswordChanged => "password_changed",
+            Self::PermissionDenied => "permission_denied",
+            Self::NoSession => "token_without_session",
+            Self::SessionNotFound => "session_not_found",
+            Self::Throttled { .. } => "throttled",
+            Self::Overloaded => "too_many_passwords_wait",
+            Self::KeysOutOfReach(_) => "keys_out_of_reach",
+            Self::Store(_) => "database",
+        }
+    }
+}
+
+fn rule_of(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::Invalid => "token_malformed_or_forged",
+        Refusal::Expired | Refusal::TimeClaimExpired(_) => "token_expired",
+        Refusal::Blacklisted => "token_blacklisted_or_session_ended",
+        Refusal::NoTimeClaim(_) => "token_without_time",
+        Refusal::NoId => "token_without_id",
+        Refusal::NoType => "token_without_type",
+        Refusal::WrongType => "token_of_another_type",
+    }
+}
+
 /// Why the use-cases could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {

@@ -4,6 +4,7 @@
 //! keys, the clock. It knows nothing of HTTP: a refusal is an [`Error`], and the HTTP crate finds the words.
 
 mod access;
+mod audit;
 mod authenticate;
 mod blacklist;
 mod clock;
@@ -17,6 +18,7 @@ mod known_device;
 mod login;
 mod logout;
 mod observing;
+mod origin;
 mod proofs;
 mod refresh;
 mod register;
@@ -39,6 +41,7 @@ use jiff::{SignedDuration, Timestamp};
 use zeroize::Zeroizing;
 
 pub use access::Access;
+pub use audit::AuditRules;
 pub use authenticate::Caller;
 pub use clock::{Clock, ManualClock};
 pub use error::{Error, FieldErrors, StartError, Submitted};
@@ -47,6 +50,7 @@ pub use health::{Health, Verdict};
 pub use keys::{ConfiguredKeys, KeyRing, KeyRingError, KeySet, KeyStatus, Rotated};
 pub use known_device::KnownDevice;
 pub use login::{LoginOutcome, SlidingToken, TokenPair};
+pub use origin::{Evidence, Origin};
 pub use refresh::Refreshed;
 pub use retention::Flushed;
 pub use throttle::Throttles;
@@ -88,6 +92,8 @@ pub struct Rules {
     pub lane: Lane,
     /// How fast may be guessed.
     pub throttles: Throttles,
+    /// How much of the audit log is kept.
+    pub audit: AuditRules,
 }
 
 /// What tokens name a user by (`USER_ID_FIELD`): a field that no two users share.
@@ -115,6 +121,7 @@ impl Default for Rules {
             token_claims: Vec::new(),
             lane: Lane::default(),
             throttles: Throttles::default(),
+            audit: AuditRules::default(),
         }
     }
 }
@@ -142,6 +149,7 @@ pub struct Auth {
     buckets: Buckets,
     marks: Marks,
     clock: Clock,
+    pending: audit::Pending,
 }
 
 impl Auth {
@@ -183,6 +191,7 @@ impl Auth {
             buckets,
             marks,
             clock,
+            pending: audit::Pending::default(),
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use countersign_domain::{Client, LoginField, Password, SessionId, User, UserId, parse_text};
+use countersign_domain::{Actor, EventKind, LoginField, Password, SessionId, User, UserId, parse_text};
 use countersign_store::NewSession;
 use countersign_token::{Claims, Kind, Refusal, refresh_jti};
 use jiff::Timestamp;
@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::error::{Submitted, refused_fields};
 use crate::hashing::Network;
 use crate::throttle::Pass;
-use crate::{Auth, Error, KnownDevice, UserIdField, new_jti};
+use crate::{Auth, Error, KnownDevice, Origin, UserIdField, new_jti};
 
 /// How often a login checks an account that others change under its hands.
 const ATTEMPTS: usize = 3;
@@ -70,10 +70,10 @@ impl Auth {
         &self,
         username: Submitted,
         password: Submitted,
-        client: &Client,
+        origin: &Origin<'_>,
         mark: Option<&str>,
     ) -> Result<LoginOutcome<TokenPair>, Error> {
-        let issued = self.admit(username, password, client, mark, Kind::Refresh).await?;
+        let issued = self.admit(username, password, origin, mark, Kind::Refresh).await?;
         let tokens = self.tokens();
         let access = tokens.encode(&tokens.access_from(&issued.claims, &new_jti(), issued.at));
         Ok(LoginOutcome::Done(TokenPair {
@@ -89,10 +89,10 @@ impl Auth {
         &self,
         username: Submitted,
         password: Submitted,
-        client: &Client,
+        origin: &Origin<'_>,
         mark: Option<&str>,
     ) -> Result<LoginOutcome<SlidingToken>, Error> {
-        let issued = self.admit(username, password, client, mark, Kind::Sliding).await?;
+        let issued = self.admit(username, password, origin, mark, Kind::Sliding).await?;
         let token = self.tokens().encode(&issued.claims);
         Ok(LoginOutcome::Done(SlidingToken { token, known_device: issued.known_device }))
     }
@@ -107,13 +107,13 @@ impl Auth {
         &self,
         username: Submitted,
         password: Submitted,
-        client: &Client,
+        origin: &Origin<'_>,
         mark: Option<&str>,
         kind: Kind,
     ) -> Result<Issued, Error> {
         let (username, password) = parse_credentials(self.login_field(), username, password)?;
         let mut pass = None;
-        let admitted = self.try_to_admit(&username, &password, client, mark, kind, &mut pass).await;
+        let admitted = self.try_to_admit(&username, &password, origin, mark, kind, &mut pass).await;
         if let (Err(error), Some(pass)) = (&admitted, &mut pass)
             && !matches!(error, Error::NoActiveAccount)
         {
@@ -126,21 +126,22 @@ impl Auth {
         &self,
         username: &str,
         password: &Password,
-        client: &Client,
+        origin: &Origin<'_>,
         mark: Option<&str>,
         kind: Kind,
         pass: &mut Option<Pass>,
     ) -> Result<Issued, Error> {
-        let from = Network::of(client);
+        let from = Network::of(&origin.client);
         for _ in 0..ATTEMPTS {
             let user = self.store.find_user_by_username(username).await?;
             let pass = match pass {
                 Some(pass) => pass,
-                None => pass.insert(self.admit_login(username, user.as_ref(), client, mark).await?),
+                None => pass.insert(self.admit_login(username, user.as_ref(), origin, mark).await?),
             };
             let Some(mut user) = user else {
                 self.hashing.burn(from, password.clone()).await?;
                 self.metrics().logins.unknown_user.inc();
+                self.note_failed_login("unknown_user", None, origin);
                 tracing::info!("login refused: no such user"); // the name may be a mistyped password
                 return Err(Error::NoActiveAccount);
             };
@@ -158,10 +159,12 @@ impl Auth {
             if !(verdict.is_correct() && user.is_active) {
                 let logins = &self.metrics().logins;
                 if verdict.is_correct() { &logins.inactive } else { &logins.wrong_password }.inc();
+                let rule = if verdict.is_correct() { "inactive" } else { "wrong_password" };
+                self.note_failed_login(rule, Some(&user), origin);
                 tracing::info!(user.id = %user.id, user.is_active, "login refused");
                 return Err(Error::NoActiveAccount);
             }
-            let (issued, ()) = tokio::join!(self.issue(&user, client, kind), self.give_back(pass));
+            let (issued, ()) = tokio::join!(self.issue(&user, origin, kind), self.give_back(pass));
             if let Some(issued) = issued? {
                 self.metrics().logins.done.inc();
                 tracing::info!(user.id = %user.id, "logged in");
@@ -173,7 +176,7 @@ impl Auth {
     }
 
     /// Begins a session with a new token and records both; `None` if the account has changed.
-    async fn issue(&self, user: &User, client: &Client, kind: Kind) -> Result<Option<Issued>, Error> {
+    async fn issue(&self, user: &User, origin: &Origin<'_>, kind: Kind) -> Result<Option<Issued>, Error> {
         let at = self.clock.now();
         let id = self.new_session_id();
         let claims = self.new_claims(user, kind, id.as_ref(), at).await?;
@@ -183,11 +186,19 @@ impl Auth {
             None => None,
             Some(id) => {
                 let expires_at = self.end_of_refreshing(&claims, kind, at).ok_or(Refusal::Invalid)?;
-                Some(NewSession { id, user: user.id, created_at: at, expires_at, client: client.clone() })
+                Some(NewSession {
+                    id,
+                    user: user.id,
+                    created_at: at,
+                    expires_at,
+                    client: origin.client.clone(),
+                })
             }
         };
         let last_login = self.rules.update_last_login.then_some(at);
-        let record = self.store.record_login(session, row, user, last_login);
+        let event = self.event(EventKind::Login, Actor::User, origin).about(user);
+        let store = self.store.noting(event);
+        let record = store.record_login(session, row, user, last_login);
         let (is_recorded, ()) = tokio::join!(record, self.sweep(at));
         Ok(is_recorded?.then_some(Issued { claims, at, user: user.id, known_device: None }))
     }

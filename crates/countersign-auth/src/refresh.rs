@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use countersign_domain::{Client, EndReason, Rotation, Session, SessionId, User, UserId};
+use countersign_domain::{
+    Actor, EndReason, EventKind, Presented, Rotation, Session, SessionId, User, UserId,
+};
 use countersign_store::{Account, Blacklisting, Exchange, Exchanged, NewSession};
 use countersign_token::{Claims, Kind, Refusal, Tokens, generation_of, refresh_jti};
 use jiff::Timestamp;
@@ -10,7 +12,8 @@ use tracing::warn;
 
 use crate::error::Submitted;
 use crate::holder::SessionOf;
-use crate::{Auth, Error, new_jti, parse_token_field};
+use crate::sessions::presented;
+use crate::{Auth, Error, Origin, new_jti, parse_token_field};
 
 /// How often a refresh looks again at a session that others exchange under its hands. Whoever is overtaken, is so by one
 /// who was served: so many callers at once are served in the worst case, one after another.
@@ -54,18 +57,23 @@ impl Auth {
     ///
     /// Callers who race with one token, or present it again within the grace period because the answer was lost, are given
     /// the same successor. With `BLACKLIST_AFTER_ROTATION` a token that was exchanged before ends its session.
-    pub async fn refresh(&self, refresh: Submitted, client: &Client) -> Result<Refreshed, Error> {
-        let refreshed = self.slow_down(self.try_to_refresh(refresh, client).await, client).await;
+    pub async fn refresh(&self, refresh: Submitted, origin: &Origin<'_>) -> Result<Refreshed, Error> {
+        let refreshed = self.slow_down(self.try_to_refresh(refresh, origin).await, origin).await;
         self.count_refresh(refreshed.as_ref().map(|refreshed| refreshed.is_repeated));
         refreshed
     }
 
-    async fn try_to_refresh(&self, refresh: Submitted, client: &Client) -> Result<Refreshed, Error> {
+    async fn try_to_refresh(&self, refresh: Submitted, origin: &Origin<'_>) -> Result<Refreshed, Error> {
         let token = parse_token_field("refresh", refresh)?;
+        let refreshed = self.exchange_token(&token, origin).await;
+        self.with_key_noted(refreshed, &token, origin)
+    }
+
+    async fn exchange_token(&self, token: &str, origin: &Origin<'_>) -> Result<Refreshed, Error> {
         for _ in 0..ATTEMPTS {
             let now = self.clock.now();
-            let (tokens, claims) = self.decode(&token, now).await?;
-            let good = self.check_refresh_token(&tokens, claims, now).await?;
+            let (tokens, claims) = self.decode(token, now).await?;
+            let good = self.check_refresh_token(&tokens, claims, now, origin).await?;
             tokens.check_can_be_continued(&good.claims)?;
             let added = match &good.user {
                 Some(user) => self.added_claims(user).await?,
@@ -74,7 +82,7 @@ impl Auth {
             let mut access = tokens.access_from(&good.claims, &new_jti(), now);
             let successor = if self.rules.rotate_refresh_tokens {
                 // Boxed, as it is large and most refreshes go without it.
-                let rotated = Box::pin(self.rotate(&tokens, &good, client, now)).await?;
+                let rotated = Box::pin(self.rotate(&tokens, &good, origin, now)).await?;
                 let Some((mut claims, session)) = rotated else { continue };
                 let session = session.as_ref().map(SessionId::as_str);
                 tokens.add_own(&mut claims, &added, session);
@@ -93,18 +101,24 @@ impl Auth {
     }
 
     /// Extends a sliding token whose refresh window is still open.
-    pub async fn refresh_sliding(&self, token: Submitted, client: &Client) -> Result<String, Error> {
-        let refreshed = self.slow_down(self.try_to_refresh_sliding(token).await, client).await;
+    pub async fn refresh_sliding(&self, token: Submitted, origin: &Origin<'_>) -> Result<String, Error> {
+        let refreshed = self.slow_down(self.try_to_refresh_sliding(token, origin).await, origin).await;
         self.count_refresh(refreshed.as_ref().map(|_| false));
         refreshed
     }
 
-    async fn try_to_refresh_sliding(&self, token: Submitted) -> Result<String, Error> {
+    async fn try_to_refresh_sliding(&self, token: Submitted, origin: &Origin<'_>) -> Result<String, Error> {
         let token = parse_token_field("token", token)?;
+        let extended = self.extend(&token, origin).await;
+        self.with_key_noted(extended, &token, origin)
+    }
+
+    async fn extend(&self, token: &str, origin: &Origin<'_>) -> Result<String, Error> {
         let now = self.clock.now();
-        let (claims, holder) = self.validate(&token, Kind::Sliding, now).await?;
+        let (claims, holder) = self.validate(token, Kind::Sliding, now).await?;
         let session = holder.session.found();
         if holder.refuses_access() || session.is_some_and(|session| session.ended.is_some()) {
+            origin.note_session(session, "");
             return Err(Refusal::Blacklisted.into());
         }
         let tokens = self.tokens();
@@ -123,6 +137,7 @@ impl Auth {
         tokens: &Tokens,
         claims: Claims,
         now: Timestamp,
+        origin: &Origin<'_>,
     ) -> Result<Good, Error> {
         let jti = self.jti(&claims)?.to_owned();
         let holder = self.holder_of_refresh(&claims, &jti).await?;
@@ -136,7 +151,8 @@ impl Auth {
             None => Rotation::Advance,
         };
         if let (Rotation::Reuse, Some(session)) = (rotation, session) {
-            self.end_reused(session, now).await?;
+            origin.note_session(Some(session), &jti);
+            self.end_reused(session, &jti, now, origin).await?;
             return Err(Error::RefreshTokenReused);
         }
         let is_refused = match (rotation, session) {
@@ -148,6 +164,7 @@ impl Auth {
             (Rotation::Advance | Rotation::Repeat, _) => is_blacklisted,
         };
         if is_refused {
+            origin.note_session(session, &jti);
             return Err(Refusal::Blacklisted.into());
         }
         tokens.check(&claims, Kind::Refresh, now)?;
@@ -161,9 +178,26 @@ impl Auth {
 
     /// Somebody presented a token that somebody else, or they themselves long ago, had exchanged: one of the two is a
     /// thief, and nobody can tell which (RFC 9700 §4.14.2).
-    async fn end_reused(&self, session: &Session, now: Timestamp) -> Result<(), Error> {
+    async fn end_reused(
+        &self,
+        session: &Session,
+        jti: &str,
+        now: Timestamp,
+        origin: &Origin<'_>,
+    ) -> Result<(), Error> {
         let because = EndReason::RefreshTokenReused;
-        if self.store.end_session(session.id.clone(), session.user, now, because, refresh_jti).await? {
+        let presented = match presented(session, jti) {
+            Presented::Generation(generation) => generation.to_string(),
+            Presented::Foreign => "foreign".to_owned(),
+        };
+        let mut event = self.event(EventKind::RefreshReuseDetected, Actor::Client, origin);
+        event.user = Some(session.user);
+        let event = event
+            .with("because", because.name())
+            .with("presented_generation", presented)
+            .with("current_generation", session.generation.to_string());
+        let store = self.store.noting(event);
+        if store.end_session(session.id.clone(), session.user, now, because, refresh_jti).await? {
             self.count_ended(because, 1);
             warn!(user.id = %session.user, session.id = %session.id, session.generation = session.generation,
                 "an exchanged refresh token was presented again: its session was ended");
@@ -187,7 +221,7 @@ impl Auth {
         &self,
         tokens: &Tokens,
         good: &Good,
-        client: &Client,
+        origin: &Origin<'_>,
         now: Timestamp,
     ) -> Result<Option<Successor>, Error> {
         let known = good.session.as_ref().map(|session| session.id.clone());
@@ -204,7 +238,7 @@ impl Auth {
         let next = generation.checked_add(1).ok_or(Refusal::Blacklisted)?; // after four thousand million exchanges
         let mut successor = tokens.rotated(&good.claims, &refresh_jti(id.as_str(), next), now);
         tokens.add_own(&mut successor, &[], Some(id.as_str()));
-        match self.exchange(good, user, &successor, id.clone(), client, now).await? {
+        match self.exchange(good, user, &successor, id.clone(), origin, now).await? {
             Exchanged::Done => Ok(Some((successor, Some(id)))),
             Exchanged::Overtaken => Ok(None),
         }
@@ -217,7 +251,7 @@ impl Auth {
         user: &User,
         successor: &Claims,
         session: SessionId,
-        client: &Client,
+        origin: &Origin<'_>,
         now: Timestamp,
     ) -> Result<Exchanged, Error> {
         let expires_at = successor.expires_at().ok_or(Refusal::Invalid)?;
@@ -225,7 +259,7 @@ impl Auth {
         let is_blacklisted = self.rules.blacklist_after_rotation && (self.rules.django_peer || !is_ours);
         let row = |claims| self.token_row(claims, Some(user.id), now);
         let begun = good.session.is_none().then(|| {
-            let client = client.clone();
+            let client = origin.client.clone();
             let begun =
                 NewSession { id: session.clone(), user: user.id, created_at: now, expires_at, client };
             (begun, Account::of(user, self.rules.check_user_is_active))

@@ -1,14 +1,14 @@
 //! Making an account.
 
 use countersign_domain::{
-    Client, Email, FieldError, LoginField, NewUser, Password, User, UserAttributes, Username,
+    Actor, Email, Event, EventKind, FieldError, LoginField, NewUser, Password, User, UserAttributes, Username,
 };
 use countersign_metrics::Counter;
 use countersign_store::InsertUserError;
 
 use crate::error::{Submitted, refused_fields};
 use crate::hashing::Network;
-use crate::{Auth, Error};
+use crate::{Auth, Error, Origin};
 
 impl Auth {
     /// Checks all fields together, then the password against the policy, and makes an ordinary, active user.
@@ -20,11 +20,10 @@ impl Auth {
         username: Submitted,
         email: Submitted,
         password: Submitted,
-        client: &Client,
+        origin: &Origin<'_>,
     ) -> Result<User, Error> {
-        let from = Network::of(client);
-        let mut pass = self.admit_registration(client).await?; // a refused form tells which names there are
-        let registered = self.try_to_register(username, email, password, from).await;
+        let mut pass = self.admit_registration(origin).await?; // a refused form tells which names there are
+        let registered = self.try_to_register(username, email, password, origin).await;
         let registrations = &self.metrics().registrations;
         let counter = match &registered {
             Ok(_) => Some(&registrations.done),
@@ -43,7 +42,7 @@ impl Auth {
         username: Submitted,
         email: Submitted,
         password: Submitted,
-        from: Network,
+        origin: &Origin<'_>,
     ) -> Result<User, Error> {
         let (username, email) = match self.login_field() {
             LoginField::Username => (self.check_username(username).await?.map(Some), optional_email(email)),
@@ -51,7 +50,9 @@ impl Auth {
         };
         let password = password.map_err(|error| vec![error]).and_then(|raw| Password::parse_new(&raw));
         let (username, email, password) = all_or_errors(username, email, password)?;
-        self.make_account(username.as_ref(), &email, password, false, from).await
+        let event = self.event(EventKind::UserCreated, Actor::User, origin);
+        let from = Network::of(&origin.client);
+        self.make_account(username.as_ref(), &email, password, false, (from, event)).await
     }
 
     /// Checks the password against the policy and makes an active user.
@@ -61,14 +62,16 @@ impl Auth {
         email: &Email,
         password: Password,
         is_superuser: bool,
-        from: Network,
+        (from, event): (Network, Event),
     ) -> Result<User, Error> {
         self.check_policy(&password, &attributes(username, email))?;
         let hash = self.hashing.make(from, password).await?;
         let mut user = NewUser::registered(username, email, hash, self.clock.now());
         user.is_staff = is_superuser;
         user.is_superuser = is_superuser;
-        match self.store.insert_user(user.clone()).await {
+        let event = Event { name: Some(user.username.clone()), ..event };
+        let event = if is_superuser { event.with("is_superuser", "true") } else { event };
+        match self.store.noting(event).insert_user(user.clone()).await {
             Ok(id) => {
                 tracing::info!(user.id = %id, "account made");
                 Ok(user.with_id(id))

@@ -1,10 +1,10 @@
 //! The sessions of a user: which there are, which one a token belongs to, and ending one.
 
-use countersign_domain::{EndReason, Presented, Rotation, Session, SessionId, User};
+use countersign_domain::{Actor, EndReason, EventKind, Presented, Rotation, Session, SessionId, User};
 use countersign_token::{generation_of, refresh_jti, session_of};
 use jiff::Timestamp;
 
-use crate::{Auth, Error, new_jti};
+use crate::{Auth, Error, Origin, new_jti};
 
 /// The most sessions that a list shows.
 const MAX_LISTED: u32 = 1000;
@@ -16,10 +16,17 @@ impl Auth {
     }
 
     /// Ends one session of a user: neither its refresh token nor its access tokens are accepted from now on.
-    pub async fn end_session(&self, user: &User, id: &str, because: EndReason) -> Result<(), Error> {
+    pub async fn end_session(
+        &self,
+        user: &User,
+        id: &str,
+        because: EndReason,
+        origin: &Origin<'_>,
+    ) -> Result<(), Error> {
         let id = SessionId::parse(id).ok_or(Error::SessionNotFound)?;
-        let ended =
-            self.store.end_session(id.clone(), user.id, self.clock.now(), because, refresh_jti).await?;
+        let event = self.event(EventKind::SessionEnded, Actor::User, origin).about(user);
+        let (at, store) = (event.at, self.store.noting(event.with("because", because.name())));
+        let ended = store.end_session(id.clone(), user.id, at, because, refresh_jti).await?;
         if !ended {
             return Err(Error::SessionNotFound);
         }

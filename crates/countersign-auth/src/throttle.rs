@@ -14,7 +14,7 @@ use countersign_token::{Mac, Refusal};
 use jiff::SignedDuration;
 
 use crate::known_device::DeviceId;
-use crate::{Auth, ConfiguredKeys, Error};
+use crate::{Auth, ConfiguredKeys, Error, Origin};
 
 /// Bits of a keyed hash that tell the budgets of one kind from each other: there are never more rows, and nobody outside can
 /// find out who shares one.
@@ -62,6 +62,24 @@ enum Limit {
     RegisterAddress,
     TokenNetwork,
     TokenAddress,
+}
+
+impl Limit {
+    /// As the operator is told who asks why a request was refused; as the metric has it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::LoginGlobal => "login_global",
+            Self::LoginNetwork => "login_network",
+            Self::LoginAddress => "login_address",
+            Self::LoginAccount => "login_account",
+            Self::LoginDevice => "login_device",
+            Self::RegisterGlobal => "register_global",
+            Self::RegisterNetwork => "register_network",
+            Self::RegisterAddress => "register_address",
+            Self::TokenNetwork => "token_network",
+            Self::TokenAddress => "token_address",
+        }
+    }
 }
 
 /// An attempt that was admitted: what it was charged to, until that is given back.
@@ -113,7 +131,7 @@ impl Auth {
         &self,
         typed: &str,
         user: Option<&User>,
-        client: &Client,
+        origin: &Origin<'_>,
         mark: Option<&str>,
     ) -> Result<Pass, Error> {
         let throttles = &self.rules.throttles;
@@ -124,45 +142,51 @@ impl Auth {
         if let Some(device) = user.and_then(|user| self.known_device(user, mark?)) {
             pass.add(&self.buckets, Limit::LoginDevice, throttles.login_device, device.as_bytes());
             pass.device = Some(device);
-            return self.charge(pass).await;
+            return self.charge(pass, origin).await;
         }
         let whose = match user {
             Some(user) => format!("user {}", user.id),
             None => format!("name {}", lower(&nfkc(typed))),
         };
         pass.add(&self.buckets, Limit::LoginGlobal, throttles.login_global, b"");
-        if let Some(address) = self.address_of(client) {
+        if let Some(address) = self.address_of(&origin.client) {
             let limits = [Limit::LoginNetwork, Limit::LoginAddress];
             pass.add_networks(&self.buckets, limits, throttles.login_address, address);
         }
         pass.add(&self.buckets, Limit::LoginAccount, throttles.login_account, whose.as_bytes());
-        self.charge(pass).await
+        self.charge(pass, origin).await
     }
 
     /// Lets somebody register, or refuses with [`Error::Throttled`].
-    pub(crate) async fn admit_registration(&self, client: &Client) -> Result<Pass, Error> {
+    pub(crate) async fn admit_registration(&self, origin: &Origin<'_>) -> Result<Pass, Error> {
         let throttles = &self.rules.throttles;
         let mut pass = Pass::default();
         if !throttles.is_on {
             return Ok(pass);
         }
         pass.add(&self.buckets, Limit::RegisterGlobal, throttles.register_global, b"");
-        if let Some(address) = self.address_of(client) {
+        if let Some(address) = self.address_of(&origin.client) {
             let limits = [Limit::RegisterNetwork, Limit::RegisterAddress];
             pass.add_networks(&self.buckets, limits, throttles.register_address, address);
         }
-        self.charge(pass).await
+        self.charge(pass, origin).await
     }
 
     /// The outcome of a use of a token; if that is bad, and this client has sent too many of them, [`Error::Throttled`].
-    pub(crate) async fn slow_down<T>(&self, outcome: Result<T, Error>, client: &Client) -> Result<T, Error> {
+    pub(crate) async fn slow_down<T>(
+        &self,
+        outcome: Result<T, Error>,
+        origin: &Origin<'_>,
+    ) -> Result<T, Error> {
         let throttles = &self.rules.throttles;
         let (Err(error), true) = (&outcome, throttles.is_on) else { return outcome };
-        let (true, Some(address)) = (is_of_bad_token(error), self.address_of(client)) else { return outcome };
+        let (true, Some(address)) = (is_of_bad_token(error), self.address_of(&origin.client)) else {
+            return outcome;
+        };
         let mut pass = Pass::default();
         let limits = [Limit::TokenNetwork, Limit::TokenAddress];
         pass.add_networks(&self.buckets, limits, throttles.token_address, address);
-        match self.charge(pass).await {
+        match self.charge(pass, origin).await {
             Err(refused @ Error::Throttled { .. }) => Err(refused),
             Ok(_) => outcome,
             Err(error) => {
@@ -188,7 +212,7 @@ impl Auth {
         }
     }
 
-    async fn charge(&self, pass: Pass) -> Result<Pass, Error> {
+    async fn charge(&self, pass: Pass, origin: &Origin<'_>) -> Result<Pass, Error> {
         if pass.charges.is_empty() {
             return Ok(pass);
         }
@@ -199,7 +223,10 @@ impl Auth {
             return Ok(pass);
         };
         let refusing = pass.limits.iter().find(|limit| id >> BITS == **limit as i64);
-        refusing.map(|limit| self.throttled(*limit).inc());
+        if let Some(limit) = refusing {
+            self.throttled(*limit).inc();
+            origin.note(|evidence| evidence.counter = Some(limit.name()));
+        }
         Err(Error::Throttled { wait_secs: seconds_until(free_at, now) })
     }
 

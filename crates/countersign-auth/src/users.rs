@@ -1,8 +1,8 @@
 //! What an operator does with accounts from the command line.
 
 use countersign_domain::{
-    Email, EndReason, FieldError, LoginField, Password, PasswordPolicy, RawText, User, UserAttributes,
-    UserId, Username,
+    Actor, Email, EndReason, Event, EventKind, FieldError, LoginField, Password, PasswordPolicy, RawText,
+    User, UserAttributes, UserId, Username,
 };
 use countersign_store::{Ended, StoreError, UserChange};
 
@@ -110,9 +110,8 @@ impl Auth {
     pub async fn create_user(&self, account: NewAccount, password: &str) -> Result<User, UserError> {
         let (username, email) = account.names(self.login_field())?;
         let password = parse_password(password)?;
-        let made =
-            self.make_account(username.as_ref(), &email, password, account.is_superuser, Network::Operator);
-        Ok(made.await?)
+        let by = (Network::Operator, self.operators_event(EventKind::UserCreated));
+        Ok(self.make_account(username.as_ref(), &email, password, account.is_superuser, by).await?)
     }
 
     /// Refuses what would be refused of a new account, but for its password.
@@ -140,7 +139,8 @@ impl Auth {
         self.check_policy(&password, &attributes)?;
         let hash = self.hashing.make(Network::Operator, password).await?;
         let change = UserChange { password_hash: Some(hash), ..UserChange::default() };
-        self.change_user(&user, change, Some(EndReason::PasswordChanged)).await?;
+        let event = self.operators_event(EventKind::PasswordChanged);
+        self.change_user(&user, change, Some(EndReason::PasswordChanged), event).await?;
         tracing::info!(user.id = %user.id, "password changed");
         Ok(())
     }
@@ -149,7 +149,8 @@ impl Auth {
     pub async fn set_active(&self, username: &str, is_active: bool) -> Result<(), UserError> {
         let user = self.get_user(username).await?;
         let change = UserChange { is_active: Some(is_active), ..UserChange::default() };
-        self.change_user(&user, change, (!is_active).then_some(EndReason::Deactivated)).await?;
+        let event = self.operators_event(EventKind::UserChanged).with("is_active", is_active.to_string());
+        self.change_user(&user, change, (!is_active).then_some(EndReason::Deactivated), event).await?;
         tracing::info!(user.id = %user.id, user.is_active = is_active, "account changed");
         Ok(())
     }
@@ -158,16 +159,26 @@ impl Auth {
     pub async fn log_out_everywhere(&self, username: &str) -> Result<Ended, UserError> {
         let user = self.get_user(username).await?;
         let ending = self.ending(EndReason::Operator);
-        Ok(self.store.end_sessions(user.id, ending, None).await.map_err(Error::from)?)
+        let event = self.operators_event(EventKind::SessionEnded).about(&user);
+        let store = self.store.noting(event.with("because", ending.because.name()));
+        Ok(store.end_sessions(user.id, ending, None).await.map_err(Error::from)?)
     }
 
     /// Deletes an account with its sessions, and ends its recorded tokens; if the one is refused, neither.
     pub async fn delete_user(&self, username: &str) -> Result<(), UserError> {
         let user = self.get_user(username).await?;
-        let deleted = self.store.delete_user_and_end_tokens(user.id, self.ending(EndReason::Operator)).await;
+        // Without the name: what is personal goes with the account.
+        let event = Event { user: Some(user.id), ..self.operators_event(EventKind::UserDeleted) };
+        let store = self.store.noting(event);
+        let deleted = store.delete_user_and_end_tokens(user.id, self.ending(EndReason::Operator)).await;
         check_was_there(&user, deleted)?;
         tracing::info!(user.id = %user.id, "account deleted");
         Ok(())
+    }
+
+    /// What an operator does, now.
+    fn operators_event(&self, kind: EventKind) -> Event {
+        Event::new(kind, Actor::Operator, self.clock.now())
     }
 
     async fn change_user(
@@ -175,12 +186,12 @@ impl Auth {
         user: &User,
         change: UserChange,
         ends: Option<EndReason>,
+        event: Event,
     ) -> Result<(), UserError> {
+        let store = self.store.noting(event.about(user));
         let changed = match ends {
-            Some(because) => {
-                self.store.update_user_and_end_sessions(user.id, change, self.ending(because)).await
-            }
-            None => self.store.update_user(user.id, change).await,
+            Some(because) => store.update_user_and_end_sessions(user.id, change, self.ending(because)).await,
+            None => store.update_user(user.id, change).await,
         };
         check_was_there(user, changed)
     }

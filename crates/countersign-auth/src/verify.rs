@@ -1,31 +1,39 @@
 //! Verifying: whether a token of any kind is good.
 
-use countersign_domain::Client;
 use countersign_token::Kind;
 
 use crate::error::Submitted;
 use crate::holder::Holder;
 use crate::sessions::presented;
-use crate::{Auth, Error, parse_token_field};
+use crate::{Auth, Error, Origin, parse_token_field};
 
 impl Auth {
     /// Succeeds if the token's signature and times are right and its session has not ended. Blacklist and exchange of a
     /// refresh token count only with `BLACKLIST_AFTER_ROTATION`, as in Simple JWT.
-    pub async fn verify(&self, token: Submitted, client: &Client) -> Result<(), Error> {
-        self.slow_down(self.try_to_verify(token).await, client).await
+    pub async fn verify(&self, token: Submitted, origin: &Origin<'_>) -> Result<(), Error> {
+        self.slow_down(self.try_to_verify(token, origin).await, origin).await
     }
 
-    async fn try_to_verify(&self, token: Submitted) -> Result<(), Error> {
+    async fn try_to_verify(&self, token: Submitted, origin: &Origin<'_>) -> Result<(), Error> {
         let token = parse_token_field("token", token)?;
+        let verified = self.verify_token(&token, origin).await;
+        self.with_key_noted(verified, &token, origin)
+    }
+
+    async fn verify_token(&self, token: &str, origin: &Origin<'_>) -> Result<(), Error> {
         let now = self.clock.now();
-        let (tokens, claims) = self.decode(&token, now).await?;
+        let (tokens, claims) = self.decode(token, now).await?;
         tokens.check(&claims, Kind::Untyped, now)?;
         let jti = claims.jti(&tokens.settings().jti_claim).filter(|_| self.rules.blacklist_after_rotation);
         let is_refused = match (self.session_id_of(&claims), jti) {
             (Some(_), jti) => {
                 let holder = self.holder_of(&claims, jti).await?;
                 let is_exchanged = jti.is_some_and(|jti| self.is_exchanged(&holder, jti));
-                holder.refuses_access() || is_exchanged || holder.is_blacklisted
+                let is_refused = holder.refuses_access() || is_exchanged || holder.is_blacklisted;
+                if is_refused {
+                    origin.note_session(holder.session.found(), jti.unwrap_or_default());
+                }
+                is_refused
             }
             // Without a session, Simple JWT's rules alone apply, which do not look for the user.
             (None, Some(jti)) => self.store.is_blacklisted(jti).await?,

@@ -5,6 +5,7 @@
 
 mod budget;
 mod email;
+mod event;
 mod field;
 mod network;
 mod password;
@@ -21,6 +22,7 @@ mod vectors;
 
 pub use budget::{Budget, Spent, seconds_until};
 pub use email::{Email, EmailCheck};
+pub use event::{Actor, Event, EventKind, RefusedRequest};
 pub use field::{Attribute, FieldError, parse_text};
 pub use network::Network;
 pub use password::Password;

@@ -3,8 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use countersign_auth::{Auth, Caller, Submitted};
-use countersign_domain::Client;
+use countersign_auth::{Auth, Caller, Origin, Submitted};
 use countersign_token::json::{Object, Value};
 use http::header::CACHE_CONTROL;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
@@ -125,8 +124,8 @@ pub(crate) struct Call<'a> {
     pub(crate) argument: &'a str,
     pub(crate) query: &'a Fields,
     pub(crate) form: Form,
-    /// Where the request comes from.
-    pub(crate) client: Client,
+    /// Where the request comes from, and what it is called.
+    pub(crate) origin: &'a Origin<'a>,
     /// The mark of a known device that it brings.
     pub(crate) mark: Option<&'a str>,
     /// Whether cookies are for encrypted connections alone.

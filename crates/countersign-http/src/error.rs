@@ -5,7 +5,7 @@ mod code;
 mod example;
 mod page;
 
-use countersign_auth::Error as AuthError;
+use countersign_auth::{Error as AuthError, Evidence};
 use countersign_domain::{Attribute, FieldError};
 use countersign_token::json::{Object, ParseError, Value};
 use countersign_token::{Kind, Refusal};
@@ -104,6 +104,21 @@ impl Error {
         }
     }
 
+    /// Why the request is refused, for the operator who asks: names and values, and nothing that a client sent but the names
+    /// of fields.
+    pub(crate) fn why(&self, evidence: &Evidence) -> Vec<(String, String)> {
+        let mut evidence = evidence.clone();
+        let mut why = Vec::new();
+        if let Self::Auth(error) = self {
+            evidence.rule.get_or_insert(error.rule());
+            if let AuthError::Fields(fields) = error {
+                why.push(("fields".to_owned(), refused_fields(fields)));
+            }
+        }
+        why.extend(evidence.details());
+        why
+    }
+
     /// Tells the operator, where it is the operator's to know.
     pub(crate) fn log(&self) {
         match self {
@@ -118,6 +133,12 @@ impl Error {
             _ => {}
         }
     }
+}
+
+/// Each with the codes of its errors.
+fn refused_fields(fields: &[(&'static str, Vec<FieldError>)]) -> String {
+    let codes = |errors: &[FieldError]| errors.iter().map(field_code).collect::<Vec<_>>().join(", ");
+    fields.iter().map(|(name, errors)| format!("{name}: {}", codes(errors))).collect::<Vec<_>>().join("; ")
 }
 
 fn auth_code(error: &AuthError) -> Code {
@@ -205,6 +226,12 @@ fn non_field(sentence: &str) -> Object {
 
 fn messages(errors: &[FieldError]) -> Value {
     Value::Array(errors.iter().map(|error| sentence(error).into()).collect())
+}
+
+/// What brings a refusal about, by its code.
+#[must_use]
+pub fn cause_of(code: &str) -> Option<&'static str> {
+    Code::ALL.iter().find(|known| known.name() == code).map(|known| known.cause())
 }
 
 /// What a client is told about a field.

@@ -60,7 +60,7 @@ pub use client_address::TrustedProxies;
 pub use cookies::TokenCookies;
 pub use cors::{Cors, UrlPattern};
 pub use docs::document_text;
-pub use error::{page as errors_page, sentence};
+pub use error::{cause_of, page as errors_page, sentence};
 pub use http::{HeaderName, HeaderValue};
 pub use limits::Limits;
 pub use metrics_server::serve_metrics;

@@ -77,7 +77,7 @@ pub(crate) const SLIDING_BY_EMAIL: Endpoint = Endpoint { fields: CREDENTIALS_BY_
 async fn log_in(call: Call<'_>) -> Result<Answer, Error> {
     let wants_cookies = wants_cookies(&call)?;
     let (username, password) = (call.field(call.auth.login_field().name()), call.field("password"));
-    let LoginOutcome::Done(pair) = call.auth.log_in(username, password, &call.client, call.mark).await?;
+    let LoginOutcome::Done(pair) = call.auth.log_in(username, password, call.origin, call.mark).await?;
     call.seen.is_of(pair.user);
     if wants_cookies && let Some(session) = call.auth.session_of(&pair.refresh).await? {
         let csrf = call.auth.csrf_token(&session);
@@ -105,7 +105,7 @@ fn wants_cookies(call: &Call<'_>) -> Result<bool, Error> {
 async fn log_in_sliding(call: Call<'_>) -> Result<Answer, Error> {
     let (username, password) = (call.field(call.auth.login_field().name()), call.field("password"));
     let LoginOutcome::Done(sliding) =
-        call.auth.log_in_sliding(username, password, &call.client, call.mark).await?;
+        call.auth.log_in_sliding(username, password, call.origin, call.mark).await?;
     let answer = Answer::with_tokens(object([("token", sliding.token.into())]).into());
     Ok(with_cookie(answer, sliding.known_device.as_ref(), &call))
 }

@@ -45,14 +45,14 @@ pub(crate) const ALL_ENDPOINT: Endpoint = Endpoint {
 };
 
 async fn log_out(call: Call<'_>) -> Result<Answer, Error> {
-    call.auth.log_out(call.caller()?).await?;
+    call.auth.log_out(call.caller()?, call.origin).await?;
     call.forget_cookies();
     Ok(Answer::ok(object([]).into()))
 }
 
 async fn log_out_all(call: Call<'_>) -> Result<Answer, Error> {
     let except_current = call.is_asked("except_current");
-    let ended = call.auth.log_out_all(call.caller()?, except_current).await?;
+    let ended = call.auth.log_out_all(call.caller()?, except_current, call.origin).await?;
     if !except_current {
         call.forget_cookies();
     }

@@ -10,7 +10,7 @@ use countersign_domain::UserId;
 use countersign_metrics::{Metrics, Outcome, Route as Counted};
 use countersign_traces::span;
 use http::request::Parts;
-use http::{Method, Response};
+use http::{HeaderMap, Method, Response};
 use http_body_util::Full;
 use tracing::Span;
 use tracing::field::Empty;
@@ -55,26 +55,24 @@ impl Observer {
         }
     }
 
+    /// A request that has just come.
+    pub(crate) fn see(&self, headers: &HeaderMap) -> Seen {
+        Seen::now(headers, &self.ids)
+    }
+
+    /// What a route is called where it is counted.
+    pub(crate) fn name_of(&self, route: &Route<'_>) -> &'static str {
+        self.counted(route).name()
+    }
+
     /// In which what is said of a request is logged, so that it can be told whose it is.
     pub(crate) fn span(&self, seen: &Seen, head: &Parts) -> Span {
-        if self.access_log { self.named_span(seen, head) } else { Span::none() }
+        if self.access_log { named_span(seen, head) } else { Span::none() }
     }
 
     /// Says something of a request that has to be told with the request's id even where there is no line for each.
     pub(crate) fn tell(&self, seen: &Seen, head: &Parts, say: impl FnOnce()) {
-        if self.access_log { say() } else { self.named_span(seen, head).in_scope(say) }
-    }
-
-    fn named_span(&self, seen: &Seen, head: &Parts) -> Span {
-        let span = tracing::info_span!("request", request.id = Empty, trace.id = Empty);
-        if !span.is_disabled() {
-            span.record("request.id", self.ids.name(seen));
-            match span::trace_id(&seen.span) {
-                Some(of_ours) => span.record("trace.id", of_ours),
-                None => span.record("trace.id", trace_id(&head.headers)),
-            };
-        }
-        span
+        if self.access_log { say() } else { named_span(seen, head).in_scope(say) }
     }
 
     /// Counts and logs a request, and passes its answer on.
@@ -87,35 +85,12 @@ impl Observer {
     ) -> Response<Full<Bytes>> {
         let (counted, outcome, took) = (self.counted(route), outcome(&answer), seen.began.elapsed());
         counted.add(outcome, took);
-        self.trace(seen, counted.name(), method, outcome);
+        trace(seen, counted.name(), method, outcome);
         if self.access_log {
             log(counted.name(), matches!(route, Route::Probe(_)), method, outcome, took, seen.user());
         }
-        if let Some(id) = &seen.given_id {
-            answer.headers_mut().insert(REQUEST_ID, id.clone());
-        }
+        answer.headers_mut().insert(REQUEST_ID, seen.id_header());
         answer
-    }
-
-    /// Says what a collector is told of a request.
-    fn trace(&self, seen: &Seen, route: &'static str, method: &Method, outcome: Outcome) {
-        let span = &seen.span;
-        if span.is_disabled() {
-            return;
-        }
-        let (method, Outcome { status, code, .. }) = (method_name(method), outcome);
-        span::is_of_route(span, method, route);
-        span.record("http.response.status_code", status);
-        span.record("request.id", self.ids.name(seen));
-        if let Some(user) = seen.user() {
-            span.record("user.id", tracing::field::display(user));
-        }
-        if !code.is_empty() {
-            span.record("error.type", code);
-        }
-        if status >= 500 {
-            span.record("otel.status_code", "ERROR");
-        }
     }
 
     /// What a check of everything came to.
@@ -141,6 +116,39 @@ impl Observer {
             Route::AppendSlash(_) | Route::NotFound => None,
         };
         counted.unwrap_or(&self.none)
+    }
+}
+
+fn named_span(seen: &Seen, head: &Parts) -> Span {
+    let span = tracing::info_span!("request", request.id = Empty, trace.id = Empty);
+    if !span.is_disabled() {
+        span.record("request.id", seen.id());
+        match span::trace_id(&seen.span) {
+            Some(of_ours) => span.record("trace.id", of_ours),
+            None => span.record("trace.id", trace_id(&head.headers)),
+        };
+    }
+    span
+}
+
+/// Says what a collector is told of a request.
+fn trace(seen: &Seen, route: &'static str, method: &Method, outcome: Outcome) {
+    let span = &seen.span;
+    if span.is_disabled() {
+        return;
+    }
+    let (method, Outcome { status, code, .. }) = (method_name(method), outcome);
+    span::is_of_route(span, method, route);
+    span.record("http.response.status_code", status);
+    span.record("request.id", seen.id());
+    if let Some(user) = seen.user() {
+        span.record("user.id", tracing::field::display(user));
+    }
+    if !code.is_empty() {
+        span.record("error.type", code);
+    }
+    if status >= 500 {
+        span.record("otel.status_code", "ERROR");
     }
 }
 

@@ -98,7 +98,7 @@ async fn refresh_cookie(call: &Call<'_>, token: &str) -> Result<Answer, Error> {
 }
 
 async fn exchange(call: &Call<'_>, token: Submitted) -> Result<Refreshed, Error> {
-    let refreshed = call.auth.refresh(token, &call.client).await?;
+    let refreshed = call.auth.refresh(token, call.origin).await?;
     if let Some(user) = refreshed.user {
         call.seen.is_of(user);
     }
@@ -106,6 +106,6 @@ async fn exchange(call: &Call<'_>, token: Submitted) -> Result<Refreshed, Error>
 }
 
 async fn refresh_sliding(call: Call<'_>) -> Result<Answer, Error> {
-    let token = call.auth.refresh_sliding(call.field("token"), &call.client).await?;
+    let token = call.auth.refresh_sliding(call.field("token"), call.origin).await?;
     Ok(Answer::with_tokens(object([("token", token.into())]).into()))
 }

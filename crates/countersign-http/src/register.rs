@@ -49,7 +49,7 @@ const PASSWORD: Field =
 
 async fn register(call: Call<'_>) -> Result<Answer, Error> {
     let (username, email, password) = (call.field("username"), call.field("email"), call.field("password"));
-    let user = call.auth.register(username, email, password, &call.client).await?;
+    let user = call.auth.register(username, email, password, call.origin).await?;
     call.seen.is_of(user.id);
     Ok(Answer::with(StatusCode::CREATED, user_body(&user, call.auth.login_field())))
 }

@@ -1,6 +1,8 @@
 //! A request as the log sees it: when it came, what it is called, and who turns out to send it.
 
+use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::Write;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -10,7 +12,7 @@ use countersign_traces::span;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tracing::Span;
 
-/// The header in which a proxy says what it calls a request. An answer has it where the request had.
+/// The header that says what a request is called: to us, where a proxy has named it, and back in every answer.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 /// The longest id that is taken over.
@@ -19,19 +21,42 @@ const MAX_ID: usize = 128;
 /// A request that has begun.
 pub(crate) struct Seen {
     pub(crate) began: Instant,
-    /// What the client calls it, where that can be printed.
-    pub(crate) given_id: Option<HeaderValue>,
+    /// What it is called: by whoever sent it, where that can be printed, or by us.
+    name: Name,
     user: OnceLock<UserId>,
-    name: OnceLock<String>,
     /// What a collector is told of it, if anything.
     pub(crate) span: Span,
+    /// Why it was refused, as far as its code does not say.
+    why: OnceLock<Vec<(String, String)>>,
 }
 
 impl Seen {
-    pub(crate) fn now(headers: &HeaderMap) -> Self {
-        let given_id = headers.get(REQUEST_ID).filter(|id| is_sane(id.as_bytes())).cloned();
-        let began = Instant::now();
-        Self { began, given_id, user: OnceLock::new(), name: OnceLock::new(), span: span::request(headers) }
+    pub(crate) fn now(headers: &HeaderMap, ids: &RequestIds) -> Self {
+        let given =
+            headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(|id| is_sane(id.as_bytes()));
+        let name = given.map_or_else(|| ids.next(), |id| Name::of(format_args!("{id}")));
+        let (began, span) = (Instant::now(), span::request(headers));
+        Self { began, name, user: OnceLock::new(), span, why: OnceLock::new() }
+    }
+
+    /// What it is called.
+    pub(crate) fn id(&self) -> &str {
+        str::from_utf8(self.name.bytes()).unwrap_or_default() // never: it is visible ASCII
+    }
+
+    /// The same, for a header.
+    pub(crate) fn id_header(&self) -> HeaderValue {
+        HeaderValue::from_bytes(self.name.bytes()).unwrap_or(HeaderValue::from_static("-")) // never, as above
+    }
+
+    /// Notes why it is refused.
+    pub(crate) fn is_refused(&self, why: Vec<(String, String)>) {
+        let _ = self.why.set(why); // it is refused once
+    }
+
+    /// Why it was refused.
+    pub(crate) fn why(&self) -> &[(String, String)] {
+        self.why.get().map_or(&[], Vec::as_slice)
     }
 
     /// Notes whose request it is.
@@ -42,6 +67,26 @@ impl Seen {
     /// Whose request it is, where that is known.
     pub(crate) fn user(&self) -> Option<&UserId> {
         self.user.get()
+    }
+}
+
+/// What a request is called. Each has a name, so that it is written on the stack.
+struct Name {
+    buffer: [u8; MAX_ID],
+    length: usize,
+}
+
+impl Name {
+    fn of(name: fmt::Arguments<'_>) -> Self {
+        let mut buffer = [0; MAX_ID];
+        let mut rest = buffer.as_mut_slice();
+        let _ = rest.write_fmt(name); // there is room
+        let length = MAX_ID - rest.len();
+        Self { buffer, length }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.buffer.get(..self.length).unwrap_or_default()
     }
 }
 
@@ -57,12 +102,10 @@ impl RequestIds {
         Self { process: RandomState::new().build_hasher().finish(), next: AtomicU64::new(1) }
     }
 
-    /// The name of a request; the same, however often one asks.
-    pub(crate) fn name<'a>(&self, seen: &'a Seen) -> &'a str {
-        seen.name.get_or_init(|| match seen.given_id.as_ref().and_then(|id| id.to_str().ok()) {
-            Some(given) => given.to_owned(),
-            None => format!("{:016x}-{:x}", self.process, self.next.fetch_add(1, Ordering::Relaxed)),
-        })
+    /// The next name.
+    fn next(&self) -> Name {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        Name::of(format_args!("{:016x}-{number:x}", self.process))
     }
 }
 
@@ -98,16 +141,18 @@ mod tests {
     #[test]
     fn a_given_id_is_taken_over_if_it_can_be_printed_and_is_short_and_no_token() {
         let ids = RequestIds::new();
-        let name = |given: &str| ids.name(&Seen::now(&headers(REQUEST_ID, given))).to_owned();
+        let name = |given: &str| Seen::now(&headers(REQUEST_ID, given), &ids).id().to_owned();
         for good in ["a", "0f3c-77_x", "Root=1-67891233-abcdef", &"x".repeat(128)] {
             assert_eq!(name(good), good);
         }
         for bad in ["", "a b", "a\tb", "\u{e4}", "a\"b", "eyJh.eyJz.c2ln", &"x".repeat(129)] {
             assert_ne!(name(bad), bad);
         }
-        let (one, other) = (Seen::now(&HeaderMap::new()), Seen::now(&HeaderMap::new()));
-        let made = ids.name(&one);
-        assert!(is_sane(made.as_bytes()) && made != ids.name(&other) && made == ids.name(&one), "{made}");
+        let made = || Seen::now(&HeaderMap::new(), &ids).id().to_owned();
+        let (one, other) = (made(), made());
+        assert!(is_sane(one.as_bytes()) && one.len() > 17 && one != other, "{one}, {other}");
+        let last = RequestIds { process: u64::MAX, next: AtomicU64::new(u64::MAX) };
+        assert_eq!(last.next().bytes(), b"ffffffffffffffff-ffffffffffffffff");
         assert_ne!(RequestIds::new().process, ids.process);
     }
 

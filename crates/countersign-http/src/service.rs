@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use countersign_auth::{Auth, Caller, Health};
+use countersign_auth::{Auth, Caller, Health, Origin};
 use countersign_domain::Client;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderName, USER_AGENT};
 use http::request::Parts;
@@ -123,11 +123,11 @@ impl Service {
     {
         let (mut head, body) = request.into_parts();
         name_host(&mut head);
-        let seen = Seen::now(&head.headers);
+        let seen = self.observer.see(&head.headers);
         let path = percent::decode_path(head.uri.path().as_bytes());
         let answering = async {
             if let Some(code) = refused_by_server(&head) {
-                return self.observer.answered(&seen, &Route::NotFound, &head.method, response::page(code));
+                return self.answered(&seen, &Route::NotFound, &head.method, response::page(code));
             }
             let route = find(&path, self.auth.login_field());
             let cors = self.settings.cors.as_ref().filter(|cors| cors.covers(&route, &path));
@@ -139,7 +139,7 @@ impl Service {
             if let Some(cors) = cors {
                 cors.dress(&head, answer.headers_mut());
             }
-            self.observer.answered(&seen, &route, &head.method, answer)
+            self.answered(&seen, &route, &head.method, answer)
         };
         // The log's outside: what is below the request is below its own span for the collector.
         answering.instrument(seen.span.clone()).instrument(self.observer.span(&seen, &head)).await
@@ -165,7 +165,11 @@ impl Service {
         match route {
             Route::Endpoint(_, endpoint, argument) => {
                 let cookies = Cookies::of(self.settings.token_cookies.as_ref(), &head.headers);
-                let asked = Asked { endpoint, argument, head, peer, seen, cookies: &cookies };
+                let name = head.headers.get(USER_AGENT).map(|value| header_text(value.as_bytes()));
+                let address = peer.map(|peer| self.client_address(peer, head).to_string());
+                let client = Client::new(address, name.as_deref().unwrap_or_default());
+                let origin = &Origin::new(client, seen.id());
+                let asked = Asked { endpoint, argument, head, origin, seen, cookies: &cookies };
                 let mut answer = self.answer_endpoint(&asked, body).await;
                 if self.settings.token_cookies.is_some()
                     && endpoint.authentication == Authentication::Required
@@ -187,14 +191,35 @@ impl Service {
 
     /// Answers a request for which there is no place: a probe as always, anything else is asked to come back.
     pub(crate) fn turn_away<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
-        let seen = Seen::now(request.headers());
+        let seen = self.observer.see(request.headers());
         let path = percent::decode_path(request.uri().path().as_bytes());
         let route = find(&path, self.auth.login_field());
         let answer = match &route {
             Route::Probe(probe) => self.readiness.answer(*probe, request.method()),
             _ => response::full(),
         };
-        self.observer.answered(&seen, &route, request.method(), answer)
+        self.answered(&seen, &route, request.method(), answer)
+    }
+
+    /// Counts, logs and notes what is to be known of a request that is answered.
+    fn answered(
+        &self,
+        seen: &Seen,
+        route: &Route<'_>,
+        method: &Method,
+        answer: Response<Full<Bytes>>,
+    ) -> Response<Full<Bytes>> {
+        // Who looks for what there is not, is told so, and there is no more to it.
+        if let Some(code) = answer.extensions().get::<Code>().filter(|code| **code != Code::NotFound) {
+            self.auth.note_refusal(seen.id(), || {
+                let (route, status) = (self.observer.name_of(route), code.status().as_str().to_owned());
+                let told =
+                    [("route", route.to_owned()), ("status", status), ("code", code.name().to_owned())];
+                let told = told.map(|(name, value)| (name.to_owned(), value));
+                told.into_iter().chain(seen.why().iter().cloned()).collect()
+            });
+        }
+        self.observer.answered(seen, route, method, answer)
     }
 
     async fn answer_endpoint<B>(&self, asked: &Asked<'_>, body: B) -> Response<Full<Bytes>>
@@ -214,6 +239,7 @@ impl Service {
             Err(error) => error,
         };
         self.observer.tell(asked.seen, asked.head, || error.log());
+        asked.seen.is_refused(error.why(&asked.origin.evidence()));
         let code = error.code();
         let Some(body) = error.body() else { return response::page(code) };
         let headers = error.headers();
@@ -241,8 +267,8 @@ impl Service {
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let Asked { endpoint, argument, head, peer, seen, cookies } = *asked;
-        let (caller, came_by_cookie) = self.authenticate(endpoint, head, cookies).await?;
+        let Asked { endpoint, argument, head, origin, seen, cookies } = *asked;
+        let (caller, came_by_cookie) = self.authenticate(endpoint, head, cookies, origin).await?;
         if let Some(caller) = &caller {
             seen.is_of(caller.user.id);
         }
@@ -265,9 +291,6 @@ impl Service {
             }
             EndpointMethod::Get | EndpointMethod::Delete => Form::default(),
         };
-        let name = head.headers.get(USER_AGENT).map(|value| header_text(value.as_bytes()));
-        let address = peer.map(|peer| self.client_address(peer, head).to_string());
-        let client = Client::new(address, name.as_deref().unwrap_or_default());
         let mark = known_device::presented(&head.headers);
         let has_secure_cookies = self.settings.secure_cookies;
         let call = Call {
@@ -277,7 +300,7 @@ impl Service {
             argument,
             query,
             form,
-            client,
+            origin,
             mark,
             has_secure_cookies,
             seen,
@@ -303,6 +326,7 @@ impl Service {
         endpoint: &Endpoint,
         head: &Parts,
         cookies: &Cookies<'_>,
+        origin: &Origin<'_>,
     ) -> Result<(Option<Caller>, bool), Error> {
         if endpoint.authentication == Authentication::Ignored {
             return Ok((None, false));
@@ -310,10 +334,13 @@ impl Service {
         let header = joined(&head.headers, &self.settings.auth_header_name);
         let token = bearer::token(header.as_deref().unwrap_or_default(), &self.settings.auth_header_types)?;
         match token {
-            Some(token) => Ok((Some(self.auth.authenticate(&String::from_utf8_lossy(token)).await?), false)),
+            Some(token) => {
+                let caller = self.auth.authenticate(&String::from_utf8_lossy(token), origin).await?;
+                Ok((Some(caller), false))
+            }
             None if endpoint.authentication == Authentication::Required => {
                 let token = cookies.access().ok_or(Error::NotAuthenticated)?;
-                let caller = self.auth.authenticate(token).await?;
+                let caller = self.auth.authenticate(token, origin).await?;
                 if !head.method.is_safe() {
                     cookies.check_page(&self.auth, caller.session.as_ref())?;
                 }
@@ -329,7 +356,7 @@ struct Asked<'a> {
     endpoint: &'static Endpoint,
     argument: &'a str,
     head: &'a Parts,
-    peer: Option<IpAddr>,
+    origin: &'a Origin<'a>,
     seen: &'a Seen,
     cookies: &'a Cookies<'a>,
 }

@@ -64,7 +64,7 @@ async fn list(call: Call<'_>) -> Result<Answer, Error> {
 
 async fn end(call: Call<'_>) -> Result<Answer, Error> {
     let caller = call.caller()?;
-    call.auth.end_session(&caller.user, call.argument, EndReason::LoggedOut).await?;
+    call.auth.end_session(&caller.user, call.argument, EndReason::LoggedOut, call.origin).await?;
     if caller.session.as_ref().is_some_and(|current| current.as_str() == call.argument) {
         call.forget_cookies();
     }

@@ -27,6 +27,6 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
 };
 
 async fn verify(call: Call<'_>) -> Result<Answer, Error> {
-    call.auth.verify(call.field("token"), &call.client).await?;
+    call.auth.verify(call.field("token"), call.origin).await?;
     Ok(Answer::ok(object([]).into()))
 }

@@ -12,6 +12,7 @@ mod database_url;
 mod disk;
 mod engine;
 mod error;
+mod events;
 mod foreign_keys;
 mod groups;
 mod health;
@@ -21,6 +22,7 @@ mod migrations;
 mod moving;
 mod observing;
 mod postgres;
+mod refused_requests;
 mod sessions;
 mod signing_keys;
 mod sqlite;
@@ -44,6 +46,7 @@ pub use countersign_metrics::Metrics;
 pub use database_url::{DatabaseUrl, DatabaseUrlError, Server};
 pub use disk::network_file_system;
 pub use error::{InsertUserError, StoreError};
+pub use events::{Break, StoredEvent, Verified};
 pub use holders::{Held, Named, NamedUser};
 pub use moving::{MoveError, Moved, Source};
 pub use postgres::PoolOptions;
@@ -53,7 +56,7 @@ pub use tokens::{Blacklisting, Ending, NewToken, OutstandingToken, TokensOf};
 pub use user_table::UserModel;
 pub use users::{Account, UserChange};
 
-use countersign_domain::{LoginField, UserIdKind};
+use countersign_domain::{Event, LoginField, UserIdKind};
 use engine::Engine;
 use together::Together;
 
@@ -71,6 +74,8 @@ pub struct Store {
     made_by_django: bool,
     metrics: Arc<Metrics>,
     login_field: LoginField,
+    /// What an act through this leaves behind.
+    event: Option<Arc<Event>>,
 }
 
 impl Store {
@@ -111,6 +116,7 @@ impl Store {
             made_by_django,
             metrics,
             login_field: model.login,
+            event: None,
         })
     }
 

@@ -27,12 +27,13 @@ macro_rules! migration {
 }
 
 /// Every migration, oldest first. A released one is never edited.
-const MIGRATIONS: [Migration; 5] = [
+const MIGRATIONS: [Migration; 6] = [
     migration!("0001_django_tables"),
     migration!("0002_sessions"),
     migration!("0003_signing_keys"),
     migration!("0004_import"),
     migration!("0005_attempts"),
+    migration!("0006_events"),
 ];
 
 /// Stands among the migrations of a database whose first one Django had made.

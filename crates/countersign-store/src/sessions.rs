@@ -4,6 +4,7 @@ use countersign_domain::{Client, EndReason, Session, SessionId, UserId};
 use jiff::Timestamp;
 
 use crate::engine::{Engine, Row, Transaction, Value, to_time};
+use crate::events::{append, of_session, with_ended};
 use crate::tokens::{blacklist, blacklist_recorded, blacklist_row, end_tokens, has_blacklist_row, insert};
 use crate::users::{Account, is_still};
 use crate::{Ending, NewToken, Store, StoreError};
@@ -176,6 +177,7 @@ impl Store {
         because: EndReason,
         refresh_id: RefreshId,
     ) -> Result<bool, StoreError> {
+        let event = of_session(self.event(), &id);
         self.engine
             .write(move |transaction| {
                 Box::pin(async move {
@@ -195,6 +197,7 @@ impl Store {
                         .await?;
                     let Some(generation) = generation else { return Ok(false) };
                     blacklist_recorded(transaction, &refresh_id(id.as_str(), generation), at).await?;
+                    append(transaction, event).await?;
                     Ok(true)
                 })
             })
@@ -208,18 +211,23 @@ impl Store {
         ending: Ending,
         except: Option<(SessionId, RefreshId)>,
     ) -> Result<Ended, StoreError> {
+        let event = self.event();
         self.engine
             .write(move |transaction| {
                 Box::pin(async move {
-                    let Some((kept, refresh_id)) = except else {
-                        return end_all(transaction, user, &ending, "", "").await;
+                    let (kept, kept_jti) = match except {
+                        None => (String::new(), String::new()),
+                        Some((kept, refresh_id)) => {
+                            let sql = "SELECT generation FROM countersign_session WHERE id = $1";
+                            let generation: Option<u32> =
+                                transaction.first(sql, &[kept.as_str().into()], |row| row.get(0)).await?;
+                            let jti = generation.map(|generation| refresh_id(kept.as_str(), generation));
+                            (kept.as_str().to_owned(), jti.unwrap_or_default())
+                        }
                     };
-                    let sql = "SELECT generation FROM countersign_session WHERE id = $1";
-                    let generation: Option<u32> =
-                        transaction.first(sql, &[kept.as_str().into()], |row| row.get(0)).await?;
-                    let kept_jti = generation.map(|generation| refresh_id(kept.as_str(), generation));
-                    let kept_jti = kept_jti.unwrap_or_default();
-                    end_all(transaction, user, &ending, kept.as_str(), &kept_jti).await
+                    let (ended, sessions) = end_all(transaction, user, &ending, &kept, &kept_jti).await?;
+                    append(transaction, with_ended(event, &sessions)).await?;
+                    Ok(ended)
                 })
             })
             .await
@@ -344,20 +352,22 @@ pub(crate) async fn insert_session(
     inserted.map(drop)
 }
 
-/// Ends what a user has, but for one session and one token; an empty id or `jti` is nobody's.
+/// Ends what a user has, but for one session and one token; an empty id or `jti` is nobody's. Also returns the ids of the
+/// sessions.
 pub(crate) async fn end_all(
     transaction: &mut Transaction<'_>,
     user: UserId,
     ending: &Ending,
     kept: &str,
     kept_jti: &str,
-) -> Result<Ended, StoreError> {
+) -> Result<(Ended, Vec<String>), StoreError> {
     let values = [user.into(), ending.at.as_microsecond().into(), ending.because.name().into(), kept.into()];
-    let sessions = transaction
-        .execute(
+    let sessions: Vec<String> = transaction
+        .all(
             "UPDATE countersign_session SET ended_at = $2, ended_because = $3
-              WHERE user_id = $1 AND ended_at IS NULL AND id <> $4",
+              WHERE user_id = $1 AND ended_at IS NULL AND id <> $4 RETURNING id",
             &values,
+            |row| row.get(0),
         )
         .await?;
     // Their access tokens were left good. They are not counted, as nobody sees them in a list.
@@ -368,7 +378,8 @@ pub(crate) async fn end_all(
             &values,
         )
         .await?;
-    Ok(Ended { sessions, tokens: end_tokens(transaction, user, ending, kept_jti).await? })
+    let tokens = end_tokens(transaction, user, ending, kept_jti).await?;
+    Ok((Ended { sessions: sessions.len(), tokens }, sessions))
 }
 
 async fn delete_next(

@@ -6,6 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use crate::engine::{Row, Transaction, Value, Work};
+use crate::events::append;
 use crate::{Store, StoreError};
 
 /// Where a key is in its life; it never goes back.
@@ -125,10 +126,12 @@ impl Store {
         &self,
         work: impl for<'a, 't> FnOnce(&'a mut Transaction<'t>) -> Work<'a, bool> + Send + 'static,
     ) -> Result<bool, StoreError> {
+        let event = self.event();
         self.engine
             .write(move |transaction| {
                 Box::pin(async move {
                     let is_changed = work(transaction).await?;
+                    append(transaction, event.filter(|_| is_changed)).await?;
                     if let (true, Transaction::Postgres(transaction)) = (is_changed, transaction) {
                         transaction.run_script("NOTIFY countersign_key").await?;
                     }

@@ -7,6 +7,7 @@ use countersign_domain::{EndReason, SessionId, User, UserId};
 use jiff::Timestamp;
 
 use crate::engine::{Engine, Row, Transaction};
+use crate::events::{NewRow, append, of_session};
 use crate::foreign_keys::{check_references, refuse_if_tokens_are_referred_to};
 use crate::sessions::insert_session;
 use crate::users::{Account, is_still};
@@ -123,20 +124,30 @@ impl Store {
         last_login: Option<Timestamp>,
     ) -> Result<bool, StoreError> {
         let (id, account) = (user.id, Account::of(user, true));
+        let event = match &session {
+            Some(session) => of_session(self.event(), &session.id),
+            None => self.event(),
+        };
         if let (Engine::Postgres(postgres), Some(session), None, None) =
             (&*self.engine, &session, &token, last_login)
         {
             // Run a second time, it finds the session that it began. DO NOTHING would return no row for that, as if the
             // account had changed, and would write nothing, so that no commit would wait for the follower again.
             let sql = "WITH account AS (SELECT id FROM auth_user
-                             WHERE id = $1 AND password = $2 AND is_active FOR UPDATE)
+                             WHERE id = $1 AND password = $2 AND is_active FOR UPDATE),
+                            event AS (INSERT INTO countersign_event (id, at, kind, actor, subject, request_id,
+                                                                     details, personal, commitment)
+                                      SELECT $8, $9, $10, $11, $12, $13, $14, $15, $16 FROM account
+                                       WHERE $8 IS NOT NULL ON CONFLICT (id) DO NOTHING)
                        INSERT INTO countersign_session (id, user_id, generation, rotated_at, created_at, last_seen_at,
                                                         expires_at, address, client)
                        SELECT $3, id, 0, $4, $4, $4, $5, $6, $7 FROM account
                        ON CONFLICT (id) DO UPDATE SET id = excluded.id
                        RETURNING id";
             let mut values = vec![account.id().into(), account.password_hash().into()];
+            let event = event.as_ref().map(NewRow::of).unwrap_or_default();
             values.extend(session.values());
+            values.extend(event.values());
             let sql = postgres.users().statement(sql)?;
             return Ok(!postgres.write_one(&sql, &sql.values(&values)).await?.is_empty());
         }
@@ -156,6 +167,7 @@ impl Store {
                     if let Some(token) = &token {
                         insert(transaction, token).await?;
                     }
+                    append(transaction, event).await?;
                     Ok(true)
                 })
             })
@@ -178,6 +190,10 @@ impl Store {
         let sql = "UPDATE countersign_session SET ended_at = $2, ended_because = $3
                     WHERE id = $1 AND ended_at IS NULL";
         let because = EndReason::Blacklisted.name();
+        let event = match &session {
+            Some(session) => of_session(self.event(), session),
+            None => self.event().map(|event| event.with("token", token.jti.clone())),
+        };
         self.engine
             .write(move |transaction| {
                 Box::pin(async move {
@@ -185,7 +201,9 @@ impl Store {
                         let values = [id.as_str().into(), at.as_microsecond().into(), because.into()];
                         transaction.execute(sql, &values).await?;
                     }
-                    blacklist(transaction, &token, at).await
+                    let found = blacklist(transaction, &token, at).await?;
+                    append(transaction, event.filter(|_| found == Blacklisting::Done)).await?;
+                    Ok(found)
                 })
             })
             .await

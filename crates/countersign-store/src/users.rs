@@ -4,6 +4,7 @@ use countersign_domain::{NewUser, PasswordHash, User, UserId};
 use jiff::Timestamp;
 
 use crate::engine::{Row, Transaction};
+use crate::events::{about, append, erase, with_ended};
 use crate::foreign_keys::{check_references, refuse_if_referred_to};
 use crate::sessions::end_all;
 use crate::tokens::end_tokens;
@@ -106,9 +107,10 @@ impl Store {
 
     /// Adds a user and returns the id it got.
     pub async fn insert_user(&self, user: NewUser) -> Result<UserId, InsertUserError> {
+        let event = self.event();
         let inserted = self.engine.write(move |transaction| {
             Box::pin(async move {
-                let id = transaction
+                let id: Option<UserId> = transaction
                     .first(
                         "INSERT INTO auth_user (username, email, password, is_active, is_staff, is_superuser,
                                                 first_name, last_name, last_login, date_joined)
@@ -129,7 +131,9 @@ impl Store {
                         |row| row.get(0),
                     )
                     .await?;
-                id.ok_or(StoreError::NotCommitted)
+                let id = id.ok_or(StoreError::NotCommitted)?;
+                append(transaction, about(event, id)).await?;
+                Ok(id)
             })
         });
         Ok(inserted.await?)
@@ -137,8 +141,15 @@ impl Store {
 
     /// Sets columns of a user; false if there is none with this id.
     pub async fn update_user(&self, id: UserId, change: UserChange) -> Result<bool, StoreError> {
+        let event = self.event();
         self.engine
-            .write(move |transaction| Box::pin(async move { update(transaction, id, &change).await }))
+            .write(move |transaction| {
+                Box::pin(async move {
+                    let was_there = update(transaction, id, &change).await?;
+                    append(transaction, event.filter(|_| was_there)).await?;
+                    Ok(was_there)
+                })
+            })
             .await
     }
 
@@ -149,12 +160,14 @@ impl Store {
         change: UserChange,
         ending: Ending,
     ) -> Result<bool, StoreError> {
+        let event = self.event();
         self.engine
             .write(move |transaction| {
                 Box::pin(async move {
                     // First the user, whose row a login holds until its session is recorded.
                     let was_there = update(transaction, id, &change).await?;
-                    end_all(transaction, id, &ending, "", "").await?;
+                    let (_, sessions) = end_all(transaction, id, &ending, "", "").await?;
+                    append(transaction, with_ended(event.filter(|_| was_there), &sessions)).await?;
                     Ok(was_there)
                 })
             })
@@ -177,7 +190,7 @@ impl Store {
             .await
     }
 
-    /// Deletes a user with its memberships. Its recorded tokens stay, without a user, as Django's ORM leaves them.
+    /// Deletes a user with its memberships, and what is personal in its events. Its recorded tokens stay, without a user, as Django's ORM leaves them.
     /// False if there is none with this id; refused while a table that is not ours to change refers to the user.
     pub async fn delete_user(&self, id: UserId) -> Result<bool, StoreError> {
         self.engine.write(move |transaction| Box::pin(delete(transaction, id))).await
@@ -185,12 +198,15 @@ impl Store {
 
     /// Deletes a user, and ends the user's sessions; if the first is refused, neither.
     pub async fn delete_user_and_end_tokens(&self, id: UserId, ending: Ending) -> Result<bool, StoreError> {
+        let event = self.event();
         self.engine
             .write(move |transaction| {
                 Box::pin(async move {
                     lock_user(transaction, id).await?;
                     end_tokens(transaction, id, &ending, "").await?; // first, for the tokens do not stay the user's
-                    delete(transaction, id).await
+                    let was_there = delete(transaction, id).await?;
+                    append(transaction, event.filter(|_| was_there)).await?;
+                    Ok(was_there)
                 })
             })
             .await
@@ -265,6 +281,7 @@ async fn delete(transaction: &mut Transaction<'_>, id: UserId) -> Result<bool, S
         StoreError::Referenced(table) => StoreError::UserReferenced(table),
         other => other,
     })?;
+    erase(transaction, id).await?;
     Ok(deleted == 1)
 }
 

@@ -47,6 +47,11 @@ impl Header {
         is_understood.then(|| Self { algorithm, kid: header.get("kid").cloned() })
     }
 
+    /// The name of the key, which is a string.
+    pub(crate) fn kid(&self) -> Option<&Value> {
+        self.kid.as_ref()
+    }
+
     /// As we write it: encoded, its members sorted.
     pub(crate) fn written(&self) -> String {
         let mut header = Object::new();

@@ -153,6 +153,12 @@ impl Tokens {
         self.verifier.decode(token, now)
     }
 
+    /// See [`Verifier::named_key`].
+    #[must_use]
+    pub fn named_key(&self, token: &str) -> Option<String> {
+        self.verifier.named_key(token)
+    }
+
     /// See [`Verifier::has_key_for`].
     #[must_use]
     pub fn has_key_for(&self, token: &str) -> bool {

@@ -6,6 +6,9 @@ use crate::json::Value;
 use crate::{Audience, Claims, Kind, Refusal, Settings, VerifyingKey};
 use jiff::{SignedDuration, Timestamp};
 
+/// The longest name of a key that is repeated; a thumbprint has 43 characters.
+const MAX_NAME: usize = 64;
+
 /// Verifies tokens; immutable, to be shared by all threads.
 #[derive(Debug)]
 pub struct Verifier {
@@ -47,6 +50,16 @@ impl Verifier {
             let header = Header::read(compact.header);
             header.is_some_and(|header| self.keys.iter().any(|key| header.points_to(key)))
         })
+    }
+
+    /// The name of the key that a token says it was signed with: its `kid`, or `configured` if it has none; `None` if that
+    /// cannot be read, or cannot be the name of a key. Nothing is verified.
+    #[must_use]
+    pub fn named_key(&self, token: &str) -> Option<String> {
+        let header = Header::read(Compact::split(token)?.header)?;
+        let kid = header.kid().map_or(Some("configured"), Value::as_str)?;
+        let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        (kid.len() <= MAX_NAME && kid.bytes().all(is_of_name)).then(|| kid.to_owned())
     }
 
     /// The claims of a token whose form, header, signature, times, audience and issuer are right.

@@ -5,13 +5,14 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
-use countersign_domain::UserId;
+use countersign_domain::{EventKind, UserId};
+use jiff::Timestamp;
 
 use crate::check::Level;
 use crate::program::Failure;
 use crate::{
-    account, adopt, changepassword, check, createsuperuser, demo, export, flushexpiredtokens, healthcheck,
-    import, init, keys, migrate, packaging, serve, settings, show_config, user,
+    account, adopt, audit, changepassword, check, createsuperuser, demo, explain, export, flushexpiredtokens,
+    healthcheck, import, init, keys, migrate, packaging, serve, settings, show_config, user,
 };
 
 #[derive(Parser)]
@@ -80,6 +81,14 @@ enum Command {
     /// Look at the signing keys and exchange them. Nobody is logged out by `generate`, and later `rotate`.
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Look at the audit log: who did what, when and from where.
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Tell why a request was refused.
+    Explain {
+        /// What the answer says in its header X-Request-Id.
+        request_id: String,
+    },
 }
 
 /// Where to listen.
@@ -268,6 +277,51 @@ pub enum KeysCommand {
     },
 }
 
+/// What to do with the audit log.
+#[derive(Subcommand)]
+pub enum AuditCommand {
+    /// Walk along the chain of events, and say where it breaks; fails then.
+    Verify {
+        /// An end of the chain that was noted before, which has to be there still.
+        #[arg(long, value_name = "POSITION:HASH", value_parser = parse_noted)]
+        noted: Option<(i64, String)>,
+    },
+    /// Print events as JSON, one on each line, the oldest first.
+    Export(ExportEventsArgs),
+    /// Erase names, addresses and clients in the events about a user; the chain stays whole.
+    Erase {
+        /// The user's id; the user need not exist any more.
+        #[arg(long, value_parser = account::parse_id)]
+        user: UserId,
+    },
+}
+
+/// Which events to print.
+#[derive(Args)]
+pub struct ExportEventsArgs {
+    /// Only those about the user with this id.
+    #[arg(long, value_parser = account::parse_id)]
+    pub user: Option<UserId>,
+    /// Only those at this time or later, for example 2026-01-31T12:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<Timestamp>,
+    /// Only those before this time.
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<Timestamp>,
+    /// Only those of this kind; may be repeated.
+    #[arg(long, value_parser = EventKind::ALL.iter().map(|kind| kind.name()).collect::<Vec<_>>())]
+    pub kind: Vec<String>,
+    /// Only those of the request with this name.
+    #[arg(long, value_name = "REQUEST_ID")]
+    pub request: Option<String>,
+}
+
+fn parse_noted(text: &str) -> Result<(i64, String), String> {
+    let parts =
+        text.split_once(':').and_then(|(position, hash)| Some((position.parse().ok()?, hash.to_owned())));
+    parts.ok_or_else(|| "must be a position, a colon and a hash, as `audit verify` prints them".to_owned())
+}
+
 /// Runs what the command line asks for; a failure is told on standard error.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
@@ -318,5 +372,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Manual { directory } => packaging::manual(Cli::command(), &directory),
         Command::User(command) => user::run(command, cli.json),
         Command::Keys(command) => keys::run(command, cli.json),
+        Command::Audit(command) => audit::run(command, cli.json),
+        Command::Explain { request_id } => explain::run(&request_id, cli.json),
     }
 }

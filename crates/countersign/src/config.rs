@@ -13,7 +13,7 @@ mod user_model;
 
 use std::time::Duration;
 
-use countersign_auth::{ConfiguredKeys, Rules, UserIdField};
+use countersign_auth::{AuditRules, ConfiguredKeys, Rules, UserIdField};
 use countersign_domain::{LoginField, PasswordPolicy};
 use countersign_http::{AllowedHosts, HeaderName, Renderer};
 use countersign_password::Hashers;
@@ -255,6 +255,11 @@ fn rules(reader: &Reader<'_>, settings: &Settings, login: LoginField) -> Result<
         token_claims: token_claims(reader, settings, login)?,
         lane: lane(reader)?,
         throttles: throttles(reader)?,
+        audit: AuditRules {
+            retention: reader.duration("AUDIT_RETENTION")?,
+            max_events: reader.whole::<u32>("AUDIT_MAX_EVENTS")?.into(),
+            max_refusals: reader.whole::<u32>("AUDIT_MAX_REFUSALS")?.into(),
+        },
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod account;
 mod adopt;
+mod audit;
 mod cgroup;
 mod changepassword;
 mod check;
@@ -11,6 +12,7 @@ mod createsuperuser;
 mod demo;
 mod dotenv;
 mod durations;
+mod explain;
 mod export;
 mod flushexpiredtokens;
 mod healthcheck;

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use crate::adopt;
 use crate::config::{Config, Files, Reader, traces};
 use crate::sources::{SettingError, Sources};
-use crate::{cli, logging, settings};
+use crate::{cli, logging, settings, show_config};
 
 /// Between the first attempts to reach a database; it doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -91,6 +91,8 @@ pub fn configure_from(sources: Sources, files: Files) -> Result<Configured, Fail
 pub struct Serving {
     /// Each setting, checked.
     pub config: Config,
+    /// What the audit log has of the settings.
+    pub started: Vec<(&'static str, String)>,
     /// What lets the log be changed.
     pub log: logging::Handle,
     /// What sends traces, if anybody wants them.
@@ -104,7 +106,8 @@ pub fn configure_to_serve(sources: &Sources) -> Result<Serving, Failure> {
     let refused = |Refused(why)| SettingError(format!("OTEL_EXPORTER_OTLP_ENDPOINT: {why}"));
     let traces = traces(&Reader(sources))?.map(Traces::start).transpose().map_err(refused)?;
     let (log, lines) = logging::start_serving(sources, traces.as_ref())?;
-    Ok(Serving { config: checked(sources, Files::MayBeMade)?, log, traces, lines })
+    let started = show_config::summary(sources);
+    Ok(Serving { config: checked(sources, Files::MayBeMade)?, started, log, traces, lines })
 }
 
 fn checked(sources: &Sources, files: Files) -> Result<Config, SettingError> {
@@ -179,6 +182,11 @@ async fn start(config: Config, store: Store) -> Result<Auth, Failure> {
     let django_peer = config.django_peer.unwrap_or_else(|| store.is_made_by_django());
     let rules = Rules { django_peer, ..config.rules };
     Ok(Auth::start(store, config.hashers, config.keys, config.policy, rules, Clock::System).await?)
+}
+
+/// The database alone, for what needs no keys.
+pub async fn open_store(config: &Config) -> Result<Store, Failure> {
+    Ok(Store::open_for(&config.database, &config.pool, &config.user_model).await?)
 }
 
 /// The key ring alone, which can be changed even when a key cannot be used; and whether Django made the database.

@@ -26,6 +26,8 @@ use crate::program::{Failure, Serving, block_on, configure_to_serve, open_patien
 
 /// How long the end waits for a collector.
 const LAST_TRACES: Duration = Duration::from_secs(3);
+/// How long the last refusals may take to be recorded at the end.
+const LAST_RECORDS: Duration = Duration::from_secs(2);
 
 /// Serves until told to stop, then finishes the requests in flight.
 pub fn run(args: &ServeArgs) -> Result<(), Failure> {
@@ -40,7 +42,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
 
 /// Serves until told to stop: what is to be done before anybody is let in, and how it is then told, is the caller's.
 pub fn until_stopped(
-    Serving { config, log, traces, lines }: Serving,
+    Serving { config, started, log, traces, lines }: Serving,
     given: Option<StdListener>,
     address: String,
     at_hangup: Hangup,
@@ -64,6 +66,9 @@ pub fn until_stopped(
             () = signals.next() => return Ok(()),
         }
         auth.key_ring().reseal().await?;
+        if let Err(error) = auth.note_start(started).await {
+            tracing::error!(%error, "the start is not in the audit log");
+        }
         let listener = listener(given, &address).await?;
         let local = listener.local_addr().ok();
         if let Some(finding) =
@@ -93,11 +98,16 @@ pub fn until_stopped(
             () = told_twice => say("stopped at once; requests in flight were cut off"),
             never = service.auth().keep_keys_current() => match never {},
             never = service.auth().keep_knowing_hashes() => match never {},
+            never = service.auth().keep_audit() => match never {},
             never = watch.keep_looking(&service) => match never {},
             never = metrics.serve(&service) => match never {},
             never = watch.feed_watchdog() => match never {},
             never = reload::at_each(hangup, &service, tls.as_deref(), &log) => match never {},
             never = keep_current(tls.as_deref()) => match never {},
+        }
+        let recorded = tokio::time::timeout(LAST_RECORDS, service.auth().record_audit()).await;
+        if !matches!(recorded, Ok(Ok(()))) {
+            tracing::warn!("the last refusals were not recorded");
         }
         Ok(())
     });

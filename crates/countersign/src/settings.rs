@@ -253,6 +253,24 @@ pub const SETTINGS: &[Setting] = &[
     ])),
     own("OTEL_TRACES_SAMPLER_ARG", "1", "Which share of requests a sampler by `traceidratio` traces.").of(Kind::Share),
     own(
+        "AUDIT_RETENTION",
+        "365d",
+        "How long events are kept in the audit log.",
+    )
+    .of(Kind::TIME),
+    own(
+        "AUDIT_MAX_EVENTS",
+        "1000000",
+        "How many events are kept in the audit log at the most; the oldest go first. One takes about half a KiB.",
+    )
+    .of(Kind::Whole(1000, 1_000_000_000)),
+    own(
+        "AUDIT_MAX_REFUSALS",
+        "10000",
+        "How many refused requests `countersign explain` knows of at the most, the newest; `0` for none.",
+    )
+    .of(Kind::Whole(0, 1_000_000)),
+    own(
         "RENDERERS",
         "json,html",
         "Forms of an answer: `json`, or `json,html` for a page where a browser asks for one.",

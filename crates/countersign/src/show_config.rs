@@ -2,6 +2,7 @@
 
 use countersign_store::DatabaseUrl;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::config::{Config, Files};
 use crate::program::{Failure, read_sources, report};
@@ -19,6 +20,20 @@ pub fn run(as_json: bool) -> Result<(), Failure> {
     report(as_json, &json!({ "settings": list }), &lines.join("\n"));
     Config::from_sources(&sources, Files::NotNeeded)?;
     Ok(())
+}
+
+/// What the audit log has of the settings at the start: the names of those that were said, and a digest of all as they are
+/// shown, so that a change is seen. A secret is in neither.
+pub fn summary(sources: &Sources) -> Vec<(&'static str, String)> {
+    let said = SETTINGS.iter().filter(|setting| sources.said(setting.name).is_some());
+    let names: Vec<&str> = said.map(|setting| setting.name).collect();
+    let mut digest = Sha256::new();
+    for setting in SETTINGS {
+        let Shown { name, value, .. } = Shown::of(setting, sources);
+        digest.update(format!("{name}={value}\n"));
+    }
+    let digest = digest.finalize().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+    vec![("version", env!("CARGO_PKG_VERSION").to_owned()), ("settings", names.join(" ")), ("digest", digest)]
 }
 
 /// A setting as it is printed.

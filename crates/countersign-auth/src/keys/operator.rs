@@ -1,6 +1,7 @@
 //! What the operator does with the ring in the database: generate, rotate, retire.
 
-use countersign_store::{KeyRotation, KeyState, StoredKey};
+use countersign_domain::{Actor, Event, EventKind};
+use countersign_store::{KeyRotation, KeyState, Store, StoredKey};
 use countersign_token::{Algorithm, KeyError, Keys, SigningKey, VerifyingKey};
 use jiff::Timestamp;
 use zeroize::Zeroizing;
@@ -45,7 +46,8 @@ impl KeyRing {
             changed_at: now,
         };
         let status = self.status(&row);
-        if !self.store.insert_key(row).await? {
+        let store = self.noting(EventKind::KeyMade, Actor::Operator, &row.kid);
+        if !store.insert_key(row).await? {
             return Err(KeyRingError::Changed);
         }
         tracing::info!(key.id = %status.kid, key.algorithm = status.algorithm, "signing key generated");
@@ -66,7 +68,8 @@ impl KeyRing {
             configured: (CONFIGURED, self.configured.algorithm.name()),
             at,
         };
-        if !self.store.rotate_keys(rotation).await? {
+        let store = self.noting(EventKind::KeyRotated, Actor::Operator, &next.kid);
+        if !store.rotate_keys(rotation).await? {
             return Err(KeyRingError::Changed);
         }
         tracing::info!(key.id = %next.kid, "signing key rotated");
@@ -87,7 +90,8 @@ impl KeyRing {
             }
             (KeyState::Verifying | KeyState::Next, _) => {}
         }
-        if !self.store.retire_key(key.kid, key.state, at).await? {
+        let store = self.noting(EventKind::KeyRetired, Actor::Operator, &key.kid);
+        if !store.retire_key(key.kid, key.state, at).await? {
             return Err(KeyRingError::Changed);
         }
         tracing::info!(key.id = %kid, "signing key retired");
@@ -103,12 +107,18 @@ impl KeyRing {
         for row in self.store.list_keys().await? {
             let Some(anew) = self.configured.sealing.sealed_anew(&row) else { continue };
             let old = row.sealed.unwrap_or_default();
-            if self.store.reseal_key(row.kid.clone(), old, anew).await? {
+            let store = self.noting(EventKind::KeyResealed, Actor::Server, &row.kid);
+            if store.reseal_key(row.kid.clone(), old, anew).await? {
                 tracing::info!(key.id = %row.kid, "signing key sealed anew, under the current SECRET_KEY");
                 count += 1;
             }
         }
         Ok(count)
+    }
+
+    /// The store, for a change of this key.
+    fn noting(&self, kind: EventKind, actor: Actor, key: &str) -> Store {
+        self.store.noting(Event::new(kind, actor, self.clock.now()).with("key", key))
     }
 
     async fn find(&self, kid: &str) -> Result<KeyStatus, KeyRingError> {

@@ -5,7 +5,7 @@ use countersign_domain::{FieldError, PasswordPolicy, PasswordValidator};
 use countersign_password::Preferred;
 use countersign_store::{Ended, UserChange};
 
-use crate::service::{PASSWORD, Service, begin_waiting, browser, field, outdated_hash, refusal, rules};
+use crate::service::{PASSWORD, Service, begin_waiting, field, origin, outdated_hash, refusal, rules};
 
 fn strict() -> Service {
     let policy = PasswordPolicy::new(vec![PasswordValidator::MinimumLength { min_length: 8 }]);
@@ -35,7 +35,7 @@ async fn an_email_may_be_missing() {
     let service = Service::start(rules());
     let user = service
         .auth
-        .register(field("ada"), Err(FieldError::Required), field(PASSWORD), &browser())
+        .register(field("ada"), Err(FieldError::Required), field(PASSWORD), &origin())
         .await
         .unwrap();
     assert_eq!(user.email, "");
@@ -47,7 +47,7 @@ async fn all_that_is_wrong_with_a_form_is_said_at_once_and_nothing_is_hashed() {
     service.register("ada", PASSWORD).await.unwrap();
     let before = service.auth.hashing_work();
     let refused =
-        service.auth.register(field("ada"), field("nowhere"), Err(FieldError::Null), &browser()).await;
+        service.auth.register(field("ada"), field("nowhere"), Err(FieldError::Null), &origin()).await;
     let Err(Error::Fields(fields)) = refused else { panic!("{refused:?}") };
     assert_eq!(
         fields,

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use zeroize::Zeroizing;
 
 use crate::service::{
-    ACCESS_LIFETIME, Person, REFRESH_LIFETIME, SECRET_KEY, Service, refusal, rules, with_sessions,
+    ACCESS_LIFETIME, Person, REFRESH_LIFETIME, SECRET_KEY, Service, origin, refusal, rules, with_sessions,
 };
 
 const PUBLISH_WINDOW: i64 = 10 * 60;
@@ -392,11 +392,13 @@ async fn nobody_is_refused_because_somebody_else_has_just_looked_for_a_key() {
     let service = Service::start(rules());
     let beside = service.try_beside(configured(SECRET_KEY, &[])).unwrap();
     let (mut ada, made_up) = (service.welcome("ada").await, "made.up.token");
-    assert!(matches!(beside.auth.authenticate(made_up).await, Err(Error::BearerToken(_))));
+    let here = origin();
+    assert!(matches!(beside.auth.authenticate(made_up, &here).await, Err(Error::BearerToken(_))));
     service.move_to(Algorithm::EdDSA).await;
     ada.log_in().await.unwrap();
     let (one, other) = (ada.at(&beside), ada.at(&beside));
-    let (made_up, one, other) = tokio::join!(beside.auth.authenticate(made_up), one.whoami(), other.whoami());
+    let (made_up, one, other) =
+        tokio::join!(beside.auth.authenticate(made_up, &here), one.whoami(), other.whoami());
     assert!(matches!(made_up, Err(Error::BearerToken(_))));
     one.unwrap();
     other.unwrap();

@@ -4,7 +4,7 @@ use countersign_auth::{Error, Flushed, Rules};
 use countersign_domain::FieldError;
 use countersign_token::Kind;
 
-use crate::service::{ACCESS_LIFETIME, REFRESH_LIFETIME, Service, browser, field, refusal, rotating, rules};
+use crate::service::{ACCESS_LIFETIME, REFRESH_LIFETIME, Service, field, origin, refusal, rotating, rules};
 
 #[tokio::test]
 async fn a_session_begins_with_a_login_and_ends_with_the_blacklisting_of_its_refresh_token() {
@@ -74,7 +74,7 @@ async fn a_token_is_good_for_its_own_purpose_alone() {
     assert_eq!(refusal(ada.blacklist().await), "Token has wrong type");
     assert_eq!(refusal(ada.whoami().await), "the bearer token was refused: [(Access, WrongType)]");
     assert_eq!(
-        refusal(service.auth.refresh_sliding(field(&ada.refresh), &browser()).await),
+        refusal(service.auth.refresh_sliding(field(&ada.refresh), &origin()).await),
         "Token has wrong type"
     );
 }
@@ -90,7 +90,7 @@ async fn a_token_that_was_tampered_with_is_invalid_everywhere() {
         refusal(ada.present(&ada.refresh).await),
         refusal(ada.blacklist().await),
         refusal(ada.verify(&ada.refresh).await),
-        refusal(service.auth.refresh_sliding(field(&ada.refresh), &browser()).await),
+        refusal(service.auth.refresh_sliding(field(&ada.refresh), &origin()).await),
     ] {
         assert_eq!(refused, "Token is invalid");
     }
@@ -100,11 +100,11 @@ async fn a_token_that_was_tampered_with_is_invalid_everywhere() {
 #[tokio::test]
 async fn a_missing_or_blank_token_is_a_refused_field() {
     let service = Service::start(rules());
-    let missing = service.auth.refresh(Err(FieldError::Required), &browser()).await;
+    let missing = service.auth.refresh(Err(FieldError::Required), &origin()).await;
     assert!(
         matches!(&missing, Err(Error::Fields(fields)) if *fields == [("refresh", vec![FieldError::Required])])
     );
-    let blank = service.auth.verify(field("  "), &browser()).await;
+    let blank = service.auth.verify(field("  "), &origin()).await;
     assert!(matches!(&blank, Err(Error::Fields(fields)) if *fields == [("token", vec![FieldError::Blank])]));
 }
 
@@ -130,11 +130,11 @@ async fn a_sliding_token_is_extended_until_its_window_closes() {
     let step = ACCESS_LIFETIME - 1;
     for _ in 0..REFRESH_LIFETIME / step {
         service.clock.advance_secs(step);
-        ada.access = service.auth.refresh_sliding(field(&ada.access), &browser()).await.unwrap();
+        ada.access = service.auth.refresh_sliding(field(&ada.access), &origin()).await.unwrap();
         ada.whoami().await.unwrap();
     }
     service.clock.advance_secs(REFRESH_LIFETIME % step);
-    let refused = refusal(service.auth.refresh_sliding(field(&ada.access), &browser()).await);
+    let refused = refusal(service.auth.refresh_sliding(field(&ada.access), &origin()).await);
     assert_eq!(refused, "Token 'refresh_exp' claim has expired");
     ada.whoami().await.expect("its last five minutes are not over");
 }
@@ -148,7 +148,7 @@ async fn a_sliding_token_ends_at_once_with_all_tokens_of_its_user() {
     assert_eq!(service.auth.log_out_everywhere("ada").await.unwrap().sessions, 1);
     assert_eq!(refusal(ada.whoami().await), "the bearer token was refused: [(Sliding, Blacklisted)]");
     assert_eq!(
-        refusal(service.auth.refresh_sliding(field(&ada.access), &browser()).await),
+        refusal(service.auth.refresh_sliding(field(&ada.access), &origin()).await),
         "Token is blacklisted"
     );
 }
@@ -161,7 +161,7 @@ async fn a_sliding_token_that_was_refreshed_ends_too_and_a_flush_does_not_bring_
     ada.log_in_sliding().await.unwrap();
     let mut refresh_before_it_expires = async || {
         service.clock.advance_secs(ACCESS_LIFETIME - 1);
-        ada.access = service.auth.refresh_sliding(field(&ada.access), &browser()).await.unwrap();
+        ada.access = service.auth.refresh_sliding(field(&ada.access), &origin()).await.unwrap();
     };
     refresh_before_it_expires().await;
     refresh_before_it_expires().await;
@@ -170,7 +170,7 @@ async fn a_sliding_token_that_was_refreshed_ends_too_and_a_flush_does_not_bring_
     service.auth.flush_expired_tokens(drop).await.unwrap();
     assert_eq!(refusal(ada.whoami().await), "the bearer token was refused: [(Sliding, Blacklisted)]");
     assert_eq!(
-        refusal(service.auth.refresh_sliding(field(&ada.access), &browser()).await),
+        refusal(service.auth.refresh_sliding(field(&ada.access), &origin()).await),
         "Token is blacklisted"
     );
 }
@@ -184,7 +184,7 @@ async fn a_sliding_token_that_was_ended_stays_ended_until_its_last_second() {
     let step = ACCESS_LIFETIME - 1;
     for _ in 0..REFRESH_LIFETIME / step {
         service.clock.advance_secs(step);
-        ada.access = service.auth.refresh_sliding(field(&ada.access), &browser()).await.unwrap();
+        ada.access = service.auth.refresh_sliding(field(&ada.access), &origin()).await.unwrap();
     }
     service.auth.log_out_everywhere("ada").await.unwrap();
     service.clock.advance_secs(ACCESS_LIFETIME - 1);

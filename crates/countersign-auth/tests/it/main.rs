@@ -5,6 +5,8 @@ mod access;
 #[cfg(test)]
 mod accounts;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 #[expect(dead_code, reason = "the store's tests use more of it")]
 #[path = "../../../countersign-store/tests/it/cluster.rs"]
 mod cluster;

@@ -7,7 +7,7 @@ use countersign_auth::{Error, Lane, Rules};
 use countersign_domain::PasswordPolicy;
 use countersign_password::Preferred;
 
-use crate::service::{PASSWORD, Service, begin, browser, field, rules};
+use crate::service::{PASSWORD, Service, begin, field, origin, rules};
 
 /// Slow enough that the workers cannot keep up with a storm that comes all at once.
 const COSTLY: Preferred = Preferred::Argon2id { memory_kib: 19_456, iterations: 2, parallelism: 1 };
@@ -26,7 +26,7 @@ fn logins_beyond_the_queue_are_asked_to_come_back_and_those_who_left_cost_nothin
     let mut ada = runtime.block_on(service.welcome("ada"));
     let before = service.auth.hashing_work();
 
-    let client = browser();
+    let client = origin();
     let log_in = || service.auth.log_in(field("nobody"), field(PASSWORD), &client, None);
     let mut waiting = Vec::new();
     for _ in 0..STORM {

@@ -8,7 +8,7 @@ use countersign_domain::EndReason;
 use jiff::SignedDuration;
 
 use crate::service::{
-    ACCESS_LIFETIME, REFRESH_LIFETIME, Service, browser, claim, claims, field, refusal, rotating,
+    ACCESS_LIFETIME, REFRESH_LIFETIME, Service, claim, claims, field, origin, refusal, rotating,
 };
 
 const GRACE: i64 = 60;
@@ -198,7 +198,7 @@ async fn race(services: &[Arc<Service>], token: &str, callers: usize) -> Vec<Res
     for service in services.iter().cycle().take(callers) {
         let (service, token) = (Arc::clone(service), field(token));
         running.spawn(async move {
-            let refreshed = service.auth.refresh(token, &browser()).await;
+            let refreshed = service.auth.refresh(token, &origin()).await;
             refreshed.map(|pair| pair.refresh.unwrap()).map_err(|error| error.to_string())
         });
     }
@@ -292,7 +292,7 @@ async fn on_postgresql_no_login_slips_through_while_an_account_is_deactivated() 
         let tokens: Vec<String> = logins.join_all().await.into_iter().flatten().collect();
         services[0].auth.set_active("ada", true).await.unwrap();
         for access in tokens {
-            let refused = services[0].auth.authenticate(&access).await.map(|_| ());
+            let refused = services[0].auth.authenticate(&access, &origin()).await.map(|_| ());
             assert_eq!(
                 refusal(refused),
                 REFUSED_ACCESS,

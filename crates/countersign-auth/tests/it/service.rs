@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use countersign_auth::{
-    Auth, Caller, Clock, ConfiguredKeys, Error, LoginOutcome, ManualClock, Refreshed, Rules, SlidingToken,
-    StartError, Submitted,
+    Auth, Caller, Clock, ConfiguredKeys, Error, LoginOutcome, ManualClock, Origin, Refreshed, Rules,
+    SlidingToken, StartError, Submitted,
 };
 use countersign_domain::{Client, PasswordHash, PasswordPolicy, RawText, Session, SessionId, User};
 use countersign_password::{Algorithm, Hashers, Limits, Preferred, Salt, Workspace};
@@ -162,7 +162,7 @@ impl Service {
 
     pub async fn register(&self, username: &str, password: &str) -> Result<User, Error> {
         let email = format!("{username}@example.com");
-        self.auth.register(field(username), field(&email), field(password), &browser()).await
+        self.auth.register(field(username), field(&email), field(password), &origin()).await
     }
 }
 
@@ -185,7 +185,7 @@ impl Person<'_> {
 
     pub async fn log_in(&mut self) -> Result<(), Error> {
         let LoginOutcome::Done(pair) =
-            self.service.auth.log_in(field(&self.username), field(&self.password), &browser(), None).await?;
+            self.service.auth.log_in(field(&self.username), field(&self.password), &origin(), None).await?;
         (self.refresh, self.access) = (pair.refresh, pair.access);
         Ok(())
     }
@@ -194,7 +194,7 @@ impl Person<'_> {
         let LoginOutcome::Done(SlidingToken { token, .. }) = self
             .service
             .auth
-            .log_in_sliding(field(&self.username), field(&self.password), &browser(), None)
+            .log_in_sliding(field(&self.username), field(&self.password), &origin(), None)
             .await?;
         self.access = token;
         Ok(())
@@ -210,15 +210,15 @@ impl Person<'_> {
 
     /// Refreshes with this token, and keeps nothing.
     pub async fn present(&self, refresh: &str) -> Result<Refreshed, Error> {
-        self.service.auth.refresh(field(refresh), &browser()).await
+        self.service.auth.refresh(field(refresh), &origin()).await
     }
 
     pub async fn blacklist(&self) -> Result<(), Error> {
-        self.service.auth.blacklist(field(&self.refresh), &browser()).await
+        self.service.auth.blacklist(field(&self.refresh), &origin()).await
     }
 
     pub async fn verify(&self, token: &str) -> Result<(), Error> {
-        self.service.auth.verify(field(token), &browser()).await
+        self.service.auth.verify(field(token), &origin()).await
     }
 
     pub async fn whoami(&self) -> Result<String, Error> {
@@ -227,15 +227,15 @@ impl Person<'_> {
 
     /// Who the service takes them for.
     pub async fn caller(&self) -> Result<Caller, Error> {
-        self.service.auth.authenticate(&self.access).await
+        self.service.auth.authenticate(&self.access, &origin()).await
     }
 
     pub async fn log_out(&self) -> Result<(), Error> {
-        self.service.auth.log_out(&self.caller().await?).await
+        self.service.auth.log_out(&self.caller().await?, &origin()).await
     }
 
     pub async fn log_out_all(&self, except_current: bool) -> Result<Ended, Error> {
-        self.service.auth.log_out_all(&self.caller().await?, except_current).await
+        self.service.auth.log_out_all(&self.caller().await?, except_current, &origin()).await
     }
 
     /// The session of their tokens, as it is stored.
@@ -269,6 +269,11 @@ impl Person<'_> {
 }
 
 /// What everybody comes with.
+/// A request of that browser's.
+pub fn origin() -> Origin<'static> {
+    Origin::new(browser(), "a-request")
+}
+
 pub fn browser() -> Client {
     Client::new(Some("192.0.2.7".to_owned()), "a browser")
 }

@@ -6,7 +6,9 @@ use countersign_store::{Ended, UserChange};
 use countersign_token::Kind;
 use countersign_token::json::{Value, to_compact};
 
-use crate::service::{Person, Service, browser, claim, claims, field, refusal, rotating, rules, sign};
+use crate::service::{
+    Person, Service, browser, claim, claims, field, origin, refusal, rotating, rules, sign,
+};
 
 const REFUSED_ACCESS: &str = "the bearer token was refused: [(Access, Blacklisted)]";
 
@@ -56,7 +58,9 @@ async fn a_session_is_ended_from_another_by_its_id() {
     let mut laptop = service.welcome("ada").await;
     let phone = another_device(&service, "ada").await;
     let bob = service.welcome("bob").await;
-    let end = async |user: User, id: &str| service.auth.end_session(&user, id, EndReason::LoggedOut).await;
+    let end = async |user: User, id: &str| {
+        service.auth.end_session(&user, id, EndReason::LoggedOut, &origin()).await
+    };
     let id = claim(&laptop.refresh, "sid");
     assert!(matches!(end(bob.row().await, &id).await, Err(Error::SessionNotFound)), "it is not Bob's");
     end(phone.row().await, &id).await.unwrap();
@@ -133,7 +137,7 @@ async fn a_sliding_token_ends_with_its_session() {
     ada.log_out().await.unwrap();
     assert_eq!(refusal(ada.whoami().await), "the bearer token was refused: [(Sliding, Blacklisted)]");
     assert_eq!(
-        refusal(service.auth.refresh_sliding(field(&ada.access), &browser()).await),
+        refusal(service.auth.refresh_sliding(field(&ada.access), &origin()).await),
         "Token is blacklisted"
     );
 }
@@ -256,7 +260,7 @@ async fn with_their_user_sessions_are_deleted_for_verification_and_sliding_token
         assert_eq!(refusal(ada.verify(token).await), "the token to verify is blacklisted");
     }
     assert_eq!(
-        refusal(service.auth.refresh_sliding(field(&sliding.access), &browser()).await),
+        refusal(service.auth.refresh_sliding(field(&sliding.access), &origin()).await),
         "Token is blacklisted"
     );
 }
@@ -315,6 +319,6 @@ async fn a_sliding_token_gets_the_added_claims_anew_when_it_is_refreshed() {
     ada.log_in_sliding().await.unwrap();
     assert_eq!(claims(&ada.access).get("staff"), Some(&Value::Bool(true)));
     ada.change(UserChange { is_staff: Some(false), ..UserChange::default() }).await;
-    let refreshed = service.auth.refresh_sliding(field(&ada.access), &browser()).await.unwrap();
+    let refreshed = service.auth.refresh_sliding(field(&ada.access), &origin()).await.unwrap();
     assert_eq!(claims(&refreshed).get("staff"), Some(&Value::Bool(false)));
 }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use countersign_auth::{Error, LoginOutcome, Rules, Throttles};
+use countersign_auth::{Error, LoginOutcome, Origin, Rules, Throttles};
 use countersign_domain::{Client, Rate};
 use jiff::SignedDuration;
 use tokio::task::JoinSet;
 
-use crate::service::{ONE_HASH, PASSWORD, Service, browser, claims, field, refusal, rotating, rules, sign};
+use crate::service::{ONE_HASH, PASSWORD, Service, claims, field, origin, refusal, rotating, rules, sign};
 
 const WRONG: &str = "no active account with these credentials";
 const HOUR: i64 = 3600;
@@ -34,8 +34,8 @@ async fn on_each_engine(throttles: Throttles) -> Vec<Service> {
     std::iter::once(Service::start(rules)).chain(postgres).collect()
 }
 
-fn at(address: &str) -> Client {
-    Client::new(Some(address.to_owned()), "a browser")
+fn at(address: &str) -> Origin<'static> {
+    Origin::new(Client::new(Some(address.to_owned()), "a browser"), "a-request")
 }
 
 /// The mark that a login hands out, or why it is refused.
@@ -335,8 +335,10 @@ async fn bad_tokens_are_bounded_and_good_ones_pass_all_the_same() {
             let throttled = refusal(throttled);
             assert_eq!(refusal(ada.present("no token").await), throttled);
             assert_eq!(refusal(ada.verify("no token").await), throttled);
-            assert_eq!(refusal(service.auth.blacklist(field(&forged), &browser()).await), throttled);
-            assert_eq!(refusal(service.auth.refresh_sliding(field("no token"), &browser()).await), throttled);
+            let client = origin();
+            assert_eq!(refusal(service.auth.blacklist(field(&forged), &client).await), throttled);
+            assert_eq!(client.evidence().counter, Some("token_address"));
+            assert_eq!(refusal(service.auth.refresh_sliding(field("no token"), &origin()).await), throttled);
             ada.refresh().await.unwrap();
             ada.verify(&ada.access).await.unwrap();
             ada.whoami().await.unwrap();
@@ -374,7 +376,7 @@ async fn where_nothing_is_slowed_down_there_are_no_marks_and_no_rows() {
         assert_eq!(guess(&service, "ada", "192.0.2.1").await, WRONG);
     }
     let LoginOutcome::Done(pair) =
-        service.auth.log_in(field("ada"), field(PASSWORD), &browser(), None).await.unwrap();
+        service.auth.log_in(field("ada"), field(PASSWORD), &origin(), None).await.unwrap();
     assert_eq!(pair.known_device, None);
     assert_eq!(service.rows("SELECT count(*) FROM countersign_attempt"), ["0"]);
 }

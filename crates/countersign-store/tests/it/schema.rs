@@ -108,7 +108,14 @@ fn processes_that_start_at_once_on_an_empty_file_all_start() {
     });
     assert_eq!(
         place.rows("SELECT name FROM countersign_migration ORDER BY name"),
-        ["0001_django_tables", "0002_sessions", "0003_signing_keys", "0004_import", "0005_attempts"]
+        [
+            "0001_django_tables",
+            "0002_sessions",
+            "0003_signing_keys",
+            "0004_import",
+            "0005_attempts",
+            "0006_events"
+        ]
     );
     assert_eq!(place.rows("SELECT count(*) FROM django_migrations"), ["26"]);
 }

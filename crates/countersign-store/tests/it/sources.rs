@@ -1,7 +1,7 @@
 //! The SQL texts of the crate, read from its sources.
 
 /// The sources that are about accounts.
-pub const OF_ACCOUNTS: [&str; 9] = [
+pub const OF_ACCOUNTS: [&str; 16] = [
     include_str!("../../src/attempts.rs"),
     include_str!("../../src/users.rs"),
     include_str!("../../src/tokens.rs"),
@@ -11,6 +11,13 @@ pub const OF_ACCOUNTS: [&str; 9] = [
     include_str!("../../src/adoption.rs"),
     include_str!("../../src/holders.rs"),
     include_str!("../../src/sweeping.rs"),
+    include_str!("../../src/events.rs"),
+    include_str!("../../src/events/chain.rs"),
+    include_str!("../../src/events/erasing.rs"),
+    include_str!("../../src/events/reading.rs"),
+    include_str!("../../src/events/retention.rs"),
+    include_str!("../../src/events/verifying.rs"),
+    include_str!("../../src/refused_requests.rs"),
 ];
 /// What only SQLite runs.
 pub const ON_SQLITE: [&str; 1] = [include_str!("../../src/attempts/one_by_one.rs")];

@@ -9,7 +9,7 @@ use crate::place::{Place, after_noon, end_tokens_of, ending, noon, person, rows,
 use crate::sources::{OF_ACCOUNTS, OF_MOVING, ON_SQLITE, statements_of};
 
 /// Those that read all of a table: in the order of the sources, and whether SQLite does so too.
-const KNOWN_SCANS: [(&str, bool); 9] = [
+const KNOWN_SCANS: [(&str, bool); 10] = [
     ("SELECT count(*) FROM token_blacklist_outstandingtoken WHERE expires_at <= $1", true),
     ("SELECT count(*) FROM countersign_session WHERE COALESCE(ended_at, expires_at) <= $1", true),
     ("SELECT count(*) FROM countersign_session WHERE ended_at IS NULL AND expires_at > $1", true),
@@ -33,6 +33,11 @@ const KNOWN_SCANS: [(&str, bool); 9] = [
     // No index is worth it to PostgreSQL for the few rows that this table has.
     ("SELECT 1 FROM countersign_migration WHERE name = $1", false),
     ("SELECT count(*) FROM countersign_key WHERE sealed IS NOT NULL", true),
+    // Along the index, over no more rows than are kept.
+    (
+        "DELETE FROM countersign_refusal WHERE at <= (SELECT at FROM countersign_refusal ORDER BY at DESC LIMIT 1 OFFSET $1)",
+        true,
+    ),
 ];
 /// What the statements call the rows of their own parts, as SQLite shows them.
 const NOT_TABLES: [&str; 5] = ["CONSTANT ROW", "one", "next", "of_sessions", "of_tokens"];

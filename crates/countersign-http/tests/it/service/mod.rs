@@ -4,6 +4,7 @@ mod bodies;
 mod cookies;
 mod cors;
 mod documents;
+mod explaining;
 mod forward_auth;
 mod heads;
 mod health;

@@ -5,15 +5,23 @@ use rusqlite::Connection;
 use super::*;
 use crate::moving::inserts::{into_postgres, into_sqlite};
 
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("../../../../../migrations/sqlite/0001_django_tables.sql"),
     include_str!("../../../../../migrations/sqlite/0002_sessions.sql"),
     include_str!("../../../../../migrations/sqlite/0003_signing_keys.sql"),
     include_str!("../../../../../migrations/sqlite/0004_import.sql"),
     include_str!("../../../../../migrations/sqlite/0005_attempts.sql"),
+    include_str!("../../../../../migrations/sqlite/0006_events.sql"),
 ];
-/// Tables that say how their database came to be, and one of what is over within a day.
-const LEFT: [&str; 3] = ["countersign_attempt", "countersign_import", "django_migrations"];
+/// Tables that say how their database came to be and what was done there, and one of what is over within a day.
+const LEFT: [&str; 6] = [
+    "countersign_attempt",
+    "countersign_event",
+    "countersign_event_chain",
+    "countersign_import",
+    "countersign_refusal",
+    "django_migrations",
+];
 
 fn rows<const N: usize>(connection: &Connection, sql: &str) -> Vec<[String; N]> {
     let mut statement = connection.prepare(sql).expect("it is SQL");

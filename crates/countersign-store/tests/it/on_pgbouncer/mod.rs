@@ -4,6 +4,8 @@
 #[path = "../contract/attempts.rs"]
 mod attempts;
 mod bouncer;
+#[path = "../contract/events.rs"]
+mod events;
 #[path = "../contract/groups.rs"]
 mod groups;
 #[path = "../contract/holders.rs"]

@@ -4,6 +4,8 @@
 mod adoption;
 #[path = "../contract/attempts.rs"]
 mod attempts;
+#[path = "../contract/events.rs"]
+mod events;
 #[path = "../contract/groups.rs"]
 mod groups;
 #[path = "../contract/health.rs"]

@@ -3,6 +3,7 @@
 
 mod access_log;
 mod adopt;
+mod audit;
 mod browsers;
 mod commands;
 mod demo;

@@ -93,6 +93,8 @@ fn no_password_token_key_or_hash_is_logged_or_traced_even_at_trace() {
 
     let log = here.log();
     assert!(changed.stderr.contains("password changed"), "something is logged: {}", changed.stderr);
+    let audit = here.say(&["audit", "export"]);
+    assert!(audit.contains("login_failed") && audit.contains("password_changed"), "{audit}");
     let traced = collector.text();
     assert!(traced.contains("/user/api/token/refresh/") && traced.contains("hashing work"), "{traced}");
     let said = [
@@ -106,6 +108,7 @@ fn no_password_token_key_or_hash_is_logged_or_traced_even_at_trace() {
         made.stderr,
         shown.stdout,
         shown.stderr,
+        audit,
     ]
     .concat();
     for secret in secrets {

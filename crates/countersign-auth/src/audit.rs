@@ -1,0 +1,182 @@
+//! What is recorded of events and refusals beside the acts themselves: a moment later, together, and no more than fits, as
+//! anybody can bring them about as often as they like.
+
+use std::convert::Infallible;
+use std::mem;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use countersign_domain::{Actor, Event, EventKind, RefusedRequest, User};
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::MissedTickBehavior;
+
+use crate::{Auth, Error, Origin};
+
+/// How often what waits is recorded.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Between two looks at what is too old, in those intervals.
+const TIDIED_EVERY: u32 = 60;
+/// Refused logins that one server notes one by one in a minute; the rest is counted.
+const FAILURES_A_MINUTE: u32 = 60;
+/// Refusals that one server notes between two recordings; who comes then is not told of.
+const REFUSALS_AT_ONCE: usize = 100;
+
+/// How much of the audit log is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditRules {
+    /// Events that are older are deleted.
+    pub retention: SignedDuration,
+    /// The oldest events beyond so many are deleted.
+    pub max_events: i64,
+    /// Refusals beyond so many are deleted; none is recorded for 0.
+    pub max_refusals: i64,
+}
+
+/// A year, and a bounded disk.
+impl Default for AuditRules {
+    fn default() -> Self {
+        let retention = SignedDuration::from_hours(365 * 24);
+        Self { retention, max_events: 1_000_000, max_refusals: 10_000 }
+    }
+}
+
+/// What waits to be recorded.
+#[derive(Default)]
+pub(crate) struct Pending(Mutex<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    failures: Vec<Event>,
+    refusals: Vec<RefusedRequest>,
+    /// When the minute began in which failures are counted, and how many there were in it.
+    minute: Option<Timestamp>,
+    in_minute: u32,
+    /// Failures that were not noted.
+    omitted: u64,
+}
+
+impl Pending {
+    fn with<T>(&self, change: impl FnOnce(&mut Waiting) -> T) -> T {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Waiting {
+    /// Whether one more failure is noted by itself in this minute.
+    fn takes_failure(&mut self, now: Timestamp) -> bool {
+        if self.minute.is_none_or(|minute| !is_within_a_minute(minute, now)) {
+            (self.minute, self.in_minute) = (Some(now), 0);
+        }
+        self.in_minute = self.in_minute.saturating_add(1);
+        let takes = self.in_minute <= FAILURES_A_MINUTE;
+        self.omitted += u64::from(!takes);
+        takes
+    }
+
+    /// The failures that wait, and once a minute the number of those that were not noted.
+    fn take_failures(&mut self, now: Timestamp, all: bool) -> Vec<Event> {
+        let mut events = mem::take(&mut self.failures);
+        let is_over = self.minute.is_none_or(|minute| !is_within_a_minute(minute, now));
+        if self.omitted > 0 && (is_over || all) {
+            let omitted = mem::take(&mut self.omitted).to_string();
+            let event = Event::new(EventKind::LoginFailuresOmitted, Actor::Server, now);
+            events.push(event.with("failures", omitted));
+        }
+        events
+    }
+}
+
+fn is_within_a_minute(minute: Timestamp, now: Timestamp) -> bool {
+    now.duration_since(minute).abs() < SignedDuration::from_mins(1)
+}
+
+impl Auth {
+    /// Notes that a login was refused, and by which rule; the user, if there is one of that name. The name that was typed
+    /// is not kept: it may be a mistyped password.
+    pub(crate) fn note_failed_login(&self, rule: &'static str, user: Option<&User>, origin: &Origin<'_>) {
+        origin.note(|evidence| {
+            evidence.rule = Some(rule);
+            evidence.user = user.map(|user| user.id);
+        });
+        let event = self.event(EventKind::LoginFailed, Actor::Client, origin).with("rule", rule);
+        let event = match user {
+            Some(user) => event.about(user),
+            None => event,
+        };
+        self.pending.with(|waiting| {
+            if waiting.takes_failure(event.at) {
+                waiting.failures.push(event);
+            }
+        });
+    }
+
+    /// Notes that a request was refused, and why.
+    pub fn note_refusal(&self, request_id: &str, details: impl FnOnce() -> Vec<(String, String)>) {
+        if self.rules.audit.max_refusals == 0 {
+            return;
+        }
+        self.pending.with(|waiting| {
+            if waiting.refusals.len() < REFUSALS_AT_ONCE {
+                let (at, request_id) = (self.clock.now(), request_id.to_owned());
+                waiting.refusals.push(RefusedRequest { at, request_id, details: details() });
+            }
+        });
+    }
+
+    /// Records that this server starts, and with which settings.
+    pub async fn note_start(&self, details: Vec<(&'static str, String)>) -> Result<(), Error> {
+        let event = Event::new(EventKind::ServerStarted, Actor::Server, self.clock.now());
+        Ok(self.store.record_events(vec![Event { details, ..event }]).await?)
+    }
+
+    /// Records what waits, and links the events that wait for that. To be called when a server ends; before, it is done
+    /// once a second.
+    pub async fn record_audit(&self) -> Result<(), Error> {
+        self.record_waiting(true).await
+    }
+
+    async fn record_waiting(&self, all: bool) -> Result<(), Error> {
+        let now = self.clock.now();
+        let (failures, refusals) =
+            self.pending.with(|waiting| (waiting.take_failures(now, all), mem::take(&mut waiting.refusals)));
+        let count = u64::try_from(failures.len()).unwrap_or(u64::MAX);
+        if count > 0
+            && let Err(error) = self.store.record_events(failures).await
+        {
+            self.pending.with(|waiting| waiting.omitted += count);
+            return Err(error.into());
+        }
+        if !refusals.is_empty() {
+            self.store.record_refusals(refusals, self.rules.audit.max_refusals).await?;
+        }
+        self.store.link_events().await?;
+        Ok(())
+    }
+
+    /// Deletes the events that are older than they are kept, and the oldest that are too many; returns how many.
+    pub async fn delete_old_events(&self) -> Result<usize, Error> {
+        let AuditRules { retention, max_events, .. } = self.rules.audit;
+        let before = self.clock.now().checked_sub(retention).unwrap_or(Timestamp::MIN);
+        Ok(self.store.delete_old_events(before, max_events).await?)
+    }
+
+    /// Records what waits once a second, and deletes what is too old once a minute, for ever: to be run beside the server.
+    pub async fn keep_audit(&self) -> Infallible {
+        let mut interval = tokio::time::interval(INTERVAL);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut since_tidied = 0;
+        loop {
+            interval.tick().await;
+            let recorded = self.record_waiting(false).await;
+            if let Err(error) = recorded {
+                tracing::debug!(%error, "events were not recorded or linked");
+            }
+            if since_tidied == 0
+                && let Err(error) = self.delete_old_events().await
+            {
+                tracing::debug!(%error, "old events were not deleted");
+            }
+            since_tidied = (since_tidied + 1) % TIDIED_EVERY;
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! Events: each is there if and only if its act was done, they are one chain, and what was changed of it is found.
+
+use countersign_domain::{
+    Actor, Client, EndReason, Event, EventKind, PasswordHash, RefusedRequest, SessionId, UserId,
+};
+use countersign_store::{Break, KeyState, NewSession, Store, StoredEvent, StoredKey, UserChange};
+use jiff::Timestamp;
+use tokio::task::JoinSet;
+
+use super::place::{Place, after_noon, ending, noon, person, token};
+
+fn event(kind: EventKind) -> Event {
+    let client = Client::new(Some("192.0.2.1".to_owned()), "a browser");
+    let named = Event { name: Some("ada".to_owned()), client, ..Event::new(kind, Actor::User, noon()) };
+    Event { request_id: Some("a-request".to_owned()), ..named }
+}
+
+fn session(id: &str, user: UserId) -> NewSession {
+    let id = SessionId::parse(id).unwrap();
+    let client = Client::default();
+    NewSession { id, user, created_at: noon(), expires_at: after_noon(60), client }
+}
+
+fn refresh_id(session: &str, generation: u32) -> String {
+    format!("{session}/{generation}")
+}
+
+/// All that are linked, once those that wait for it are.
+async fn events(store: &Store) -> Vec<StoredEvent> {
+    store.link_events().await.unwrap();
+    assert_eq!(store.waiting_events(1).await.unwrap(), []);
+    store.events_after(0, 1000).await.unwrap()
+}
+
+async fn kinds(store: &Store) -> Vec<String> {
+    events(store).await.into_iter().map(|event| event.kind).collect()
+}
+
+async fn breaks(store: &Store) -> Vec<Break> {
+    store.verify_events(None).await.unwrap().breaks
+}
+
+async fn log_in(store: &Store, user: UserId, id: &str) -> bool {
+    let checked = store.find_user(user).await.unwrap().unwrap();
+    let about = event(EventKind::Login).about(&checked);
+    store.noting(about).record_login(Some(session(id, user)), None, &checked, None).await.unwrap()
+}
+
+/// Ada has logged in this often, and all of that is linked in its order.
+async fn with_logins(count: usize) -> Option<(Place, Store, UserId)> {
+    let (place, store) = Place::open().await?;
+    let ada = store.noting(event(EventKind::UserCreated)).insert_user(person("ada")).await.unwrap();
+    store.link_events().await.unwrap();
+    for number in 0..count {
+        assert!(log_in(&store, ada, &format!("{number:032x}")).await);
+        store.link_events().await.unwrap();
+    }
+    assert_eq!(events(&store).await.len(), count + 1);
+    Some((place, store, ada))
+}
+
+#[tokio::test]
+async fn a_login_is_an_event_with_who_when_where_and_the_session() {
+    let Some((_place, store, ada)) = with_logins(1).await else { return };
+    let all = events(&store).await;
+    let [made, login] = all.as_slice() else { panic!("{all:?}") };
+    assert_eq!((made.kind.as_str(), made.user.clone()), ("user_created", Some(ada.to_string())));
+    assert_eq!((login.kind.as_str(), login.actor.as_str(), login.at), ("login", "user", noon()));
+    assert_eq!((login.position, login.user.clone()), (Some(2), Some(ada.to_string())));
+    assert_eq!(login.request_id.as_deref(), Some("a-request"));
+    assert_eq!(login.details, format!("{{\"session\":\"{:032x}\"}}", 0));
+    let personal = login.personal.as_deref().unwrap();
+    assert!(personal.ends_with(r#""name":"ada","address":"192.0.2.1","client":"a browser"}"#), "{personal}");
+    let verified = store.verify_events(None).await.unwrap();
+    assert_eq!((verified.events, verified.erased, verified.breaks), (2, 0, Vec::new()));
+    assert_eq!(verified.last, (2, login.hash.clone().unwrap()));
+}
+
+#[tokio::test]
+async fn an_act_that_is_not_done_leaves_no_event() {
+    let Some((_place, store, ada)) = with_logins(0).await else { return };
+    let noted = |kind| store.noting(event(kind));
+    let stale = store.find_user(ada).await.unwrap().unwrap();
+    let hash = Some(PasswordHash::new("another".to_owned()));
+    let change = UserChange { password_hash: hash, ..UserChange::default() };
+    assert!(store.update_user(ada, change.clone()).await.unwrap());
+    let (old, nobody) = (session(&"a".repeat(32), ada), UserId::new(999));
+    for last_login in [None, Some(noon())] {
+        let login = noted(EventKind::Login);
+        assert!(!login.record_login(Some(old.clone()), None, &stale, last_login).await.unwrap());
+    }
+    assert!(noted(EventKind::UserCreated).insert_user(person("ada")).await.is_err());
+    let ends = (old.id.clone(), EndReason::LoggedOut);
+    assert!(
+        !noted(EventKind::SessionEnded).end_session(ends.0, ada, noon(), ends.1, refresh_id).await.unwrap()
+    );
+    assert!(!noted(EventKind::UserChanged).update_user(nobody, change.clone()).await.unwrap());
+    let changed = noted(EventKind::PasswordChanged);
+    assert!(!changed.update_user_and_end_sessions(nobody, change, ending(noon())).await.unwrap());
+    assert!(!noted(EventKind::UserDeleted).delete_user_and_end_tokens(nobody, ending(noon())).await.unwrap());
+    store.blacklist_token(token("one", Some(ada)), None, noon()).await.unwrap();
+    noted(EventKind::SessionEnded).blacklist_token(token("one", Some(ada)), None, noon()).await.unwrap();
+    let retired = noted(EventKind::KeyRetired);
+    assert!(!retired.retire_key("none".to_owned(), KeyState::Verifying, noon()).await.unwrap());
+    assert_eq!(kinds(&store).await, ["user_created"]);
+}
+
+#[tokio::test]
+async fn an_act_whose_event_cannot_be_written_is_not_done() {
+    let Some((place, store, ada)) = with_logins(0).await else { return };
+    place.run("ALTER TABLE countersign_event RENAME TO gone");
+    let checked = store.find_user(ada).await.unwrap().unwrap();
+    let noted = |kind| store.noting(event(kind));
+    for last_login in [None, Some(noon())] {
+        let session = session(&"a".repeat(32), ada);
+        let login = noted(EventKind::Login).record_login(Some(session), None, &checked, last_login).await;
+        assert!(login.is_err(), "{login:?}");
+    }
+    assert!(noted(EventKind::UserCreated).insert_user(person("bob")).await.is_err());
+    let change = UserChange { is_active: Some(false), ..UserChange::default() };
+    let changed = noted(EventKind::UserChanged);
+    assert!(changed.update_user_and_end_sessions(ada, change, ending(noon())).await.is_err());
+    assert_eq!(place.rows("SELECT count(*) FROM countersign_session"), ["0"]);
+    assert_eq!(place.rows("SELECT username, is_active FROM auth_user"), ["ada|1"]);
+}
+
+#[tokio::test]
+async fn each_act_leaves_one_event_and_the_end_of_sessions_says_which() {
+    let Some((_place, store, ada)) = with_logins(4).await else { return };
+    let noted = |kind| store.noting(event(kind));
+    let id = |number: u32| SessionId::parse(&format!("{number:032x}")).unwrap();
+    let because = EndReason::LoggedOut;
+    assert!(
+        noted(EventKind::SessionEnded).end_session(id(0), ada, noon(), because, refresh_id).await.unwrap()
+    );
+    let (one, at) = (token("one", Some(ada)), noon());
+    noted(EventKind::SessionEnded).blacklist_token(one, Some(id(1)), at).await.unwrap();
+    let except = Some((id(3), refresh_id as countersign_store::RefreshId));
+    noted(EventKind::SessionEnded).end_sessions(ada, ending(noon()), except).await.unwrap();
+    let change = UserChange { is_active: Some(true), ..UserChange::default() };
+    assert!(noted(EventKind::UserChanged).update_user(ada, change.clone()).await.unwrap());
+    let changed = noted(EventKind::PasswordChanged);
+    assert!(changed.update_user_and_end_sessions(ada, change, ending(noon())).await.unwrap());
+    let key = StoredKey {
+        kid: "a-key".to_owned(),
+        algorithm: "ES256".to_owned(),
+        state: KeyState::Next,
+        sealed: None,
+        created_at: noon(),
+        changed_at: noon(),
+    };
+    assert!(noted(EventKind::KeyMade).insert_key(key).await.unwrap());
+    assert!(noted(EventKind::UserDeleted).delete_user_and_end_tokens(ada, ending(noon())).await.unwrap());
+    let told: Vec<_> = events(&store).await.into_iter().skip(5).map(|e| (e.kind, e.details)).collect();
+    let named = |number| id(number).to_string();
+    let expected = [
+        ("session_ended", format!("{{\"session\":\"{}\"}}", named(0))),
+        ("session_ended", format!("{{\"session\":\"{}\"}}", named(1))),
+        ("session_ended", format!("{{\"ended\":\"1\",\"sessions\":\"{}\"}}", named(2))),
+        ("user_changed", "{}".to_owned()),
+        ("password_changed", format!("{{\"ended\":\"1\",\"sessions\":\"{}\"}}", named(3))),
+        ("key_made", "{}".to_owned()),
+        ("user_deleted", "{}".to_owned()),
+    ];
+    assert_eq!(told.len(), expected.len());
+    for event in expected {
+        assert!(told.contains(&(event.0.to_owned(), event.1.clone())), "{event:?} is not in {told:#?}");
+    }
+    assert_eq!(breaks(&store).await, []);
+}
+
+#[tokio::test]
+async fn an_event_that_was_changed_is_named_and_no_other() {
+    let Some((place, store, _)) = with_logins(4).await else { return };
+    let all = events(&store).await;
+    let third = &all[2];
+    let restore = |column: &str| match column {
+        "at" => third.at.as_microsecond().to_string(),
+        "kind" => "'login'".to_owned(),
+        "actor" => "'user'".to_owned(),
+        "subject" => format!("'{}'", third.user.clone().unwrap()),
+        "request_id" => "'a-request'".to_owned(),
+        "details" => format!("'{}'", third.details),
+        "commitment" => format!("'{}'", third.commitment.clone().unwrap()),
+        "hash" => format!("'{}'", third.hash.clone().unwrap()),
+        other => panic!("{other}"),
+    };
+    let set = |column: &str, value: &str| {
+        place.run(&format!("UPDATE countersign_event SET {column} = {value} WHERE position = 3"));
+    };
+    let changed = || Break::Changed(3, third.id.clone());
+    for (column, value) in [
+        ("at", "1"),
+        ("kind", "'logout'"),
+        ("actor", "'operator'"),
+        ("subject", "'999'"),
+        ("subject", "NULL"),
+        ("request_id", "'another'"),
+        ("details", "'{}'"),
+    ] {
+        set(column, value);
+        assert_eq!(breaks(&store).await, [changed()], "{column}");
+        set(column, &restore(column));
+        assert_eq!(breaks(&store).await, [], "{column}");
+    }
+    set("commitment", "'another'");
+    assert_eq!(breaks(&store).await, [changed(), Break::PersonalChanged(3, third.id.clone())]);
+    set("commitment", &restore("commitment"));
+    set("hash", "'another'");
+    assert_eq!(breaks(&store).await, [changed(), Break::Changed(4, all[3].id.clone())]);
+    set("hash", &restore("hash"));
+    set("personal", "'{}'");
+    assert_eq!(breaks(&store).await, [Break::PersonalChanged(3, third.id.clone())]);
+}
+
+#[tokio::test]
+async fn events_that_were_deleted_are_named_wherever_they_stood() {
+    for (gone, expected) in [
+        ("position = 1", Break::Missing(1, 1)),
+        ("position BETWEEN 2 AND 3", Break::Missing(2, 3)),
+        ("position >= 4", Break::Missing(4, 5)),
+        ("true", Break::Missing(1, 5)),
+    ] {
+        let Some((place, store, _)) = with_logins(4).await else { return };
+        place.run(&format!("DELETE FROM countersign_event WHERE {gone}"));
+        assert_eq!(breaks(&store).await, [expected], "{gone}");
+    }
+}
+
+#[tokio::test]
+async fn two_events_that_changed_places_and_a_moved_end_are_found() {
+    let Some((place, store, _)) = with_logins(4).await else { return };
+    let all = events(&store).await;
+    place.run(
+        "UPDATE countersign_event SET position = -2 WHERE position = 2;
+         UPDATE countersign_event SET position = 2 WHERE position = 3;
+         UPDATE countersign_event SET position = 3 WHERE position = -2",
+    );
+    let found = breaks(&store).await;
+    assert!(found.contains(&Break::Changed(2, all[2].id.clone())), "{found:?}");
+    assert!(found.contains(&Break::Changed(3, all[1].id.clone())), "{found:?}");
+    let Some((place, store, _)) = with_logins(1).await else { return };
+    place.run("UPDATE countersign_event_chain SET last_hash = 'another'");
+    assert_eq!(breaks(&store).await, [Break::End]);
+}
+
+#[tokio::test]
+async fn an_end_that_was_noted_tells_of_a_chain_that_was_made_anew() {
+    let Some((place, store, _)) = with_logins(2).await else { return };
+    let noted = store.verify_events(None).await.unwrap().last;
+    let with_noted = async |noted: (i64, String)| store.verify_events(Some(noted)).await.unwrap().breaks;
+    assert_eq!(with_noted(noted.clone()).await, []);
+    place.run("DELETE FROM countersign_event WHERE position = 3");
+    place.run(
+        "UPDATE countersign_event_chain SET last_position = 2,
+                last_hash = (SELECT hash FROM countersign_event WHERE position = 2)",
+    );
+    assert_eq!(breaks(&store).await, [], "whoever writes the tables can make a whole chain");
+    assert_eq!(with_noted(noted.clone()).await, [Break::NotAsNoted(3)]);
+    store.record_events(vec![event(EventKind::ServerStarted)]).await.unwrap();
+    assert_eq!(events(&store).await.len(), 3);
+    assert_eq!(breaks(&store).await, []);
+    assert_eq!(with_noted(noted).await, [Break::NotAsNoted(3)]);
+}
+
+#[tokio::test]
+async fn personal_data_are_erased_and_the_chain_stays_whole() {
+    let Some((place, store, ada)) = with_logins(2).await else { return };
+    let bob = store.noting(event(EventKind::UserCreated)).insert_user(person("bob")).await.unwrap();
+    store.link_events().await.unwrap();
+    let erased = Event { name: None, client: Client::default(), ..event(EventKind::PersonalDataErased) };
+    assert_eq!(store.noting(erased).erase_personal_data(ada).await.unwrap(), 3);
+    let all = events(&store).await;
+    let of = |user: UserId| all.iter().filter(move |event| event.is_about(user));
+    assert!(of(ada).all(|event| event.is_erased() && event.commitment.is_some()));
+    assert!(of(bob).all(|event| event.personal.is_some()), "another's are left");
+    assert_eq!(all.last().unwrap().details, r#"{"events":"3"}"#);
+    let verified = store.verify_events(None).await.unwrap();
+    assert_eq!((verified.events, verified.erased, verified.breaks), (5, 3, Vec::new()));
+    assert_eq!(place.rows("SELECT count(*) FROM countersign_event WHERE personal LIKE '%192.0.2.1%'"), ["1"]);
+    assert!(store.delete_user(bob).await.unwrap());
+    assert_eq!(place.rows("SELECT count(*) FROM countersign_event WHERE personal IS NOT NULL"), ["0"]);
+    assert_eq!(breaks(&store).await, [], "a deleted user's are gone with the user");
+}
+
+#[tokio::test]
+async fn the_oldest_events_go_by_age_or_number_and_the_rest_is_a_chain() {
+    let Some((_place, store)) = Place::open().await else { return };
+    let at = |second: i64| Event { at: after_noon(second), ..event(EventKind::Login) };
+    for second in 0..10 {
+        store.record_events(vec![at(second)]).await.unwrap();
+        store.link_events().await.unwrap();
+    }
+    let positions = async || {
+        let events = store.events_after(0, 100).await.unwrap();
+        (events[0].position.unwrap(), events.len())
+    };
+    let [never, keep_all] = [Timestamp::MIN.as_microsecond(), i64::MAX];
+    let never = Timestamp::from_microsecond(never).unwrap();
+    assert_eq!(store.delete_old_events(never, keep_all).await.unwrap(), 0);
+    assert_eq!(store.delete_old_events(after_noon(3), keep_all).await.unwrap(), 3);
+    assert_eq!(positions().await, (4, 7));
+    assert_eq!(store.delete_old_events(never, 5).await.unwrap(), 2);
+    assert_eq!(positions().await, (6, 5));
+    let verified = store.verify_events(None).await.unwrap();
+    assert_eq!((verified.deleted, verified.events, verified.breaks), (5, 5, Vec::new()));
+    assert_eq!(store.delete_old_events(after_noon(99), keep_all).await.unwrap(), 5, "all of them");
+    store.record_events(vec![at(100)]).await.unwrap();
+    store.link_events().await.unwrap();
+    assert_eq!(positions().await, (11, 1));
+    assert_eq!(breaks(&store).await, []);
+}
+
+#[tokio::test]
+async fn a_beginning_that_goes_on_its_own_is_found_after_some_were_deleted_too() {
+    let Some((place, store, _)) = with_logins(4).await else { return };
+    assert_eq!(store.delete_old_events(noon(), 3).await.unwrap(), 2);
+    place.run("DELETE FROM countersign_event WHERE position = 3");
+    assert_eq!(breaks(&store).await, [Break::Missing(3, 3)]);
+}
+
+#[tokio::test]
+async fn what_is_written_at_once_is_one_chain() {
+    let Some((_place, store, ada)) = with_logins(0).await else { return };
+    let mut logins = JoinSet::new();
+    for number in 1..=40_u32 {
+        let store = store.clone();
+        logins.spawn(async move {
+            assert!(log_in(&store, ada, &format!("{number:032x}")).await);
+            if number % 4 == 0 {
+                store.link_events().await.unwrap();
+            }
+        });
+    }
+    while let Some(done) = logins.join_next().await {
+        done.unwrap();
+    }
+    assert_eq!(events(&store).await.len(), 41);
+    let verified = store.verify_events(None).await.unwrap();
+    assert_eq!((verified.events, verified.breaks), (41, Vec::new()));
+}
+
+#[tokio::test]
+async fn refusals_are_found_by_the_name_of_the_request_and_the_oldest_go() {
+    let Some((place, store)) = Place::open().await else { return };
+    let refusal = |second: i64, name: &str| RefusedRequest {
+        at: after_noon(second),
+        request_id: name.to_owned(),
+        details: vec![("code".to_owned(), "token_not_valid".to_owned()), ("key".to_owned(), "k".to_owned())],
+    };
+    let of = async |name: &str| store.refusals_of(name).await.unwrap();
+    assert_eq!(of("one").await, []);
+    store.record_refusals(vec![refusal(0, "one"), refusal(1, "two"), refusal(2, "one")], 3).await.unwrap();
+    assert_eq!(of("one").await, [refusal(2, "one"), refusal(0, "one")]);
+    store.record_refusals(vec![refusal(3, "three")], 3).await.unwrap();
+    assert_eq!(of("one").await, [refusal(2, "one")]);
+    assert_eq!(of("three").await, [refusal(3, "three")]);
+    assert_eq!(place.rows("SELECT count(*) FROM countersign_refusal"), ["3"]);
+}
