@@ -7,6 +7,7 @@ use super::Installation;
 const STRONG_KEY: &str = "0123456789abcdef0123456789abcdef";
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn each_bad_setting_is_refused_by_name_in_one_sentence() {
     let table = [
         ("ACCESS_TOKEN_LIFETIME", "soon", "must be a time such as 300, 90s, 5m"),
