@@ -112,7 +112,7 @@ impl Setup {
         let password = read_new_password(&self.password)?;
         self.account.check_password(login, &self.config.policy, &password)?;
         let wrote = self.write()?;
-        let made = Box::pin(self.make_superuser(auth, &password)).await; // boxed, as it is large
+        let made = self.make_superuser(auth, &password).await;
         let superuser = made.map_err(|failure| if wrote { half_done(&failure) } else { failure })?;
         Ok(Done { wrote, superuser, is_new: true })
     }
