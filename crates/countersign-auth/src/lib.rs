@@ -147,7 +147,8 @@ pub struct Auth {
     buckets: Buckets,
     marks: Marks,
     clock: Clock,
-    pending: audit::Pending,
+    /// Boxed, so that what starts this does not grow.
+    pending: Box<audit::Pending>,
 }
 
 impl Auth {
@@ -188,7 +189,7 @@ impl Auth {
             buckets,
             marks,
             clock,
-            pending: audit::Pending::default(),
+            pending: Box::default(),
         })
     }
 
