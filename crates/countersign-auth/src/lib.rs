@@ -149,7 +149,8 @@ pub struct Auth {
     buckets: Buckets,
     marks: Marks,
     clock: Clock,
-    pending: audit::Pending,
+    /// Boxed, so that what starts this does not grow.
+    pending: Box<audit::Pending>,
 }
 
 impl Auth {
@@ -191,7 +192,7 @@ impl Auth {
             buckets,
             marks,
             clock,
-            pending: audit::Pending::default(),
+            pending: Box::default(),
         })
     }
 
