@@ -20,7 +20,7 @@ struct Named {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OriginError {
     /// `*`.
-    #[error("`*` is no origin; for any origin at all set CORS_ALLOW_ALL_ORIGINS=True")]
+    #[error("`*` is no origin; set CORS_ALLOW_ALL_ORIGINS=True for any origin at all")]
     Any,
     /// `https://*.example.com`.
     #[error("{0:?} has a `*`, which stands for nothing here; use CORS_ALLOWED_ORIGIN_REGEXES")]

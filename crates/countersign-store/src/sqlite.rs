@@ -252,7 +252,7 @@ fn write_until_closed(
             tracing::error!(path = %file.path.display(), "the database file was removed or replaced: restart the server");
             continue;
         }
-        match catch_unwind(AssertUnwindSafe(|| run_batch(&mut writer, first, &mut jobs))) {
+        match catch_unwind(AssertUnwindSafe(|| run_batch(&mut writer, first, &mut jobs, fail))) {
             Ok(Ok(answers)) => {
                 fail.store(false, Ordering::Release);
                 batches.observe(f64::from(u16::try_from(answers.len()).unwrap_or(u16::MAX)));
@@ -261,7 +261,6 @@ fn write_until_closed(
                 }
             }
             Ok(Err(error)) => {
-                fail.store(true, Ordering::Release);
                 tell_not_committed(&error, &file.path);
             }
             Err(_) => tracing::error!("a write panicked, and its group was not committed"),
@@ -290,9 +289,11 @@ fn run_batch(
     writer: &mut Transaction<'static>,
     first: Job,
     jobs: &mut mpsc::Receiver<Job>,
+    fail: &AtomicBool,
 ) -> rusqlite::Result<Vec<Answer>> {
     let begun = connection_of(writer).execute_batch("BEGIN IMMEDIATE");
     if begun.is_err() {
+        fail.store(true, Ordering::Release); // before anybody who waits is told
         // Whoever waits has waited as long as the first; one busy timeout after another would stall them all.
         while jobs.try_recv().is_ok() {}
     }
@@ -307,7 +308,11 @@ fn run_batch(
         // On a full disk SQLite rolls back at once. Only the job that it failed at has an answer: the cause.
         return Ok(answers.pop().into_iter().collect());
     }
-    connection.execute_batch("COMMIT")?;
+    let committed = connection.execute_batch("COMMIT");
+    if committed.is_err() {
+        fail.store(true, Ordering::Release);
+    }
+    committed?;
     Ok(answers)
 }
 

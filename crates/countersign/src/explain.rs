@@ -13,7 +13,7 @@ pub fn run(request_id: &str, as_json: bool) -> Result<(), Failure> {
     if refusals.is_empty() {
         return Err(Failure::Other(format!(
             "no refusal of a request called {request_id:?} is known: it was not refused, not by a server on this database, \
-             or too many have been since"
+             or too many have been since; look for it in the log"
         )));
     }
     let list: Vec<Value> = refusals.iter().map(refusal_json).collect();

@@ -147,7 +147,7 @@ fn refuse_settings_that_are_no_text() -> Result<(), SettingError> {
 /// The use-cases on the configured database.
 pub async fn open(config: Config) -> Result<Auth, Failure> {
     let store = Store::open_for(&config.database, &config.pool, &config.user_model).await?;
-    Box::pin(start(config, store)).await // boxed, as it is large
+    start(config, store).await
 }
 
 /// The same for a server, which waits for a database that cannot be reached yet.

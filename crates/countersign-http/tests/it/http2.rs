@@ -66,10 +66,11 @@ fn text_of((name, value): (&HeaderName, &HeaderValue)) -> (String, String) {
     (name.to_string(), value.to_str().unwrap().to_owned())
 }
 
-/// In order, without the date. That there is no body is said by the end of the stream in HTTP/2.
+/// In order, without the date and the request's id. That there is no body is said by the end of the stream in HTTP/2.
 fn shown(headers: impl Iterator<Item = (String, String)>) -> Vec<(String, String)> {
-    let varies =
-        |(name, value): &(String, String)| name == "date" || (name == "content-length" && value == "0");
+    let varies = |(name, value): &(String, String)| {
+        ["date", "x-request-id"].contains(&name.as_str()) || (name == "content-length" && value == "0")
+    };
     let mut shown: Vec<_> = headers.filter(|header| !varies(header)).collect();
     shown.sort();
     shown

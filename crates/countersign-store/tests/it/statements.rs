@@ -9,7 +9,10 @@ use crate::place::{Place, after_noon, end_tokens_of, ending, noon, person, rows,
 use crate::sources::{OF_ACCOUNTS, OF_MOVING, ON_SQLITE, statements_of};
 
 /// Those that read all of a table: in the order of the sources, and whether SQLite does so too.
-const KNOWN_SCANS: [(&str, bool); 10] = [
+const KNOWN_SCANS: [(&str, bool); 12] = [
+    // The oldest and the newest accounts, by the index and no more than so many.
+    ("SELECT password FROM auth_user ORDER BY id LIMIT $1", true),
+    ("SELECT password FROM auth_user ORDER BY id DESC LIMIT $1", true),
     ("SELECT count(*) FROM token_blacklist_outstandingtoken WHERE expires_at <= $1", true),
     ("SELECT count(*) FROM countersign_session WHERE COALESCE(ended_at, expires_at) <= $1", true),
     ("SELECT count(*) FROM countersign_session WHERE ended_at IS NULL AND expires_at > $1", true),

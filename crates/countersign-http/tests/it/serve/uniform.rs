@@ -42,7 +42,7 @@ async fn refused_logins_are_answered_with_the_same_bytes() {
         for (username, password) in &people {
             let body = json!({"username": username, "password": password}).to_string();
             let mut answer = client.post(path, &body).await.receive().await.is(401);
-            answer.headers.retain(|(name, _)| name != "date");
+            answer.headers.retain(|(name, _)| !["date", "x-request-id"].contains(&name.as_str()));
             assert_eq!(first.get_or_insert_with(|| answer.clone()), &answer, "{path} {username}");
         }
     }

@@ -50,7 +50,7 @@ async fn ask(world: &World, draft: Draft) -> Value {
     let headers: BTreeMap<String, String> = answer
         .headers()
         .iter()
-        .filter(|(name, _)| *name != http::header::CONTENT_LENGTH)
+        .filter(|(name, _)| !["content-length", "x-request-id"].contains(&name.as_str()))
         .map(|(name, value)| (name.to_string(), text(value)))
         .collect();
     json!({"status": answer.status().as_u16(), "headers": headers})

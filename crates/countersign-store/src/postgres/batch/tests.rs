@@ -141,7 +141,7 @@ async fn the_first_error_that_others_meet_as_well_ends_the_asking_one_by_one() {
     let _busy = occupy(&batches).await;
     let asking = ask_all(&batches, [6, 7, 8, 9]).await;
     asked.permits.add_permits(100);
-    let broke = "the connection to the database broke: gone";
+    let broke = "the connection to the database broke: gone; see that it runs, and try again";
     assert_eq!(told(asking).await, ["6", "a text does not fit its column: seven", broke, broke]);
     assert_eq!(asked.questions(), [vec![0], vec![0], vec![6, 7, 8, 9], vec![6], vec![7], vec![8]]);
 }
@@ -154,7 +154,7 @@ async fn a_worker_outlives_a_panic_and_whoever_waited_is_told_at_once() {
         the_same(questions)
     });
     for busy in occupy(&batches).await {
-        assert_eq!(told(busy).await, ["the write was not committed"]);
+        assert_eq!(told(busy).await, ["the write was not committed; the log says why, try again"]);
     }
     assert_eq!(told(ask_all(&batches, [1]).await).await, ["1"]);
 }

@@ -98,12 +98,12 @@ fn with_every_place_taken_probes_are_answered_and_others_asked_to_come_back() {
     let anon = server.anon();
     let body = serde_json::json!({"username": "nobody", "password": PASSWORD}).to_string();
     let login = anon.head("POST", "login", "Content-Type: application/json\r\n", body.len()) + &body;
-    let open = |_| {
+    let begin_login = |_| {
         let mut stream = TcpStream::connect(&anon.address).expect("a place");
         stream.write_all(login.as_bytes()).expect("it reads");
         stream
     };
-    let held: Vec<_> = (0..8).map(open).collect();
+    let held: Vec<_> = (0..8).map(begin_login).collect();
     let me = "GET /user/api/me/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     until(|| anon.ask(me).0 == 503);
     for path in ["/healthz", "/readyz"] {
