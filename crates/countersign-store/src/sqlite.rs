@@ -495,7 +495,8 @@ mod tests {
         for _ in 0..3 {
             assert!(queue.try_send(job()).is_ok());
         }
-        assert!(run_batch(&mut writer, job(), &mut jobs).is_err());
+        let fail = AtomicBool::default();
+        assert!(run_batch(&mut writer, job(), &mut jobs, &fail).is_err());
         assert!(jobs.is_empty(), "the others would wait for a timeout each");
     }
 
