@@ -35,7 +35,9 @@ pub enum OriginError {
     #[error("no browser sends {0:?}; write {1}")]
     NeverSent(String, String),
     /// A pattern that cannot be read.
-    #[error("{0:?} cannot be read as a pattern: {1}; correct it (look-around and back-references are not known here)")]
+    #[error(
+        "{0:?} cannot be read as a pattern: {1}; correct it (look-around and back-references are not known here)"
+    )]
     Pattern(String, String),
 }
 
