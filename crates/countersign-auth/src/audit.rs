@@ -73,16 +73,18 @@ impl Waiting {
         takes
     }
 
-    /// The failures that wait, and once a minute the number of those that were not noted.
-    fn take_failures(&mut self, now: Timestamp, all: bool) -> Vec<Event> {
+    /// The failures that wait, and once a minute the number of those that were not noted; and how many all these are.
+    fn take_failures(&mut self, now: Timestamp, all: bool) -> (Vec<Event>, u64) {
         let mut events = mem::take(&mut self.failures);
+        let mut count = u64::try_from(events.len()).unwrap_or(u64::MAX);
         let is_over = self.minute.is_none_or(|minute| !is_within_a_minute(minute, now));
         if self.omitted > 0 && (is_over || all) {
-            let omitted = mem::take(&mut self.omitted).to_string();
+            let omitted = mem::take(&mut self.omitted);
+            count = count.saturating_add(omitted);
             let event = Event::new(EventKind::LoginFailuresOmitted, Actor::Server, now);
-            events.push(event.with("failures", omitted));
+            events.push(event.with("failures", omitted.to_string()));
         }
-        events
+        (events, count)
     }
 }
 
@@ -137,13 +139,12 @@ impl Auth {
 
     async fn record_waiting(&self, all: bool) -> Result<(), Error> {
         let now = self.clock.now();
-        let (failures, refusals) =
+        let ((failures, count), refusals) =
             self.pending.with(|waiting| (waiting.take_failures(now, all), mem::take(&mut waiting.refusals)));
-        let count = u64::try_from(failures.len()).unwrap_or(u64::MAX);
         if count > 0
             && let Err(error) = self.store.record_events(failures).await
         {
-            self.pending.with(|waiting| waiting.omitted += count);
+            self.pending.with(|waiting| waiting.omitted = waiting.omitted.saturating_add(count));
             return Err(error.into());
         }
         if !refusals.is_empty() {

@@ -3,7 +3,7 @@
 use countersign_domain::SessionId;
 
 use crate::proofs::Proofs;
-use crate::{Auth, ConfiguredKeys, Error};
+use crate::{Auth, ConfiguredKeys, Error, Origin};
 
 /// CSRF tokens: proofs of the id of a session.
 pub(crate) fn proofs(keys: &ConfiguredKeys) -> Proofs {
@@ -12,8 +12,9 @@ pub(crate) fn proofs(keys: &ConfiguredKeys) -> Proofs {
 
 impl Auth {
     /// The session that a token of ours names, which need not be a good one otherwise.
-    pub async fn session_of(&self, token: &str) -> Result<Option<SessionId>, Error> {
-        let (_, claims) = self.decode(token, self.clock.now()).await?;
+    pub async fn session_of(&self, token: &str, origin: &Origin<'_>) -> Result<Option<SessionId>, Error> {
+        let decoded = self.decode(token, self.clock.now()).await;
+        let (_, claims) = self.slow_down(decoded, origin).await?;
         Ok(self.session_id_of(&claims))
     }
 

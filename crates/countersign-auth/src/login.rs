@@ -117,7 +117,7 @@ impl Auth {
         if let (Err(error), Some(pass)) = (&admitted, &mut pass)
             && !matches!(error, Error::NoActiveAccount)
         {
-            self.give_back(pass).await; // nothing was learnt of the password
+            self.give_back(pass, false).await; // nothing was learnt of the password
         }
         admitted
     }
@@ -164,7 +164,7 @@ impl Auth {
                 tracing::info!(user.id = %user.id, user.is_active, "login refused");
                 return Err(Error::NoActiveAccount);
             }
-            let (issued, ()) = tokio::join!(self.issue(&user, origin, kind), self.give_back(pass));
+            let (issued, ()) = tokio::join!(self.issue(&user, origin, kind), self.give_back(pass, true));
             if let Some(issued) = issued? {
                 self.metrics().logins.done.inc();
                 tracing::info!(user.id = %user.id, "logged in");

@@ -30,8 +30,9 @@ impl Auth {
             Err(Error::Fields(_)) => Some(&registrations.refused),
             Err(_) => None, // which is not the form's fault; requests are counted by code as well
         };
-        if counter.is_none() {
-            self.give_back(&mut pass).await;
+        // With too many who wait, it has told whether the name is taken.
+        if counter.is_none() && !matches!(registered, Err(Error::Overloaded)) {
+            self.give_back(&mut pass, false).await;
         }
         counter.map(Counter::inc);
         registered

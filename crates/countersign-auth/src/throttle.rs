@@ -7,7 +7,7 @@
 
 use std::net::IpAddr;
 
-use countersign_domain::{Budget, Client, Network, Rate, User, lower, nfkc, seconds_until};
+use countersign_domain::{Budget, Client, Network, Rate, User, seconds_until};
 use countersign_metrics::Counter;
 use countersign_store::{Charge, Charged};
 use countersign_token::{Mac, Refusal};
@@ -144,10 +144,9 @@ impl Auth {
             pass.device = Some(device);
             return self.charge(pass, origin).await;
         }
-        let whose = match user {
-            Some(user) => format!("user {}", user.id),
-            None => format!("name {}", lower(&nfkc(typed))),
-        };
+        // The same budget before and after somebody takes the name, and names that the database takes for one (where its
+        // column does not look at case) have one.
+        let whose = user.map_or(typed, |user| &user.username);
         pass.add(&self.buckets, Limit::LoginGlobal, throttles.login_global, b"");
         if let Some(address) = self.address_of(&origin.client) {
             let limits = [Limit::LoginNetwork, Limit::LoginAddress];
@@ -196,15 +195,15 @@ impl Auth {
         }
     }
 
-    /// Gives back what was charged, as nothing was guessed. A known device that turns out to be right has all of its
-    /// budget again; what others share is given back no more than was taken, or whoever has an account could have it made
-    /// whole.
-    pub(crate) async fn give_back(&self, pass: &mut Pass) {
+    /// Gives back what was charged, as nothing was guessed. A known device that `was_right` has all of its budget again;
+    /// otherwise, and of what others share, no more is given back than was taken, or whoever has an account could have it
+    /// made whole.
+    pub(crate) async fn give_back(&self, pass: &mut Pass, was_right: bool) {
         let charges = std::mem::take(&mut pass.charges);
         let count = match (&pass.device, charges.first()) {
             (_, None) => return,
-            (Some(_), Some(of_device)) => of_device.budget.burst(),
-            (None, Some(_)) => 1,
+            (Some(_), Some(of_device)) if was_right => of_device.budget.burst(),
+            (_, Some(_)) => 1,
         };
         let giving = Box::pin(self.store.give_back(charges, count, self.clock.now()));
         if let Err(error) = giving.await {

@@ -72,9 +72,7 @@ impl<'a> Cookies<'a> {
 
     fn find(&self, cookie: &Cookie) -> Option<&'a str> {
         self.settings?;
-        let lines = self.headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
-        let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        pairs.find(|(name, value)| *name == cookie.name && !value.is_empty()).map(|(_, value)| value)
+        values(self.headers, cookie.name).find(|value| !value.is_empty())
     }
 
     /// Has the browser keep these.
@@ -107,6 +105,15 @@ impl<'a> Cookies<'a> {
             answer.append(SET_COOKIE, line);
         }
     }
+}
+
+/// The values of the cookies of this name. What others there are may hold anything.
+pub(crate) fn values<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a str> {
+    let pairs = headers.get_all(COOKIE).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
+    pairs.filter_map(move |pair| {
+        let value = pair.trim_ascii().strip_prefix(name.as_bytes())?.trim_ascii_start().strip_prefix(b"=")?;
+        std::str::from_utf8(value.trim_ascii()).ok()
+    })
 }
 
 impl Cookie {

@@ -65,6 +65,11 @@ impl Cookies<'_> {
         }
     }
 
+    /// Whether a browser says that a page of another site sends the request.
+    pub(crate) fn come_from_another_site(&self) -> bool {
+        joined(self.headers, &FETCH_SITE).is_some_and(|site| *site == *b"cross-site")
+    }
+
     /// Whether this is `https://` and our `Host`. Whoever is on the way may speak for `http://`.
     fn is_this_host(&self, origin: &Origin<'_>) -> bool {
         let host = joined(self.headers, &HOST);

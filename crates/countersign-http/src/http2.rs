@@ -1,6 +1,6 @@
 //! HTTP/2 on one connection. Its client may have many requests at once on it, and take each back at no cost of its own;
 //! so what hyper and h2 bound (heads, streams, windows, resets that were not even looked at) is not all: each request
-//! takes a place like a connection, one who takes back most of what it asks is cut off, and so is one that no longer
+//! beside another one takes a place like a connection, one who takes back most of what it asks is cut off, and so is one that no longer
 //! takes its answers.
 
 mod streams;
@@ -42,10 +42,11 @@ where
     let answer = service_fn(move |request| {
         let (connection, stream) = (Arc::clone(&connection), begin.begin());
         answering(async move {
-            let place = connection.shared.places.for_stream();
-            let answer = match &place {
-                Some(_) => connection.answer(request).await,
-                None => connection.turn_away(&request),
+            let place = if stream.is_alone { None } else { connection.shared.places.for_stream() };
+            let answer = if stream.is_alone || place.is_some() {
+                connection.answer(request).await
+            } else {
+                connection.turn_away(&request)
             };
             answer.map(|body| stream.answered(body, place))
         })

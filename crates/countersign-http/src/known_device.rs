@@ -1,8 +1,9 @@
 //! The mark of a known device on the wire: a cookie, or a header for clients that keep none.
 
 use countersign_auth::KnownDevice;
-use http::header::COOKIE;
 use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::cookies::values;
 
 /// The cookie. Only a login needs it, so that it is sent with nothing else.
 const NAME: &str = "countersign_device";
@@ -15,11 +16,7 @@ pub(crate) fn presented(headers: &HeaderMap) -> Option<&str> {
     if let Some(header) = headers.get(X_KNOWN_DEVICE) {
         return header.to_str().ok();
     }
-    let cookies = headers.get_all(COOKIE).into_iter().filter_map(|line| line.to_str().ok());
-    cookies.flat_map(|line| line.split(';')).find_map(|cookie| {
-        let (name, value) = cookie.split_once('=')?;
-        (name.trim() == NAME).then(|| value.trim())
-    })
+    values(headers, NAME).next()
 }
 
 /// What has the client keep it. `Strict`: only pages of the same site log in with it.
@@ -34,6 +31,8 @@ pub(crate) fn to_keep(device: &KnownDevice, is_secure: bool) -> Option<HeaderVal
 
 #[cfg(test)]
 mod tests {
+    use http::header::COOKIE;
+
     use super::*;
 
     #[test]
@@ -49,6 +48,11 @@ mod tests {
         assert_eq!(presented(&headers(&[(COOKIE, cookie)])), Some("one"));
         assert_eq!(presented(&headers(&[(COOKIE, "a=b"), (COOKIE, "countersign_device=one")])), Some("one"));
         assert_eq!(presented(&headers(&[(COOKIE, cookie), (X_KNOWN_DEVICE, "two")])), Some("two"));
+        let beside = HeaderMap::from_iter([(
+            COOKIE,
+            HeaderValue::from_bytes("name=Jos\u{e9}; countersign_device=one".as_bytes()).unwrap(),
+        )]);
+        assert_eq!(presented(&beside), Some("one"), "whatever else there is");
         for none in ["", "theme=dark", "countersign_device", "x_countersign_device=one"] {
             assert_eq!(presented(&headers(&[(COOKIE, none)])), None, "{none}");
         }

@@ -79,7 +79,7 @@ async fn log_in(call: Call<'_>) -> Result<Answer, Error> {
     let (username, password) = (call.field(call.auth.login_field().name()), call.field("password"));
     let LoginOutcome::Done(pair) = call.auth.log_in(username, password, call.origin, call.mark).await?;
     call.seen.is_of(pair.user);
-    if wants_cookies && let Some(session) = call.auth.session_of(&pair.refresh).await? {
+    if wants_cookies && let Some(session) = call.auth.session_of(&pair.refresh, call.origin).await? {
         let csrf = call.auth.csrf_token(&session);
         call.cookies.keep(&Kept { access: &pair.access, session: Some((&pair.refresh, &csrf)) });
         let answer = Answer::with_tokens(object([("csrf_token", csrf.into())]).into());
@@ -110,8 +110,12 @@ async fn log_in_sliding(call: Call<'_>) -> Result<Answer, Error> {
     Ok(with_cookie(answer, sliding.known_device.as_ref(), &call))
 }
 
-/// Has the device send its mark with the next login.
+/// Has the device send its mark with the next login. A page of another site could log in as somebody else to take the mark
+/// away, and by itself could not send it.
 fn with_cookie(mut answer: Answer, device: Option<&KnownDevice>, call: &Call<'_>) -> Answer {
+    if call.cookies.come_from_another_site() {
+        return answer;
+    }
     let cookie = device.and_then(|device| known_device::to_keep(device, call.has_secure_cookies));
     answer.headers.extend(cookie.map(|cookie| (SET_COOKIE, cookie)));
     answer

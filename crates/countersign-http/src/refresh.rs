@@ -88,7 +88,7 @@ async fn refresh(call: Call<'_>) -> Result<Answer, Error> {
 /// domain, is of another session than the page's CSRF token.
 async fn refresh_cookie(call: &Call<'_>, token: &str) -> Result<Answer, Error> {
     call.cookies.check_sender()?;
-    let session = call.auth.session_of(token).await?.ok_or(CsrfFailure::TokenIncorrect)?;
+    let session = call.auth.session_of(token, call.origin).await?.ok_or(CsrfFailure::TokenIncorrect)?;
     call.cookies.check_page(call.auth, Some(&session))?;
     let refreshed = exchange(call, Ok(RawText::from_parts(token.to_owned(), None))).await?;
     let csrf = call.auth.csrf_token(&session);

@@ -121,7 +121,7 @@ async fn charge_together(
                  ON CONFLICT (id) DO UPDATE SET (whole_at, free_at) = (
                      SELECT spent.whole_at, $4 + CASE WHEN missing.level >= spent.burst THEN spent.every
                                                       WHEN missing.level * 2 <= spent.burst THEN 0
-                                                      ELSE spent.every >> (spent.burst - missing.level)::int END
+                                                      ELSE spent.every >> LEAST(spent.burst - missing.level, 62)::int END
                        FROM (SELECT asked.every, asked.burst,
                                     LEAST(GREATEST(kept.whole_at, $4), $4 + asked.burst * asked.every) + asked.every
                                         AS whole_at
@@ -174,7 +174,7 @@ async fn give_back_together(
                 SET whole_at = less.whole_at,
                     free_at = LEAST(less.free_at, $4 + CASE WHEN missing.level >= less.burst THEN less.every
                                                             WHEN missing.level * 2 <= less.burst THEN 0
-                                                            ELSE less.every >> (less.burst - missing.level)::int END)
+                                                            ELSE less.every >> LEAST(less.burst - missing.level, 62)::int END)
                FROM less, LATERAL (SELECT (less.whole_at - $4 + less.every - 1) / less.every AS level) AS missing
               WHERE kept.id = less.id AND kept.id = ANY ($1) RETURNING kept.id";
     let columns = Columns::of(charges);

@@ -1,6 +1,6 @@
 //! `countersign_session`: one row per login.
 
-use countersign_domain::{Client, EndReason, Session, SessionId, UserId};
+use countersign_domain::{Actor, Client, EndReason, Session, SessionId, UserId};
 use jiff::Timestamp;
 
 use crate::engine::{Engine, Row, Transaction, Value, to_time};
@@ -226,6 +226,9 @@ impl Store {
                         }
                     };
                     let (ended, sessions) = end_all(transaction, user, &ending, &kept, &kept_jti).await?;
+                    // That a user has nothing to end is no event: whoever has a token could fill the log with it.
+                    let is_something = ended.sessions + ended.tokens > 0;
+                    let event = event.filter(|event| is_something || event.actor != Actor::User);
                     append(transaction, with_ended(event, &sessions)).await?;
                     Ok(ended)
                 })

@@ -1,5 +1,6 @@
 //! The requests of one HTTP/2 connection: how many there are, how they ended, and the tasks that answer them.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -23,7 +24,9 @@ pub(super) struct Streams {
 }
 
 struct Counts {
-    in_flight: usize,
+    /// When those in flight began, by their numbers.
+    in_flight: BTreeMap<u64, Instant>,
+    begun: u64,
     answered: usize,
     taken_back: usize,
     /// When the last one began or ended.
@@ -32,21 +35,30 @@ struct Counts {
 
 impl Streams {
     pub(super) fn new() -> Self {
-        let counts = Counts { in_flight: 0, answered: 0, taken_back: 0, stirred: Instant::now() };
+        let counts = Counts {
+            in_flight: BTreeMap::new(),
+            begun: 0,
+            answered: 0,
+            taken_back: 0,
+            stirred: Instant::now(),
+        };
         Self { counts: Mutex::new(counts), taken_back: Notify::new() }
     }
 
     /// A request has come.
     pub(super) fn begin(self: &Arc<Self>) -> Stream {
         let mut counts = lock(&self.counts);
-        counts.in_flight += 1;
+        let (number, is_alone) = (counts.begun, counts.in_flight.is_empty());
+        counts.begun += 1;
         counts.stirred = Instant::now();
-        Stream { of: Arc::clone(self), is_answered: false }
+        let began = counts.stirred;
+        counts.in_flight.insert(number, began);
+        Stream { of: Arc::clone(self), number, is_alone, is_answered: false }
     }
 
     /// Whether a request is not yet answered, or its answer not taken.
     pub(super) fn are_some(&self) -> bool {
-        lock(&self.counts).in_flight > 0
+        !lock(&self.counts).in_flight.is_empty()
     }
 
     /// Begins the time anew that the connection may be quiet.
@@ -54,12 +66,14 @@ impl Streams {
         lock(&self.counts).stirred = Instant::now();
     }
 
-    /// Ready when nothing has begun or ended for so long: `idle` without requests, `stalled` with some.
+    /// Ready when nothing has begun or ended for as long as `idle`, or the oldest request in flight has been so for as long
+    /// as `stalled`, whatever is done beside it.
     pub(super) async fn quiet(&self, idle: Duration, stalled: Duration) {
         loop {
             let until = {
                 let counts = lock(&self.counts);
-                counts.stirred + if counts.in_flight == 0 { idle } else { stalled }
+                let oldest = counts.in_flight.values().next();
+                oldest.map_or(counts.stirred + idle, |began| *began + stalled)
             };
             if until <= Instant::now() {
                 return;
@@ -87,6 +101,9 @@ impl Streams {
 /// A request, until its answer is taken or it is taken back.
 pub(super) struct Stream {
     of: Arc<Streams>,
+    number: u64,
+    /// Whether it is the only one in flight as it begins, so that it has the place of its connection.
+    pub(super) is_alone: bool,
     is_answered: bool,
 }
 
@@ -102,7 +119,7 @@ impl Stream {
 impl Drop for Stream {
     fn drop(&mut self) {
         let mut counts = lock(&self.of.counts);
-        counts.in_flight -= 1;
+        counts.in_flight.remove(&self.number);
         counts.stirred = Instant::now();
         if !self.is_answered {
             counts.taken_back += 1;

@@ -163,6 +163,10 @@ async fn a_request_for_which_there_is_no_place_is_asked_to_come_back_and_a_probe
     let limits = Limits { connections: 1, ..Limits::default() }; // which the connection itself takes
     let server = Server::start_with(&world, Manners { limits, ..Manners::default() }).await;
     let mut client = Client::of(&server).await;
+    assert_eq!(client.status(get(ME)).await, 401, "one at a time has the connection's own");
+    let post = Request::post(format!("http://auth.example{VERIFY}"));
+    let post = post.header("content-type", "application/json").body(()).unwrap();
+    let (_waits, _body) = client.requests.send_request(post, false).unwrap();
     let answer = client.ask(get(ME)).await.unwrap();
     assert_eq!(answer.status(), 503);
     assert!(answer.headers().contains_key("retry-after"));

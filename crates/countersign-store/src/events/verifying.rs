@@ -39,6 +39,8 @@ pub enum Break {
     End,
     /// What was noted of the event at this position is not what there is.
     NotAsNoted(i64),
+    /// The event that was noted is among those that were deleted, so that it proves nothing.
+    NotedIsDeleted(i64),
 }
 
 impl fmt::Display for Break {
@@ -52,6 +54,9 @@ impl fmt::Display for Break {
             }
             Self::End => formatter.write_str("the chain does not end where it should"),
             Self::NotAsNoted(position) => write!(formatter, "event {position} is not the one that was noted"),
+            Self::NotedIsDeleted(position) => {
+                write!(formatter, "event {position} was noted and is deleted: note a later one, in time")
+            }
         }
     }
 }
@@ -113,6 +118,9 @@ impl<'a> Walk<'a> {
             verified,
         };
         walk.compare_with_noted();
+        if let Some((position, _)) = noted.filter(|(position, _)| *position < chain.deleted_position) {
+            walk.found(Break::NotedIsDeleted(*position));
+        }
         walk
     }
 

@@ -99,6 +99,16 @@ async fn of_two_budgets_that_refuse_the_one_that_takes_longer_is_told() {
 }
 
 #[tokio::test]
+async fn a_large_budget_is_kept_by_the_rule_however_often_its_wait_would_be_halved() {
+    let Some((_place, store)) = Place::open().await else { return };
+    let (large, mut spent) = (charge(5, "400/hour"), None);
+    for number in 0..140 {
+        spent = Some(large.budget.spend(spent, noon()).expect("the waits are of no length yet"));
+        assert_eq!(store.charge(vec![large], noon()).await.unwrap(), Charged::Admitted, "attempt {number}");
+    }
+}
+
+#[tokio::test]
 async fn of_those_who_come_at_once_no_more_are_admitted_than_there_is_room_for() {
     let Some((place, store)) = Place::open().await else { return };
     // The first time nobody sees the row of another.
