@@ -5,3 +5,4 @@ mod cluster;
 mod conformance;
 mod program;
 mod readme;
+mod security_page;
