@@ -15,7 +15,7 @@ pub struct Limits {
     pub streams: u32,
     /// How long an HTTP/2 connection may be without a request.
     pub idle: Duration,
-    /// How long an HTTP/2 connection may have requests of which none begins, and none is answered and taken.
+    /// How long a request on an HTTP/2 connection may be in flight, its answer taken and all; then the connection is cut off.
     pub stalled: Duration,
     /// Requests that an HTTP/2 connection may take back unanswered, unless more were answered.
     pub taken_back: usize,
