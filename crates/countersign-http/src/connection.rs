@@ -121,7 +121,7 @@ where
     let connection = Arc::new(connection);
     let answer = service_fn(move |request| {
         let connection = Arc::clone(&connection);
-        answering(async move { connection.answer(request).await })
+        answering(async move { Ok(connection.answer(request).await) })
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -167,9 +167,9 @@ impl Connection {
 
 /// A request's work, in memory that it alone needs: hyper makes room for it with the connection, and keeps that.
 pub(crate) fn answering<B>(
-    work: impl Future<Output = Response<B>> + Send + 'static,
+    work: impl Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
 ) -> Pin<Box<dyn Future<Output = Result<Response<B>, Infallible>> + Send>> {
-    Box::pin(async move { Ok(work.await) })
+    Box::pin(work)
 }
 
 /// Ready when it is true, and when nobody is left who could say so.

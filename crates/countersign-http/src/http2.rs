@@ -48,7 +48,7 @@ where
             } else {
                 connection.turn_away(&request)
             };
-            answer.map(|body| stream.answered(body, place))
+            Ok(answer.map(|body| stream.answered(body, place)))
         })
     });
     let serving = builder(&limits, &tasks).serve_connection(TokioIo::new(stream), answer);

@@ -169,7 +169,7 @@ impl Column for UserId {
 /// A column of Django's.
 impl Column for Timestamp {
     fn from_sqlite(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<Self> {
-        from_text(index, &row.get::<_, String>(index)?)
+        from_text(index, row.get_ref(index)?.as_str()?)
     }
 
     fn from_postgres(row: &tokio_postgres::Row, index: usize) -> Result<Self, tokio_postgres::Error> {
@@ -256,7 +256,17 @@ impl<'a> FromSql<'a> for Time {
 }
 
 /// Whatever is there, so long as something is.
-struct Anything;
+pub(crate) struct Anything;
+
+impl Column for Anything {
+    fn from_sqlite(_: &rusqlite::Row<'_>, _: usize) -> rusqlite::Result<Self> {
+        Ok(Self)
+    }
+
+    fn from_postgres(_: &tokio_postgres::Row, _: usize) -> Result<Self, tokio_postgres::Error> {
+        Ok(Self)
+    }
+}
 
 impl<'a> FromSql<'a> for Anything {
     fn from_sql(_: &Type, _: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use tracing::{Instrument, Span};
 
 use crate::StoreError;
+use crate::columns::Anything;
 use crate::postgres::{self, Postgres};
 use crate::sqlite::{self, Sqlite};
 use crate::user_table::UserTable;
@@ -19,6 +20,9 @@ const SQLITE: &str = "sqlite";
 const POSTGRES: &str = "postgresql";
 
 /// An open database.
+///
+/// What waits for PostgreSQL is boxed: its futures are kilobytes, which every request on SQLite would be made, moved and
+/// dropped with as well.
 pub(crate) enum Engine {
     Sqlite(Sqlite),
     Postgres(Postgres),
@@ -76,6 +80,11 @@ impl Row<'_> {
         }
     }
 
+    /// Whether the column at `index` is not NULL.
+    pub(crate) fn has(&self, index: usize) -> Result<bool, StoreError> {
+        self.get::<Option<Anything>>(index).map(|found| found.is_some())
+    }
+
     /// The columns from `first` on, as a row.
     pub(crate) fn rest(&self, first: usize) -> Row<'_> {
         Row::Rest(self, first)
@@ -131,7 +140,7 @@ impl Engine {
             Self::Sqlite(sqlite) => {
                 span.in_scope(|| sqlite.read(|connection| sqlite::first(connection, &sql, values, read)))
             }
-            Self::Postgres(postgres) => postgres.first(&sql, values, read).instrument(span).await,
+            Self::Postgres(postgres) => Box::pin(postgres.first(&sql, values, read).instrument(span)).await,
         }
     }
 
@@ -149,7 +158,7 @@ impl Engine {
             Self::Sqlite(sqlite) => {
                 span.in_scope(|| sqlite.read(|connection| sqlite::all(connection, &sql, values, read)))
             }
-            Self::Postgres(postgres) => postgres.all(&sql, values, read).instrument(span).await,
+            Self::Postgres(postgres) => Box::pin(postgres.all(&sql, values, read).instrument(span)).await,
         }
     }
 
@@ -175,7 +184,9 @@ impl Engine {
                 let span = span::statement(self.system(), sql);
                 let sql = postgres.users().statement(sql)?;
                 let values = values(&input);
-                !postgres.write_one(&sql, &sql.values(&values)).instrument(span).await?.is_empty()
+                let values = sql.values(&values);
+                let written = postgres.write_one(&sql, &values).instrument(span);
+                !Box::pin(written).await?.is_empty()
             }
         };
         Ok(found)
@@ -193,7 +204,7 @@ impl Engine {
                 let work = sqlite.write(move |transaction| Box::pin(work(transaction).instrument(within)));
                 work.instrument(span).await
             }
-            Self::Postgres(postgres) => postgres.write(work).instrument(span).await,
+            Self::Postgres(postgres) => Box::pin(postgres.write(work).instrument(span)).await,
         }
     }
 

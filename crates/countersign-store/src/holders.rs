@@ -124,12 +124,10 @@ async fn find_one(engine: &Engine, named: &Named) -> Result<Vec<Result<Held, Sto
 }
 
 fn read_held(row: &Row<'_>) -> Result<Held, StoreError> {
-    let session_id: Option<String> = row.get(0)?;
     let user = row.rest(SESSION_COLUMNS);
-    let user_name: Option<String> = user.get(1)?;
     Ok(Held {
-        user: user_name.map(|_| read_user(&user)).transpose()?,
-        session: session_id.map(|_| read_session(row)).transpose()?,
+        user: user.has(1)?.then(|| read_user(&user)).transpose()?,
+        session: row.has(0)?.then(|| read_session(row)).transpose()?,
         is_blacklisted: row.get(BLACKLISTED)?,
     })
 }
