@@ -1,5 +1,7 @@
 //! The token in the `Authorization` header, or in the header that `AUTH_HEADER_NAME` names (RFC 6750 §2.1).
 
+use std::borrow::Cow;
+
 use crate::error::Error;
 
 /// Reads `<type> <token>` from a header value. `None` when the value speaks of another scheme, or there is none.
@@ -16,4 +18,9 @@ pub(crate) fn token<'a>(value: &'a [u8], types: &[String]) -> Result<Option<&'a 
         (Some(token), None) => Ok(Some(token)),
         _ => Err(Error::BadAuthorizationHeader),
     }
+}
+
+/// A token as text. What is no text is no token either. (Looking for what is not takes longer than to see that all is.)
+pub(crate) fn text(token: &[u8]) -> Cow<'_, str> {
+    str::from_utf8(token).map_or_else(|_| String::from_utf8_lossy(token), Cow::Borrowed)
 }

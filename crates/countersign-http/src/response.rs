@@ -19,6 +19,14 @@ use crate::service::Settings;
 
 const CROSS_ORIGIN_OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+const SAME_ORIGIN: HeaderValue = HeaderValue::from_static("same-origin");
+const DENY: HeaderValue = HeaderValue::from_static("DENY");
+const ON_ACCEPT: HeaderValue = HeaderValue::from_static("Accept");
+const ON_ACCEPT_AND_COOKIE: HeaderValue = HeaderValue::from_static("Accept, Cookie");
+/// More headers than an answer has as a rule. (Growing a map of headers costs as much as filling it.)
+const USUAL_HEADERS: usize = 12;
 
 /// An endpoint's answer in the form that was negotiated.
 pub(crate) fn render(
@@ -27,7 +35,7 @@ pub(crate) fn render(
     settings: &Settings,
     answer: &Answer,
 ) -> Response<Full<Bytes>> {
-    let mut head = framed(answer.status).header(ALLOW, endpoint.allow());
+    let mut head = framed(answer.status).header(ALLOW, HeaderValue::from_static(endpoint.allow()));
     if answer.status == StatusCode::UNAUTHORIZED {
         let scheme = settings.auth_header_types.first().map_or("Bearer", String::as_str);
         head = head.header(WWW_AUTHENTICATE, format!("{scheme} realm=\"api\""));
@@ -40,23 +48,20 @@ pub(crate) fn render(
     }
     match negotiated.renderer {
         Renderer::Api if answer.status == StatusCode::NO_CONTENT => {
-            finish(head.header(VARY, "Accept, Cookie"), String::new())
+            finish(head.header(VARY, ON_ACCEPT_AND_COOKIE), String::new())
         }
         Renderer::Json => {
             if endpoint.negotiates && settings.renderers.len() > 1 {
-                head = head.header(VARY, "Accept");
+                head = head.header(VARY, ON_ACCEPT);
             }
             if answer.status == StatusCode::NO_CONTENT {
                 return finish(head, String::new());
             }
-            finish(
-                head.header(CONTENT_TYPE, "application/json"),
-                to_response(&answer.body, negotiated.indent),
-            )
+            finish(head.header(CONTENT_TYPE, JSON), to_response(&answer.body, negotiated.indent))
         }
         Renderer::Api => {
             let page = api_page(endpoint, answer);
-            finish(head.header(VARY, "Accept, Cookie").header(CONTENT_TYPE, HTML), page)
+            finish(head.header(VARY, ON_ACCEPT_AND_COOKIE).header(CONTENT_TYPE, HTML), page)
         }
     }
 }
@@ -113,16 +118,18 @@ pub(crate) fn vary_on(headers: &mut HeaderMap, name: &'static str) {
 }
 
 fn plain(status: StatusCode) -> Builder {
-    Response::builder()
-        .status(status)
-        .header(X_CONTENT_TYPE_OPTIONS, "nosniff")
-        .header(REFERRER_POLICY, "same-origin")
-        .header(CROSS_ORIGIN_OPENER_POLICY, "same-origin")
+    let mut head = Response::builder().status(status);
+    if let Some(headers) = head.headers_mut() {
+        headers.reserve(USUAL_HEADERS);
+    }
+    head.header(X_CONTENT_TYPE_OPTIONS, NOSNIFF)
+        .header(REFERRER_POLICY, SAME_ORIGIN)
+        .header(CROSS_ORIGIN_OPENER_POLICY, SAME_ORIGIN)
 }
 
 /// The beginning of an answer, with the headers that are always there.
 pub(crate) fn framed(status: StatusCode) -> Builder {
-    plain(status).header(X_FRAME_OPTIONS, "DENY")
+    plain(status).header(X_FRAME_OPTIONS, DENY)
 }
 
 /// The answer with its body.

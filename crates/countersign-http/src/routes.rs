@@ -78,9 +78,13 @@ pub(crate) fn find(path: &str, login_field: LoginField) -> Route<'_> {
         _ => {}
     }
     // What stands in the place of others has their numbers.
-    for (number, (known, endpoint)) in
-        others(login_field).iter().enumerate().chain(ENDPOINTS.iter().enumerate())
+    let known = || others(login_field).iter().enumerate().chain(ENDPOINTS.iter().enumerate());
+    if let Some((number, (_, endpoint))) =
+        known().find(|(_, (known, _))| *known == path && !path.contains('{'))
     {
+        return Route::Endpoint(number, endpoint, "");
+    }
+    for (number, (known, endpoint)) in known() {
         let (known, end) = known.strip_suffix('/').map_or((*known, ""), |known| (known, "/"));
         let (argument, rest) = match known.strip_suffix(ARGUMENT) {
             None => ("", path.strip_prefix(known)),

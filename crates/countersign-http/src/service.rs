@@ -335,7 +335,7 @@ impl Service {
         let token = bearer::token(header.as_deref().unwrap_or_default(), &self.settings.auth_header_types)?;
         match token {
             Some(token) => {
-                let caller = self.auth.authenticate(&String::from_utf8_lossy(token), origin).await?;
+                let caller = self.auth.authenticate(&bearer::text(token), origin).await?;
                 Ok((Some(caller), false))
             }
             None if endpoint.authentication == Authentication::Required => {

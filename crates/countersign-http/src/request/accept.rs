@@ -85,6 +85,9 @@ pub fn negotiate(
     renderers: &[Renderer],
 ) -> Result<Negotiated, NegotiationError> {
     let format = format.filter(|format| !format.is_empty());
+    if format.is_none() && is_plainly_json(accept, renderers) {
+        return Ok(Negotiated::compact_json());
+    }
     let candidates: Vec<Renderer> =
         renderers.iter().copied().filter(|r| format.is_none_or(|format| r.format() == format)).collect();
     if format.is_some() && candidates.is_empty() {
@@ -100,6 +103,15 @@ pub fn negotiate(
             Some(range.agree_on(renderer))
         })
         .ok_or(NegotiationError::NotAcceptable)
+}
+
+/// What most clients ask for, which needs no reading.
+fn is_plainly_json(accept: Option<&str>, renderers: &[Renderer]) -> bool {
+    match accept {
+        None | Some("*/*") => renderers.first() == Some(&Renderer::Json),
+        Some("application/json") => renderers.contains(&Renderer::Json),
+        Some(_) => false,
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

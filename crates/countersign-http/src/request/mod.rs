@@ -116,5 +116,8 @@ pub fn parse_query(content_type: Option<&str>, query: &[u8]) -> Result<Fields, O
 /// The text of a header: one character per byte, as WSGI hands it over.
 #[must_use]
 pub fn header_text(bytes: &[u8]) -> String {
-    bytes.iter().copied().map(char::from).collect()
+    match str::from_utf8(bytes) {
+        Ok(text) if text.is_ascii() => text.to_owned(),
+        _ => bytes.iter().copied().map(char::from).collect(),
+    }
 }

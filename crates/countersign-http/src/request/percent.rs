@@ -33,6 +33,9 @@ const KEPT: &AsciiSet = &NON_ALPHANUMERIC
 /// Broken escapes stay, and bytes that are not UTF-8 are escaped again (`%FF`).
 #[must_use]
 pub fn decode_path(path: &[u8]) -> String {
+    if let Some(plain) = str::from_utf8(path).ok().filter(|path| !path.contains('%')) {
+        return plain.to_owned();
+    }
     let bytes: Vec<u8> = percent_decode(path).collect();
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
