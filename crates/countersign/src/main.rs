@@ -34,6 +34,10 @@ mod user;
 
 use std::process::ExitCode;
 
+/// Requests are many small pieces of memory, made on one thread and freed on another: `docs/decisions/0022-allocator.md`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     cli::run()
 }
