@@ -5,6 +5,7 @@ mod commits;
 mod hashes;
 mod http;
 
+use countersign_bench::operations;
 use std::error::Error;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
@@ -12,7 +13,8 @@ use std::time::Duration;
 const USAGE: &str = "countersign-bench [OPTION OF bench/run …]
 countersign-bench http PORT SIZE…                 answers GET and POST at /SIZE with as many bytes of JSON
 countersign-bench hashes ours|fresh SECONDS       Argon2id 19456/2/1 on every core
-countersign-bench commits FILE GROUP SECONDS      rotates sessions, GROUP to a commit";
+countersign-bench commits FILE GROUP SECONDS      rotates sessions, GROUP to a commit
+countersign-bench repeat NAME TIMES               does one operation, for bench/instructions";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -36,6 +38,10 @@ fn run(arguments: &[&str]) -> Result<ExitCode, Box<dyn Error>> {
             let per_second =
                 commits::per_second(file.as_ref(), group.parse()?, Duration::from_secs(seconds.parse()?))?;
             println!("{per_second:.0}");
+        }
+        ["repeat", name, times] => {
+            let mut operation = operations::named(name);
+            (0..times.parse::<u32>()?).for_each(|_| operation());
         }
         options => {
             let script = concat!(env!("CARGO_MANIFEST_DIR"), "/run");

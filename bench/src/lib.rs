@@ -1,0 +1,3 @@
+//! What is measured one by one, without a server.
+
+pub mod operations;
