@@ -47,6 +47,12 @@ impl TrustedProxies {
         }
     }
 
+    /// Whether this peer may speak for many clients: a proxy of ours, or where none is named, whoever is on this machine.
+    pub(crate) fn may_be_many(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        self.trusts(peer) || self.is_empty() && peer.is_loopback()
+    }
+
     /// Whether somebody who is not trusted says who asked them: then they may well be a proxy that was forgotten.
     pub(crate) fn is_missing(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
         self.is_empty()

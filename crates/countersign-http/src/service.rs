@@ -309,6 +309,11 @@ impl Service {
         (endpoint.handle)(call).await
     }
 
+    /// The peer, unless it speaks for many clients.
+    pub(crate) fn one_client(&self, peer: IpAddr) -> Option<IpAddr> {
+        Some(peer).filter(|peer| !self.settings.trusted_proxies.may_be_many(*peer))
+    }
+
     /// Where a request comes from. That a proxy seems to have been forgotten is said once.
     fn client_address(&self, peer: IpAddr, head: &Parts) -> IpAddr {
         let proxies = &self.settings.trusted_proxies;
