@@ -188,7 +188,7 @@ impl Connection {
 
     /// The answer to a request for which there is no place.
     pub(crate) fn turn_away<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
-        self.marked(self.shared.service.turn_away(request))
+        self.marked(self.shared.service.turn_away(request, self.peer))
     }
 
     fn marked(&self, mut answer: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
