@@ -18,7 +18,7 @@ use countersign_domain::{Password, PasswordHash};
 use countersign_metrics::Hashing as Metrics;
 use countersign_password::{Hashers, Salt, Verdict, Workspace};
 use countersign_traces::span;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tracing::Span;
 
 pub use self::lane::Lane;
@@ -26,12 +26,20 @@ pub(crate) use self::network::Network;
 use self::shared::{Job, Shared};
 use crate::{Error, StartError};
 
+/// Passwords that are longer than this are few in the lane: everybody else's together take a few MiB.
+const USUAL_PASSWORD_BYTES: usize = 1024;
+/// So few. One may be as long as a body.
+const LONG_PASSWORDS: usize = 32;
+
 /// Threads that hash passwords. Dropping it ends them and waits for that: what still waits for an answer is hashed first,
 /// what nobody waits for any more has left.
 pub struct HashingPool {
     shared: Arc<Shared>,
     workers: Vec<JoinHandle<()>>,
     work_done: Arc<AtomicU64>,
+    long_passwords: Arc<Semaphore>,
+    /// What a worker may need for what turns out to be common.
+    memory_kib: u64,
 }
 
 impl HashingPool {
@@ -44,7 +52,13 @@ impl HashingPool {
         let hashers = hashers.within(layout.odd_memory_kib);
         let workers = layout.workers;
         let shared = Arc::new(Shared::new(hashers, &layout, lane.max_wait, metrics));
-        let mut pool = Self { shared, workers: Vec::new(), work_done: Arc::default() };
+        let mut pool = Self {
+            memory_kib: if lane.memory_limit.is_some() { shared.usual_memory_kib } else { u64::MAX },
+            shared,
+            workers: Vec::new(),
+            work_done: Arc::default(),
+            long_passwords: Arc::new(Semaphore::new(LONG_PASSWORDS)),
+        };
         for number in 0..workers {
             let shared = Arc::clone(&pool.shared);
             let thread = std::thread::Builder::new().name(format!("hashing-{number}"));
@@ -64,7 +78,7 @@ impl HashingPool {
     /// Has refusals cost what hashes like these do, within the memory that the workers have.
     pub(crate) fn know(&self, sample: &[PasswordHash]) {
         let hashers = self.shared.hashers();
-        let knowing = hashers.knowing(sample.iter().map(PasswordHash::as_str), self.shared.usual_memory_kib);
+        let knowing = hashers.knowing(sample.iter().map(PasswordHash::as_str), self.memory_kib);
         if !knowing.work_of_a_refusal().eq(hashers.work_of_a_refusal()) {
             tell(&knowing);
             self.shared.set_hashers(knowing);
@@ -73,7 +87,9 @@ impl HashingPool {
 
     /// A new hash of `password`.
     pub(crate) async fn make(&self, from: Network, password: Password) -> Result<PasswordHash, Error> {
+        let room = self.room_for(&password)?;
         self.run(from, None, move |hashers, workspace| {
+            let _room = room;
             PasswordHash::new(hashers.make(password.expose(), &new_salt(), workspace))
         })
         .await
@@ -88,8 +104,9 @@ impl HashingPool {
         stored: PasswordHash,
         is_refused: bool,
     ) -> Result<(Verdict, Option<PasswordHash>), Error> {
-        let hash = stored.clone();
+        let (hash, room) = (stored.clone(), self.room_for(&password)?);
         self.run(from, Some(&hash), move |hashers, workspace| {
+            let _room = room;
             let (password, stored) = (password.expose(), stored.as_str());
             if is_refused {
                 return (hashers.verify_in_vain(password, stored, workspace), None);
@@ -104,7 +121,24 @@ impl HashingPool {
 
     /// The work of a refusal, for a user who does not exist.
     pub(crate) async fn burn(&self, from: Network, password: Password) -> Result<(), Error> {
-        self.run(from, None, move |hashers, workspace| hashers.burn(password.expose(), workspace)).await
+        let room = self.room_for(&password)?;
+        self.run(from, None, move |hashers, workspace| {
+            let _room = room;
+            hashers.burn(password.expose(), workspace);
+        })
+        .await
+    }
+
+    /// The right to have a long password wait; none is needed for one of usual length.
+    fn room_for(&self, password: &Password) -> Result<Option<OwnedSemaphorePermit>, Error> {
+        if password.expose().len() <= USUAL_PASSWORD_BYTES {
+            return Ok(None);
+        }
+        let room = Arc::clone(&self.long_passwords).try_acquire_owned();
+        room.map(Some).map_err(|_| {
+            self.shared.reject();
+            Error::Overloaded
+        })
     }
 
     async fn run<T: Send + 'static>(

@@ -12,12 +12,18 @@ use crate::{Auth, ConfiguredKeys};
 
 /// Longer ones are none.
 const LONGEST: usize = 128;
+/// A client keeps marks of so many users; of more, one takes the place of another's.
+const PLACES: u8 = 32;
+/// So many of the marks that a client brings are looked at: all that fit into a head.
+const MOST_PRESENTED: usize = 128;
 
 /// What a client is to keep and to send with its next login.
 #[derive(Clone, PartialEq, Eq)]
 pub struct KnownDevice {
     /// The mark: visible ASCII without anything that would have to be quoted in a cookie.
     pub mark: String,
+    /// Which of those that a client keeps it takes the place of: one of a few, always the same for a user.
+    pub place: u8,
     /// How long it is good.
     pub lifetime: SignedDuration,
 }
@@ -69,9 +75,20 @@ fn bound_to<'a>(id: &'a str, user: &'a User, device: &'a DeviceId, expires: &'a 
     [id.as_bytes(), user.password_hash.as_str().as_bytes(), device.as_bytes(), expires.as_bytes()]
 }
 
+fn place_of(user: &User) -> u8 {
+    let number =
+        user.id.to_string().bytes().fold(0_u32, |hash, byte| hash.wrapping_mul(10).wrapping_add(byte.into()));
+    u8::try_from(number % u32::from(PLACES)).unwrap_or_default()
+}
+
 impl Auth {
-    /// The device whose mark this is, if it is good for this user at this time.
-    pub(crate) fn known_device(&self, user: &User, mark: &str) -> Option<DeviceId> {
+    /// The device whose mark one of these is, if it is good for this user at this time. A client brings those of other users
+    /// too, and what a neighbour under the same domain has planted.
+    pub(crate) fn known_device(&self, user: &User, marks: &[&str]) -> Option<DeviceId> {
+        marks.iter().take(MOST_PRESENTED).find_map(|mark| self.device_of(user, mark))
+    }
+
+    fn device_of(&self, user: &User, mark: &str) -> Option<DeviceId> {
         let (device, expires_at) = self.marks.read(user, mark)?;
         let left = expires_at.duration_since(self.clock.now());
         (SignedDuration::ZERO < left && left <= self.rules.throttles.known_device_lifetime).then_some(device)
@@ -83,6 +100,10 @@ impl Auth {
         let lifetime = throttles.known_device_lifetime;
         let expires_at = self.clock.now().checked_add(lifetime).ok().filter(|_| throttles.is_on)?;
         let device = device.cloned().unwrap_or_else(|| DeviceId(uuid::Uuid::new_v4().simple().to_string()));
-        Some(KnownDevice { mark: self.marks.make(user, &device, expires_at), lifetime })
+        Some(KnownDevice {
+            mark: self.marks.make(user, &device, expires_at),
+            place: place_of(user),
+            lifetime,
+        })
     }
 }

@@ -21,6 +21,7 @@ mod observing;
 mod origin;
 mod proofs;
 mod refresh;
+mod refusals;
 mod register;
 mod retention;
 mod sessions;
@@ -60,6 +61,7 @@ pub use users::{NewAccount, UserError};
 use holder::Holder;
 use known_device::Marks;
 use proofs::Proofs;
+use refusals::Refusals;
 use stored_hashes::known_hashers;
 use throttle::Buckets;
 
@@ -147,6 +149,7 @@ pub struct Auth {
     policy: PasswordPolicy,
     rules: Rules,
     buckets: Buckets,
+    refusals: Refusals,
     marks: Marks,
     clock: Clock,
     /// Boxed, so that what starts this does not grow.
@@ -190,6 +193,7 @@ impl Auth {
             policy,
             rules,
             buckets,
+            refusals: Refusals::default(),
             marks,
             clock,
             pending: Box::default(),

@@ -65,15 +65,15 @@ impl fmt::Debug for TokenPair {
 
 impl Auth {
     /// Logs in for a pair of refresh and access token, and begins a session. The name is what [`Auth::login_field`] says.
-    /// A client that has logged in before sends the `mark` that it was given then ([`KnownDevice`]).
+    /// A client that has logged in before sends the `marks` that it was given then ([`KnownDevice`]).
     pub async fn log_in(
         &self,
         username: Submitted,
         password: Submitted,
         origin: &Origin<'_>,
-        mark: Option<&str>,
+        marks: &[&str],
     ) -> Result<LoginOutcome<TokenPair>, Error> {
-        let issued = self.admit(username, password, origin, mark, Kind::Refresh).await?;
+        let issued = self.admit(username, password, origin, marks, Kind::Refresh).await?;
         let tokens = self.tokens();
         let access = tokens.encode(&tokens.access_from(&issued.claims, &new_jti(), issued.at));
         Ok(LoginOutcome::Done(TokenPair {
@@ -90,9 +90,9 @@ impl Auth {
         username: Submitted,
         password: Submitted,
         origin: &Origin<'_>,
-        mark: Option<&str>,
+        marks: &[&str],
     ) -> Result<LoginOutcome<SlidingToken>, Error> {
-        let issued = self.admit(username, password, origin, mark, Kind::Sliding).await?;
+        let issued = self.admit(username, password, origin, marks, Kind::Sliding).await?;
         let token = self.tokens().encode(&issued.claims);
         Ok(LoginOutcome::Done(SlidingToken { token, known_device: issued.known_device }))
     }
@@ -108,12 +108,13 @@ impl Auth {
         username: Submitted,
         password: Submitted,
         origin: &Origin<'_>,
-        mark: Option<&str>,
+        marks: &[&str],
         kind: Kind,
     ) -> Result<Issued, Error> {
         let (username, password) = parse_credentials(self.login_field(), username, password)?;
+        self.refuse_again(&username, origin, marks)?;
         let mut pass = None;
-        let admitted = self.try_to_admit(&username, &password, origin, mark, kind, &mut pass).await;
+        let admitted = self.try_to_admit(&username, &password, origin, marks, kind, &mut pass).await;
         if let (Err(error), Some(pass)) = (&admitted, &mut pass)
             && !matches!(error, Error::NoActiveAccount)
         {
@@ -127,7 +128,7 @@ impl Auth {
         username: &str,
         password: &Password,
         origin: &Origin<'_>,
-        mark: Option<&str>,
+        marks: &[&str],
         kind: Kind,
         pass: &mut Option<Pass>,
     ) -> Result<Issued, Error> {
@@ -136,7 +137,7 @@ impl Auth {
             let user = self.store.find_user_by_username(username).await?;
             let pass = match pass {
                 Some(pass) => pass,
-                None => pass.insert(self.admit_login(username, user.as_ref(), origin, mark).await?),
+                None => pass.insert(self.admit_login(username, user.as_ref(), origin, marks).await?),
             };
             let Some(mut user) = user else {
                 self.hashing.burn(from, password.clone()).await?;

@@ -1,7 +1,7 @@
 //! Slowing guessing down: what an attempt is counted by, before a hash is spent on it.
 //!
 //! A login is counted by account, address, network and altogether; who comes with the mark of a known device is counted by
-//! that alone, so that nobody else can use up what they have. What turns out to be right is given back. A registration is
+//! that, and with the other known devices of the account, so that nobody else can use up what they have. What turns out to be right is given back. A registration is
 //! counted whatever comes of it. A token is counted when it has turned out to be bad: no number of guesses finds one, and
 //! good ones are to cost nothing. What is to be guessed and short, as a code, goes the way of a login.
 
@@ -11,7 +11,7 @@ use countersign_domain::{Budget, Client, Network, Rate, User, seconds_until};
 use countersign_metrics::Counter;
 use countersign_store::{Charge, Charged};
 use countersign_token::{Mac, Refusal};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::known_device::DeviceId;
 use crate::{Auth, ConfiguredKeys, Error, Origin};
@@ -21,6 +21,8 @@ use crate::{Auth, ConfiguredKeys, Error, Origin};
 const BITS: u32 = 20;
 /// How much more than an address the network around it may.
 const OF_A_NETWORK: u32 = 4;
+/// How much more than one known device all of an account may: whoever logs in can have as many marks as they like.
+const OF_ALL_DEVICES: u32 = 4;
 
 /// How fast may be guessed; `None` for what is not bounded. By default nothing is.
 #[derive(Debug, Clone, Default)]
@@ -62,6 +64,7 @@ enum Limit {
     RegisterAddress,
     TokenNetwork,
     TokenAddress,
+    LoginDevices,
 }
 
 impl Limit {
@@ -72,7 +75,7 @@ impl Limit {
             Self::LoginNetwork => "login_network",
             Self::LoginAddress => "login_address",
             Self::LoginAccount => "login_account",
-            Self::LoginDevice => "login_device",
+            Self::LoginDevice | Self::LoginDevices => "login_device",
             Self::RegisterGlobal => "register_global",
             Self::RegisterNetwork => "register_network",
             Self::RegisterAddress => "register_address",
@@ -132,28 +135,46 @@ impl Auth {
         typed: &str,
         user: Option<&User>,
         origin: &Origin<'_>,
-        mark: Option<&str>,
+        marks: &[&str],
     ) -> Result<Pass, Error> {
         let throttles = &self.rules.throttles;
         let mut pass = Pass::default();
         if !throttles.is_on {
             return Ok(pass);
         }
-        if let Some(device) = user.and_then(|user| self.known_device(user, mark?)) {
-            pass.add(&self.buckets, Limit::LoginDevice, throttles.login_device, device.as_bytes());
+        if let Some((user, device)) = user.and_then(|user| Some((user, self.known_device(user, marks)?))) {
+            let rate = throttles.login_device;
+            pass.add(&self.buckets, Limit::LoginDevice, rate, device.as_bytes());
+            let of_all = rate.map(|rate| rate.times(OF_ALL_DEVICES));
+            pass.add(&self.buckets, Limit::LoginDevices, of_all, user.username.as_bytes());
             pass.device = Some(device);
             return self.charge(pass, origin).await;
         }
         // The same budget before and after somebody takes the name, and names that the database takes for one (where its
         // column does not look at case) have one.
         let whose = user.map_or(typed, |user| &user.username);
+        self.charge(self.pass_of_a_stranger(whose, origin), origin).await
+    }
+
+    /// Refuses a login for which it was said a moment ago that it has to wait, before anything is looked up for it. Whoever
+    /// has a mark may go by that alone.
+    pub(crate) fn refuse_again(&self, typed: &str, origin: &Origin<'_>, marks: &[&str]) -> Result<(), Error> {
+        if !self.rules.throttles.is_on || !marks.is_empty() || self.refusals.is_empty() {
+            return Ok(());
+        }
+        self.recall(&self.pass_of_a_stranger(typed, origin), origin)
+    }
+
+    /// What a login is counted by that comes from no known device.
+    fn pass_of_a_stranger(&self, whose: &str, origin: &Origin<'_>) -> Pass {
+        let (throttles, mut pass) = (&self.rules.throttles, Pass::default());
         pass.add(&self.buckets, Limit::LoginGlobal, throttles.login_global, b"");
         if let Some(address) = self.address_of(&origin.client) {
             let limits = [Limit::LoginNetwork, Limit::LoginAddress];
             pass.add_networks(&self.buckets, limits, throttles.login_address, address);
         }
         pass.add(&self.buckets, Limit::LoginAccount, throttles.login_account, whose.as_bytes());
-        self.charge(pass, origin).await
+        pass
     }
 
     /// Lets somebody register, or refuses with [`Error::Throttled`].
@@ -200,33 +221,59 @@ impl Auth {
     /// made whole.
     pub(crate) async fn give_back(&self, pass: &mut Pass, was_right: bool) {
         let charges = std::mem::take(&mut pass.charges);
-        let count = match (&pass.device, charges.first()) {
-            (_, None) => return,
-            (Some(_), Some(of_device)) if was_right => of_device.budget.burst(),
-            (_, Some(_)) => 1,
+        if charges.is_empty() {
+            return;
+        }
+        let count = |charge: &Charge| {
+            let is_whole = was_right && charge.id >> BITS == Limit::LoginDevice as i64;
+            if is_whole { charge.budget.burst() } else { 1 }
         };
-        let giving = Box::pin(self.store.give_back(charges, count, self.clock.now()));
+        let returns = charges.iter().map(|charge| (*charge, count(charge))).collect();
+        let giving = Box::pin(self.store.give_back(returns, self.clock.now()));
         if let Err(error) = giving.await {
             tracing::debug!(%error, "an attempt was not given back");
         }
+        self.refusals.forget(&charges);
     }
 
     async fn charge(&self, pass: Pass, origin: &Origin<'_>) -> Result<Pass, Error> {
         if pass.charges.is_empty() {
             return Ok(pass);
         }
+        self.recall(&pass, origin)?;
         let now = self.clock.now();
         // Boxed, as it is large and lies within every use of a token.
         let charging = Box::pin(self.store.charge(pass.charges.clone(), now));
         let Charged::Refused { id, free_at } = charging.await? else {
             return Ok(pass);
         };
+        self.refusals.remember(id, free_at, now);
+        Err(self.refused(&pass, id, free_at, now, origin))
+    }
+
+    /// Refuses what was refused a moment ago.
+    fn recall(&self, pass: &Pass, origin: &Origin<'_>) -> Result<(), Error> {
+        let now = self.clock.now();
+        match self.refusals.find(&pass.charges, now) {
+            Some((id, free_at)) => Err(self.refused(pass, id, free_at, now, origin)),
+            None => Ok(()),
+        }
+    }
+
+    fn refused(
+        &self,
+        pass: &Pass,
+        id: i64,
+        free_at: Timestamp,
+        now: Timestamp,
+        origin: &Origin<'_>,
+    ) -> Error {
         let refusing = pass.limits.iter().find(|limit| id >> BITS == **limit as i64);
         if let Some(limit) = refusing {
             self.throttled(*limit).inc();
             origin.note(|evidence| evidence.counter = Some(limit.name()));
         }
-        Err(Error::Throttled { wait_secs: seconds_until(free_at, now) })
+        Error::Throttled { wait_secs: seconds_until(free_at, now) }
     }
 
     /// Where a client comes from, if that is of use: this machine's own address may be a proxy's.
@@ -244,7 +291,7 @@ impl Auth {
             Limit::LoginNetwork => &throttled.login_network,
             Limit::LoginAddress => &throttled.login_address,
             Limit::LoginAccount => &throttled.login_account,
-            Limit::LoginDevice => &throttled.login_device,
+            Limit::LoginDevice | Limit::LoginDevices => &throttled.login_device,
             Limit::RegisterGlobal => &throttled.register_global,
             Limit::RegisterNetwork => &throttled.register_network,
             Limit::RegisterAddress => &throttled.register_address,

@@ -108,7 +108,6 @@ where
     if announced > limit {
         return Err(over_limit());
     }
-    // The room is made at once: a vector that grows leaves copies behind that nobody wipes.
     let mut bytes = Zeroizing::new(Vec::with_capacity(announced.min(SMALL_BODY_BYTES)));
     let mut place = None;
     while let Some(frame) = body.frame().await {
@@ -119,12 +118,20 @@ where
         }
         if length > SMALL_BODY_BYTES && place.is_none() {
             place = Some(large_bodies.place().await?);
-            let rest = limit - bytes.len();
-            bytes.reserve_exact(rest);
+            bytes = with_room(bytes, limit);
+        } else if length > bytes.capacity() {
+            bytes = with_room(bytes, length.max(2 * length.min(SMALL_BODY_BYTES / 2)));
         }
         bytes.extend_from_slice(&data);
     }
     Ok((bytes, place))
+}
+
+/// The same with more room, in a place of its own: a vector that grows by itself leaves a copy behind that nobody wipes.
+fn with_room(bytes: Zeroizing<Vec<u8>>, capacity: usize) -> Zeroizing<Vec<u8>> {
+    let mut roomy = Zeroizing::new(Vec::with_capacity(capacity));
+    roomy.extend_from_slice(&bytes);
+    roomy
 }
 
 fn from_form(fields: &[Field], sent: &Fields) -> Vec<(&'static str, Submitted)> {

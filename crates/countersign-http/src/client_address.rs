@@ -1,7 +1,7 @@
 //! Where a request comes from, when proxies stand between: the right-most hop that is none of ours.
 //!
 //! Proxies append the address that they were asked from to `X-Forwarded-For` or `Forwarded` (RFC 7239), and pass on what was
-//! there: so what the last of them says is true, and of what stands before only as much as the trusted ones in a row have
+//! there. Which of the two they write is a setting: the other one is whatever a client has sent. So what the last of them says is true, and of what stands before only as much as the trusted ones in a row have
 //! said. A peer that is not trusted is itself the client, whatever its headers say.
 
 use std::net::IpAddr;
@@ -14,37 +14,53 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The proxies whose word is taken (`TRUSTED_PROXIES`).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TrustedProxies(Vec<Network>);
+pub struct TrustedProxies {
+    networks: Vec<Network>,
+    header: ForwardedHeader,
+}
+
+/// In which header they say who asked them (`FORWARDED_HEADER`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ForwardedHeader {
+    /// `X-Forwarded-For`.
+    #[default]
+    XForwardedFor,
+    /// `Forwarded`.
+    Forwarded,
+}
 
 impl TrustedProxies {
-    /// These networks.
+    /// These networks, which write this header.
     #[must_use]
-    pub fn new(networks: Vec<Network>) -> Self {
-        Self(networks)
+    pub fn new(networks: Vec<Network>, header: ForwardedHeader) -> Self {
+        Self { networks, header }
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.networks.is_empty()
     }
 
     /// The client of a request that came from `peer`.
     ///
     /// A hop that is no address (`unknown`, a name made up to hide one, or nonsense) hides all before it: then the client is
-    /// the last one known, the proxy that says so. Where both headers are there and name different clients, one was only
-    /// passed on, and nobody knows which: then it is the peer.
+    /// the last one known, the proxy that says so.
     pub(crate) fn client_of(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let peer = peer.to_canonical();
         if !self.trusts(peer) {
             return peer;
         }
-        let by = |name, read| headers.contains_key(&name).then(|| self.client_by(peer, headers, &name, read));
-        match (by(X_FORWARDED_FOR, read_hops), by(FORWARDED, read_elements)) {
-            (Some(one), Some(other)) if one != other => peer,
-            (Some(client), _) | (None, Some(client)) => client,
-            (None, None) => peer,
+        match self.header {
+            ForwardedHeader::XForwardedFor => self.client_by(peer, headers, &X_FORWARDED_FOR, read_hops),
+            ForwardedHeader::Forwarded => self.client_by(peer, headers, &FORWARDED, read_elements),
         }
+    }
+
+    /// Whether this peer may speak for many clients: a proxy of ours, or where none is named, whoever is on this machine.
+    pub(crate) fn may_be_many(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        self.trusts(peer) || self.is_empty() && peer.is_loopback()
     }
 
     /// Whether somebody who is not trusted says who asked them: then they may well be a proxy that was forgotten.
@@ -70,7 +86,7 @@ impl TrustedProxies {
     }
 
     fn trusts(&self, address: IpAddr) -> bool {
-        self.0.iter().any(|network| network.contains(address))
+        self.networks.iter().any(|network| network.contains(address))
     }
 }
 
@@ -158,12 +174,16 @@ mod tests {
     const PROXIES: &str = "127.0.0.1 10.0.0.0/8 2001:db8:1::/48";
 
     fn client(peer: &str, lines: &[(&'static str, &str)]) -> String {
+        client_in(ForwardedHeader::XForwardedFor, peer, lines)
+    }
+
+    fn client_in(header: ForwardedHeader, peer: &str, lines: &[(&'static str, &str)]) -> String {
         let networks = PROXIES.split(' ').map(|text| text.parse().unwrap()).collect();
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
             headers.append(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
-        TrustedProxies::new(networks).client_of(peer.parse().unwrap(), &headers).to_string()
+        TrustedProxies::new(networks, header).client_of(peer.parse().unwrap(), &headers).to_string()
     }
 
     fn by_x(value: &str) -> String {
@@ -171,7 +191,7 @@ mod tests {
     }
 
     fn by_forwarded(value: &str) -> String {
-        client("127.0.0.1", &[("forwarded", value)])
+        client_in(ForwardedHeader::Forwarded, "127.0.0.1", &[("forwarded", value)])
     }
 
     #[test]
@@ -258,14 +278,17 @@ mod tests {
     }
 
     #[test]
-    fn of_two_headers_that_disagree_neither_is_believed() {
-        let both = |x: &str, forwarded: &str| {
-            client("127.0.0.1", &[("x-forwarded-for", x), ("forwarded", forwarded)])
-        };
-        assert_eq!(both("192.0.2.1", "for=192.0.2.1"), "192.0.2.1");
-        assert_eq!(both("192.0.2.1", "for=198.51.100.66"), "127.0.0.1");
-        assert_eq!(both("198.51.100.66", "for=192.0.2.1"), "127.0.0.1");
-        assert_eq!(both("192.0.2.1", "for=unknown"), "127.0.0.1");
+    fn of_two_headers_the_one_is_believed_that_the_proxies_write() {
+        for forged in ["for=192.0.2.1", "for=198.51.100.66", "for=unknown", "for=127.0.0.1", "\""] {
+            let lines = [("x-forwarded-for", "192.0.2.1"), ("forwarded", forged)];
+            assert_eq!(client("127.0.0.1", &lines), "192.0.2.1", "{forged}");
+        }
+        for forged in ["198.51.100.66", "unknown", "127.0.0.1", ""] {
+            let lines = [("x-forwarded-for", forged), ("forwarded", "for=192.0.2.1")];
+            let client = client_in(ForwardedHeader::Forwarded, "127.0.0.1", &lines);
+            assert_eq!(client, "192.0.2.1", "{forged}");
+        }
+        assert_eq!(client("127.0.0.1", &[("forwarded", "for=198.51.100.66")]), "127.0.0.1");
     }
 
     #[test]
@@ -280,7 +303,7 @@ mod tests {
             assert!(!is_missing(&none, near, &HeaderMap::new()), "{near}");
         }
         assert!(!is_missing(&none, "203.0.113.9", &headers));
-        let some = TrustedProxies::new(vec!["10.0.0.0/8".parse().unwrap()]);
+        let some = TrustedProxies::new(vec!["10.0.0.0/8".parse().unwrap()], ForwardedHeader::default());
         assert!(!is_missing(&some, "127.0.0.1", &headers));
     }
 }

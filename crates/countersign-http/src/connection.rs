@@ -6,6 +6,7 @@ use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::STRICT_TRANSPORT_SECURITY;
@@ -18,12 +19,13 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use crate::lingering::Lingering;
 use crate::opening::Opening;
-use crate::places::Places;
-use crate::seats::{Seat, Seats};
+use crate::places::{Place, Places};
+use crate::seats::{Seats, Taken, Turn};
 use crate::tls::Tls;
 use crate::{Limits, Service, http2};
 
@@ -39,13 +41,25 @@ pub(crate) struct Shared {
     pub(crate) tls: Option<Arc<Tls>>,
 }
 
+/// How long a place is waited for that another one was asked for.
+pub(crate) const MOMENT: Duration = Duration::from_secs(1);
+
+impl Shared {
+    /// A place that somebody gives up who is not being served.
+    pub(crate) async fn place_of_another(&self) -> Option<Place> {
+        if !self.seats.make_room() {
+            return None;
+        }
+        timeout(MOMENT, self.places.regular()).await.ok()
+    }
+}
+
 /// One connection, whatever is spoken on it.
 pub(crate) struct Connection {
     pub(crate) shared: Arc<Shared>,
-    seat: Arc<Seat>,
+    /// If there was no place for it, there is none, and it is answered once.
+    seat: Option<Arc<Taken>>,
     peer: Option<IpAddr>,
-    /// Whether there was no place for it; then it is answered once.
-    is_beyond: bool,
     /// What says that the connection is encrypted, and is to stay so.
     hsts: Option<HeaderValue>,
 }
@@ -53,11 +67,18 @@ pub(crate) struct Connection {
 /// Why a connection ended before its time; nobody but its client can do anything about it.
 pub(crate) type Ended = Box<dyn std::error::Error + Send + Sync>;
 
+/// The place of a request that shares its connection with others.
+pub(crate) struct Beside {
+    seat: Taken,
+    _place: Place,
+}
+
 /// Serves a connection to its end. One without a `seat` had no place, and is answered once. Once `stopping` is true, requests in flight are its last.
 pub(crate) async fn converse(
     stream: TcpStream,
     shared: Arc<Shared>,
-    seat: Option<Arc<Seat>>,
+    peer: IpAddr,
+    seat: Option<Arc<Taken>>,
     mut stopping: watch::Receiver<bool>,
 ) -> Result<(), Ended> {
     if let Err(error) = stream.set_nodelay(true) {
@@ -68,10 +89,7 @@ pub(crate) async fn converse(
         opening = timeout(shared.limits.head, first_bytes(&stream, shared.tls.is_some())) => opening??,
         () = is_true(&mut stopping) => return Ok(()),
     };
-    let peer = stream.peer_addr().ok().map(|peer| peer.ip().to_canonical());
-    let is_beyond = seat.is_none();
-    let seat = seat.unwrap_or_else(|| Arc::new(Seat::of_none()));
-    let connection = Connection { seat, peer, is_beyond, hsts: None, shared };
+    let connection = Connection { seat, peer: Some(peer.to_canonical()), hsts: None, shared };
     let is_http2 = opening.is_http2();
     let stream = Lingering::new(stream, opening);
     match connection.shared.tls.clone() {
@@ -117,16 +135,16 @@ async fn serve_http1<I>(
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (is_beyond, head) = (connection.is_beyond, connection.shared.limits.head);
+    let (has_place, head) = (connection.seat.is_some(), connection.shared.limits.head);
     let connection = Arc::new(connection);
     let answer = service_fn(move |request| {
         let connection = Arc::clone(&connection);
-        answering(async move { Ok(connection.answer(request).await) })
+        answering(async move { Ok(connection.answer(request, None).await) })
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(head)
-        .keep_alive(!is_beyond)
+        .keep_alive(has_place)
         .max_buf_size(MAX_HEAD)
         .serve_connection(TokioIo::new(stream), answer);
     let mut serving = std::pin::pin!(serving);
@@ -140,21 +158,37 @@ where
 
 impl Connection {
     /// The answer to a request that came on it.
-    pub(crate) async fn answer<B>(&self, request: Request<B>) -> Response<Full<Bytes>>
+    pub(crate) async fn answer<B>(
+        &self,
+        request: Request<B>,
+        beside: Option<&Beside>,
+    ) -> Response<Full<Bytes>>
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        if self.is_beyond {
-            return self.turn_away(&request);
-        }
-        let turn = self.seat.turn();
+        let Some(seat) = &self.seat else { return self.turn_away(&request) };
+        let turn = Turn::at(seat, beside.map(|beside| &beside.seat));
         let request = request.map(|body| turn.arriving(body));
         self.marked(self.shared.service.answer(request, self.peer).await)
     }
 
+    /// A place for a request that shares the connection with others, and is answered by this task: it may hold as much as
+    /// one that has its own. While it waits for one, its connection does not give way itself.
+    pub(crate) async fn place_beside(&self, task: AbortHandle) -> Option<Beside> {
+        let seat = self.seat.as_ref()?;
+        let place = match self.shared.places.for_stream() {
+            Some(place) => place,
+            None => {
+                let _stays = seat.stay();
+                self.shared.place_of_another().await?
+            }
+        };
+        Some(Beside { seat: seat.beside(task), _place: place })
+    }
+
     /// The answer to a request for which there is no place.
     pub(crate) fn turn_away<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
-        self.marked(self.shared.service.turn_away(request))
+        self.marked(self.shared.service.turn_away(request, self.peer))
     }
 
     fn marked(&self, mut answer: Response<Full<Bytes>>) -> Response<Full<Bytes>> {

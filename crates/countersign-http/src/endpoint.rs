@@ -126,8 +126,6 @@ pub(crate) struct Call<'a> {
     pub(crate) form: Form,
     /// Where the request comes from, and what it is called.
     pub(crate) origin: &'a Origin<'a>,
-    /// The mark of a known device that it brings.
-    pub(crate) mark: Option<&'a str>,
     /// Whether cookies are for encrypted connections alone.
     pub(crate) has_secure_cookies: bool,
     /// What the log says of it.

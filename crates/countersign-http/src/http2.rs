@@ -1,6 +1,6 @@
 //! HTTP/2 on one connection. Its client may have many requests at once on it, and take each back at no cost of its own;
 //! so what hyper and h2 bound (heads, streams, windows, resets that were not even looked at) is not all: each request
-//! beside another one takes a place like a connection, one who takes back most of what it asks is cut off, and so is one that no longer
+//! beside another one takes a place like a connection, and gives way like one; who takes back most of what it asks is cut off, and so is one that no longer
 //! takes its answers.
 
 mod streams;
@@ -13,7 +13,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
-use self::streams::{Streams, Tasks};
+use self::streams::{Spawner, Streams, Tasks};
 use crate::Limits;
 use crate::connection::{Connection, Ended, MAX_HEAD, answering, cut_off, is_true};
 
@@ -37,21 +37,26 @@ where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let limits = connection.shared.limits;
-    let (connection, streams, tasks) = (Arc::new(connection), Arc::new(Streams::new()), Tasks::default());
+    let (connection, tasks) = (Arc::new(connection), Tasks::default());
+    let streams = Arc::new(Streams::of(&tasks));
     let begin = Arc::clone(&streams);
     let answer = service_fn(move |request| {
         let (connection, stream) = (Arc::clone(&connection), begin.begin());
         answering(async move {
-            let place = if stream.is_alone { None } else { connection.shared.places.for_stream() };
-            let answer = if stream.is_alone || place.is_some() {
-                connection.answer(request).await
+            let task = if stream.is_alone { None } else { stream.task() };
+            let beside = match task {
+                Some(task) => connection.place_beside(task).await,
+                None => None,
+            };
+            let answer = if stream.is_alone || beside.is_some() {
+                connection.answer(request, beside.as_ref()).await
             } else {
                 connection.turn_away(&request)
             };
-            Ok(answer.map(|body| stream.answered(body, place)))
+            Ok(answer.map(|body| stream.answered(body, beside)))
         })
     });
-    let serving = builder(&limits, &tasks).serve_connection(TokioIo::new(stream), answer);
+    let serving = builder(&limits, Spawner::of(&streams)).serve_connection(TokioIo::new(stream), answer);
     let mut serving = std::pin::pin!(serving);
     let mut is_ending = false;
     loop {
@@ -72,9 +77,9 @@ where
     }
 }
 
-fn builder(limits: &Limits, tasks: &Tasks) -> http2::Builder<streams::Spawner> {
+fn builder(limits: &Limits, spawner: Spawner) -> http2::Builder<Spawner> {
     let (interval, patience) = limits.ping;
-    let mut builder = http2::Builder::new(tasks.spawner());
+    let mut builder = http2::Builder::new(spawner);
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams)

@@ -1,30 +1,35 @@
-//! The mark of a known device on the wire: a cookie, or a header for clients that keep none.
+//! The mark of a known device on the wire: cookies, one for each of a few users, or a header for clients that keep none.
 
 use countersign_auth::KnownDevice;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::cookies::values;
+use crate::cookies::pairs;
 
-/// The cookie. Only a login needs it, so that it is sent with nothing else.
+/// With what the names of the cookies begin; the number of a place follows. Only a login needs them, so that they are sent with
+/// nothing else, which `__Host-` would not allow.
 const NAME: &str = "countersign_device";
+/// With it, only a secure page of the domain can set them.
+const SECURE: &str = "__Secure-";
 const PATH: &str = "/user/api/login/";
 /// The header.
 const X_KNOWN_DEVICE: HeaderName = HeaderName::from_static("x-known-device");
 
-/// The mark that a client sends.
-pub(crate) fn presented(headers: &HeaderMap) -> Option<&str> {
+/// The marks that a client sends: those of all its users, and maybe what others under the same domain have planted.
+pub(crate) fn presented(headers: &HeaderMap) -> Vec<&str> {
     if let Some(header) = headers.get(X_KNOWN_DEVICE) {
-        return header.to_str().ok();
+        return header.to_str().into_iter().collect();
     }
-    values(headers, NAME).next()
+    let is_ours = |name: &str| name.strip_prefix(SECURE).unwrap_or(name).starts_with(NAME);
+    pairs(headers).filter_map(|(name, value)| is_ours(name).then_some(value)).collect()
 }
 
 /// What has the client keep it. `Strict`: only pages of the same site log in with it.
 pub(crate) fn to_keep(device: &KnownDevice, is_secure: bool) -> Option<HeaderValue> {
-    let secure = if is_secure { "; Secure" } else { "" };
-    let (mark, seconds) = (&device.mark, device.lifetime.as_secs());
+    let (prefix, secure) = if is_secure { (SECURE, "; Secure") } else { ("", "") };
+    let KnownDevice { mark, place, lifetime } = device;
+    let seconds = lifetime.as_secs();
     HeaderValue::from_str(&format!(
-        "{NAME}={mark}; Path={PATH}; Max-Age={seconds}; HttpOnly{secure}; SameSite=Strict"
+        "{prefix}{NAME}_{place}={mark}; Path={PATH}; Max-Age={seconds}; HttpOnly{secure}; SameSite=Strict"
     ))
     .ok()
 }
@@ -44,17 +49,18 @@ mod tests {
             }
             headers
         };
-        let cookie = "theme=dark; countersign_device=one ;x=countersign_device=two";
-        assert_eq!(presented(&headers(&[(COOKIE, cookie)])), Some("one"));
-        assert_eq!(presented(&headers(&[(COOKIE, "a=b"), (COOKIE, "countersign_device=one")])), Some("one"));
-        assert_eq!(presented(&headers(&[(COOKIE, cookie), (X_KNOWN_DEVICE, "two")])), Some("two"));
+        let cookie = "theme=dark; countersign_device=one ;x=countersign_device=two; __Secure-countersign_device_7=three";
+        assert_eq!(presented(&headers(&[(COOKIE, cookie)])), ["one", "three"]);
+        let two = [(COOKIE, "a=b; countersign_device_31=one"), (COOKIE, "__Secure-countersign_device_1=two")];
+        assert_eq!(presented(&headers(&two)), ["one", "two"]);
+        assert_eq!(presented(&headers(&[(COOKIE, cookie), (X_KNOWN_DEVICE, "two")])), ["two"]);
         let beside = HeaderMap::from_iter([(
             COOKIE,
             HeaderValue::from_bytes("name=Jos\u{e9}; countersign_device=one".as_bytes()).unwrap(),
         )]);
-        assert_eq!(presented(&beside), Some("one"), "whatever else there is");
+        assert_eq!(presented(&beside), ["one"], "whatever else there is");
         for none in ["", "theme=dark", "countersign_device", "x_countersign_device=one"] {
-            assert_eq!(presented(&headers(&[(COOKIE, none)])), None, "{none}");
+            assert!(presented(&headers(&[(COOKIE, none)])).is_empty(), "{none}");
         }
     }
 }

@@ -56,7 +56,7 @@ mod tls;
 mod user_body;
 mod verify;
 
-pub use client_address::TrustedProxies;
+pub use client_address::{ForwardedHeader, TrustedProxies};
 pub use cookies::TokenCookies;
 pub use cors::{Cors, UrlPattern};
 pub use docs::document_text;

@@ -31,7 +31,7 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
     operation: Operation {
         group: Group::Accounts,
         summary: "Tokens for a name and a password",
-        details: "Begins a session. The cookie `countersign_device` marks a device that has logged in: with it, or its value in the \
+        details: "Begins a session. A cookie (`__Secure-countersign_device_…`) marks a device that has logged in: with it, or its value in the \
                   header `X-Known-Device`, the next login is not slowed down by guesses of others. With `TOKEN_COOKIES` a \
                   browser gets cookies, and the body has a `csrf_token` in place of the tokens.",
         status: StatusCode::OK,
@@ -77,7 +77,10 @@ pub(crate) const SLIDING_BY_EMAIL: Endpoint = Endpoint { fields: CREDENTIALS_BY_
 async fn log_in(call: Call<'_>) -> Result<Answer, Error> {
     let wants_cookies = wants_cookies(&call)?;
     let (username, password) = (call.field(call.auth.login_field().name()), call.field("password"));
-    let LoginOutcome::Done(pair) = call.auth.log_in(username, password, call.origin, call.mark).await?;
+    let LoginOutcome::Done(pair) = call
+        .auth
+        .log_in(username, password, call.origin, &known_device::presented(call.cookies.headers))
+        .await?;
     call.seen.is_of(pair.user);
     if wants_cookies && let Some(session) = call.auth.session_of(&pair.refresh, call.origin).await? {
         let csrf = call.auth.csrf_token(&session);
@@ -104,8 +107,10 @@ fn wants_cookies(call: &Call<'_>) -> Result<bool, Error> {
 
 async fn log_in_sliding(call: Call<'_>) -> Result<Answer, Error> {
     let (username, password) = (call.field(call.auth.login_field().name()), call.field("password"));
-    let LoginOutcome::Done(sliding) =
-        call.auth.log_in_sliding(username, password, call.origin, call.mark).await?;
+    let LoginOutcome::Done(sliding) = call
+        .auth
+        .log_in_sliding(username, password, call.origin, &known_device::presented(call.cookies.headers))
+        .await?;
     let answer = Answer::with_tokens(object([("token", sliding.token.into())]).into());
     Ok(with_cookie(answer, sliding.known_device.as_ref(), &call))
 }

@@ -56,8 +56,8 @@ impl Observer {
     }
 
     /// A request that has just come.
-    pub(crate) fn see(&self, headers: &HeaderMap) -> Seen {
-        Seen::now(headers, &self.ids)
+    pub(crate) fn see(&self, headers: &HeaderMap, may_name: impl FnOnce() -> bool) -> Seen {
+        Seen::now(headers, &self.ids, may_name)
     }
 
     /// What a route is called where it is counted.

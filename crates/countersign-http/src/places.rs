@@ -51,7 +51,7 @@ impl Places {
         Place::regular(Arc::clone(&self.regular).acquire_owned().await.expect(NEVER_CLOSED))
     }
 
-    /// A place for a request that shares its connection with others: it may hold as much as one that has its own.
+    /// A place for a request that shares its connection with others, if there is one.
     pub(crate) fn for_stream(&self) -> Option<Place> {
         Arc::clone(&self.regular).try_acquire_owned().ok().map(Place::regular)
     }

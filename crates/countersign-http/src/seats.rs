@@ -1,47 +1,62 @@
-//! Who gives way when every place is taken: connections on which nothing is being done, those first that have waited
-//! longest. A head or a body that trickles in is nothing being done. So neither idle clients nor slow ones, however many,
-//! keep others out.
+//! Who gives way when every place is taken: connections on which nothing is being done, and requests beside others on
+//! HTTP/2 whose body does not come or whose answer is not taken. Of the network that holds most places, who has waited
+//! longest is asked first. A head or a body that trickles in is nothing being done. So neither idle clients nor slow ones,
+//! however many, keep others out.
 
-use std::collections::BTreeMap;
+mod line;
+
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use countersign_domain::Network;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-/// How many are looked at for one who can go. Those who cannot move to the end of the line, so that the next look is luckier.
+use self::line::{Line, Whose};
+
+/// How many are looked at for one who can go. Those who cannot leave the line, so that the next look is luckier.
 const LOOKS: usize = 64;
 
-/// The connections that have places, in the order in which they came or were last known to be answered.
+/// All who have places.
 pub(crate) struct Seats {
-    line: Mutex<BTreeMap<Position, Arc<Seat>>>,
+    line: Mutex<Line>,
     began: Instant,
     next: AtomicU64,
 }
 
-/// Milliseconds since the server began, and a number of the connection's own.
-type Position = (u64, u64);
-
-/// What is known of a connection.
-pub(crate) struct Seat {
-    began: Instant,
-    /// Milliseconds from then to the last answer, or to its beginning.
+/// What is known of one who has a place.
+struct Seat {
+    whose: Whose,
+    /// A number of its own.
+    number: u64,
+    /// Milliseconds from the server's beginning to the last request's beginning or end, or to its own.
     waits_since: AtomicU64,
     /// Where it stands in the line; changed by who holds the line.
     stands_at: AtomicU64,
+    /// Whether it has left the line, as it was being served; it comes back when it waits again.
+    is_out: AtomicBool,
     /// Requests that are there in full, and not yet answered.
     served: AtomicUsize,
-    go: Notify,
+    way: Way,
 }
 
-/// A seat, while its connection lasts.
+/// How one goes.
+enum Way {
+    /// It is told.
+    Told(Notify),
+    /// It is a task, which ends.
+    Ended(AbortHandle),
+}
+
+/// A seat, while its place is held.
 pub(crate) struct Taken {
     seats: Arc<Seats>,
-    number: u64,
     seat: Arc<Seat>,
 }
 
@@ -50,98 +65,145 @@ impl Seats {
         Self { line: Mutex::default(), began: Instant::now(), next: AtomicU64::new(0) }
     }
 
-    /// A seat for a connection that has a place.
-    pub(crate) fn take(self: &Arc<Self>) -> Taken {
+    /// A seat for a connection that has a place. A peer that stands for many clients, as a proxy does, is `None`: it is not
+    /// asked before others because it holds more.
+    pub(crate) fn take(self: &Arc<Self>, peer: Option<IpAddr>) -> Taken {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let seat = Arc::new(Seat::new(self.began));
-        line_up(&mut self.line(), number, Arc::clone(&seat), seat.now());
-        Taken { seats: Arc::clone(self), number, seat }
+        let whose = peer.map_or(Whose::Own(number), |peer| Whose::Of(around(peer)));
+        self.seat(whose, number, Way::Told(Notify::new()))
     }
 
-    /// Has the one go who has waited longest; false if nobody waits.
+    fn seat(self: &Arc<Self>, whose: Whose, number: u64, way: Way) -> Taken {
+        let now = self.now();
+        let seat = Seat {
+            whose,
+            number,
+            waits_since: AtomicU64::new(now),
+            stands_at: AtomicU64::new(now),
+            is_out: AtomicBool::new(false),
+            served: AtomicUsize::new(0),
+            way,
+        };
+        let seat = Arc::new(seat);
+        self.line().insert(Arc::clone(&seat), now);
+        Taken { seats: Arc::clone(self), seat }
+    }
+
+    /// Has the one go whose turn that is; false if nobody waits.
     pub(crate) fn make_room(&self) -> bool {
         let mut line = self.line();
-        for _ in 0..LOOKS.min(line.len()) {
-            let Some(((stood_at, number), seat)) = line.pop_first() else { break };
-            let since = if seat.is_served() { seat.now() } else { seat.waits_since.load(Ordering::Relaxed) };
-            if since <= stood_at && !seat.is_served() {
-                seat.go.notify_one();
+        for _ in 0..LOOKS {
+            let Some((stood_at, seat)) = line.pop() else { break };
+            if seat.steps_out() {
+                continue;
+            }
+            let since = seat.waits_since.load(Ordering::Relaxed);
+            if since <= stood_at {
+                match &seat.way {
+                    Way::Told(go) => go.notify_one(),
+                    Way::Ended(task) => task.abort(),
+                }
                 return true;
             }
-            line_up(&mut line, number, seat, since);
+            line.insert(seat, since);
         }
         false
     }
 
-    fn line(&self) -> MutexGuard<'_, BTreeMap<Position, Arc<Seat>>> {
+    fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn line(&self) -> MutexGuard<'_, Line> {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn line_up(line: &mut BTreeMap<Position, Arc<Seat>>, number: u64, seat: Arc<Seat>, since: u64) {
-    seat.stands_at.store(since, Ordering::Relaxed);
-    line.insert((since, number), seat);
+/// The addresses that one owner usually has, as they take turns at hashing.
+fn around(peer: IpAddr) -> Network {
+    Network::of(peer, if peer.to_canonical().is_ipv4() { 24 } else { 48 })
+}
+
+impl Seat {
+    /// Whether it is being served, so that it leaves the line. Who ends the serving looks whether it did.
+    fn steps_out(&self) -> bool {
+        self.is_out.store(true, Ordering::SeqCst);
+        let is_served = self.is_served();
+        if !is_served {
+            self.is_out.store(false, Ordering::SeqCst);
+        }
+        is_served
+    }
+
+    fn is_served(&self) -> bool {
+        self.served.load(Ordering::SeqCst) > 0
+    }
 }
 
 impl Taken {
-    pub(crate) fn seat(&self) -> Arc<Seat> {
-        Arc::clone(&self.seat)
+    /// A seat for a request that has a place of its own beside others of this connection; the task is what answers it.
+    pub(crate) fn beside(&self, task: AbortHandle) -> Self {
+        let number = self.seats.next.fetch_add(1, Ordering::Relaxed);
+        let whose = if let Whose::Own(_) = self.seat.whose { Whose::Own(number) } else { self.seat.whose };
+        self.seats.seat(whose, number, Way::Ended(task))
     }
 
     /// Ready when the connection has to go. It may have got a request since that was said; then it stays.
     pub(crate) async fn is_to_go(&self) {
+        let Way::Told(go) = &self.seat.way else { return std::future::pending().await };
         loop {
-            self.seat.go.notified().await;
+            go.notified().await;
             if !self.seat.is_served() {
                 return;
             }
-            line_up(&mut self.seats.line(), self.number, self.seat(), self.seat.now());
+            self.seats.line().insert(Arc::clone(&self.seat), self.seats.now());
+        }
+    }
+
+    /// As one that is served, for as long as the turn lasts.
+    pub(crate) fn stay(&self) -> Turn<'_> {
+        let turn = Turn::at(self, None);
+        turn.comes();
+        turn
+    }
+
+    /// The time counts anew for which it has waited.
+    fn stir(&self) {
+        self.seat.waits_since.store(self.seats.now(), Ordering::Relaxed);
+    }
+
+    /// It is not served any more.
+    fn wait(&self) {
+        self.seat.served.fetch_sub(1, Ordering::SeqCst);
+        if self.seat.is_out.load(Ordering::SeqCst) {
+            let mut line = self.seats.line();
+            if self.seat.is_out.swap(false, Ordering::SeqCst) {
+                line.insert(Arc::clone(&self.seat), self.seats.now());
+            }
         }
     }
 }
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        let mut line = self.seats.line();
-        line.remove(&(self.seat.stands_at.load(Ordering::Relaxed), self.number));
+        self.seats.line().remove(&self.seat);
     }
 }
 
-impl Seat {
-    /// Of a connection that has begun at this moment, with a server that began `began`.
-    fn new(began: Instant) -> Self {
-        let [waits_since, stands_at] = [const { AtomicU64::new(0) }; 2];
-        let seat = Self { began, waits_since, stands_at, served: AtomicUsize::new(0), go: Notify::new() };
-        seat.waits_since.store(seat.now(), Ordering::Relaxed);
-        seat
-    }
-
-    /// For a connection without a place, which stands in no line.
-    pub(crate) fn of_none() -> Self {
-        Self::new(Instant::now())
-    }
-
-    /// A request whose head is there; nothing is done for it until its body is, too.
-    pub(crate) fn turn(&self) -> Turn<'_> {
-        Turn { seat: self, has_come: AtomicBool::new(false) }
-    }
-
-    fn is_served(&self) -> bool {
-        self.served.load(Ordering::Relaxed) > 0
-    }
-
-    fn now(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-}
-
-/// A request, until its answer.
+/// A request whose head is there, until its answer; nothing is done for it until its body is there, too.
 pub(crate) struct Turn<'a> {
-    seat: &'a Seat,
+    seats: [Option<&'a Taken>; 2],
     has_come: AtomicBool,
 }
 
-impl Turn<'_> {
+impl<'a> Turn<'a> {
+    /// On a connection, and maybe beside others on it.
+    pub(crate) fn at(connection: &'a Taken, beside: Option<&'a Taken>) -> Self {
+        let turn = Self { seats: [Some(connection), beside], has_come: AtomicBool::new(false) };
+        turn.seats().for_each(Taken::stir);
+        turn
+    }
+
     /// The request's body, which tells when it has come to its end.
     pub(crate) fn arriving<B: Body>(&self, body: B) -> Arriving<'_, B> {
         let arriving = Arriving { turn: self, body };
@@ -153,16 +215,22 @@ impl Turn<'_> {
 
     fn comes(&self) {
         if !self.has_come.swap(true, Ordering::Relaxed) {
-            self.seat.served.fetch_add(1, Ordering::Relaxed);
+            self.seats().for_each(|taken| {
+                taken.seat.served.fetch_add(1, Ordering::SeqCst);
+            });
         }
+    }
+
+    fn seats(&self) -> impl Iterator<Item = &'a Taken> {
+        self.seats.into_iter().flatten()
     }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.seat.waits_since.store(self.seat.now(), Ordering::Relaxed);
+        self.seats().for_each(Taken::stir);
         if *self.has_come.get_mut() {
-            self.seat.served.fetch_sub(1, Ordering::Relaxed);
+            self.seats().for_each(Taken::wait);
         }
     }
 }
@@ -211,30 +279,59 @@ mod tests {
         pin!(taken.is_to_go()).poll(&mut Context::from_waker(Waker::noop())).is_ready()
     }
 
+    fn from(seats: &Arc<Seats>, peer: &str) -> Taken {
+        seats.take(Some(peer.parse().unwrap()))
+    }
+
     #[tokio::test(start_paused = true)]
     async fn who_has_waited_longest_gives_way_and_who_is_served_does_not() {
         let seats = Arc::new(Seats::new());
-        let (served, idle, new) = (seats.take(), seats.take(), {
+        let (served, idle, new) = (seats.take(None), seats.take(None), {
             tokio::time::advance(Duration::from_secs(1)).await;
-            seats.take()
+            seats.take(None)
         });
-        let turn = served.seat.turn();
-        let _body = turn.arriving(Empty::<Bytes>::new());
+        let turn = Turn::at(&served, None);
+        let body = turn.arriving(Empty::<Bytes>::new());
         assert!(seats.make_room());
         assert_eq!([&served, &idle, &new].map(goes), [false, true, false]);
-        tokio::time::advance(Duration::from_secs(1)).await;
-        drop(idle.seat.turn()); // an answer: now the new one has waited longer
         assert!(seats.make_room());
         assert_eq!([&served, &idle, &new].map(goes), [false, false, true]);
         drop((idle, new));
         assert!(!seats.make_room(), "everybody is being served");
+        drop(body);
+        drop(turn);
+        assert!(seats.make_room() && goes(&served), "who was passed over comes back to the line");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_and_an_answer_are_signs_of_life() {
+        let seats = Arc::new(Seats::new());
+        let [first, second] = [seats.take(None), seats.take(None)];
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let _waits_for_its_body = Turn::at(&first, None);
+        assert!(seats.make_room());
+        assert_eq!([&first, &second].map(goes), [false, true]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_network_that_holds_most_gives_way_however_new_it_is() {
+        let seats = Arc::new(Seats::new());
+        let honest = from(&seats, "192.0.2.1");
+        let proxied: Vec<_> = (0..10).map(|_| seats.take(None)).collect();
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let flood: Vec<_> = (1..4).map(|last| from(&seats, &format!("198.51.100.{last}"))).collect();
+        for taken in &flood[..2] {
+            assert!(seats.make_room() && goes(taken));
+        }
+        assert!(seats.make_room() && goes(&honest), "of those with as many the one that waits longest");
+        assert!(seats.make_room() && proxied.iter().any(goes), "who is counted with nobody");
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_got_a_request_when_it_was_to_go_stays_and_one_without_its_body_is_none() {
         let seats = Arc::new(Seats::new());
-        let taken = seats.take();
-        let turn = taken.seat.turn();
+        let taken = seats.take(None);
+        let turn = Turn::at(&taken, None);
         let mut body = turn.arriving(Full::new(Bytes::from_static(b"{}")));
         assert!(seats.make_room(), "its body is not there");
         let read = Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop()));

@@ -12,7 +12,7 @@ use countersign_traces::span;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tracing::Span;
 
-/// The header that says what a request is called: to us, where a proxy has named it, and back in every answer.
+/// The header that says what a request is called: to us, where a proxy of ours has named it, and back in every answer.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 /// The longest id that is taken over.
@@ -21,7 +21,7 @@ const MAX_ID: usize = 128;
 /// A request that has begun.
 pub(crate) struct Seen {
     pub(crate) began: Instant,
-    /// What it is called: by whoever sent it, where that can be printed, or by us.
+    /// What it is called: by our proxy, where that can be printed, or by us.
     name: Name,
     user: OnceLock<UserId>,
     /// What a collector is told of it, if anything.
@@ -31,9 +31,11 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    pub(crate) fn now(headers: &HeaderMap, ids: &RequestIds) -> Self {
-        let given =
-            headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(|id| is_sane(id.as_bytes()));
+    /// `may_name` says whether whoever sent it may say what it is called: else a client could have it take the name of
+    /// another's.
+    pub(crate) fn now(headers: &HeaderMap, ids: &RequestIds, may_name: impl FnOnce() -> bool) -> Self {
+        let given = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
+        let given = given.filter(|id| is_sane(id.as_bytes()) && may_name());
         let name = given.map_or_else(|| ids.next(), |id| Name::of(format_args!("{id}")));
         let (began, span) = (Instant::now(), span::request(headers));
         Self { began, name, user: OnceLock::new(), span, why: OnceLock::new() }
@@ -141,14 +143,16 @@ mod tests {
     #[test]
     fn a_given_id_is_taken_over_if_it_can_be_printed_and_is_short_and_no_token() {
         let ids = RequestIds::new();
-        let name = |given: &str| Seen::now(&headers(REQUEST_ID, given), &ids).id().to_owned();
+        let name = |given: &str| Seen::now(&headers(REQUEST_ID, given), &ids, || true).id().to_owned();
         for good in ["a", "0f3c-77_x", "Root=1-67891233-abcdef", &"x".repeat(128)] {
             assert_eq!(name(good), good);
         }
         for bad in ["", "a b", "a\tb", "\u{e4}", "a\"b", "eyJh.eyJz.c2ln", &"x".repeat(129)] {
             assert_ne!(name(bad), bad);
         }
-        let made = || Seen::now(&HeaderMap::new(), &ids).id().to_owned();
+        let strangers = Seen::now(&headers(REQUEST_ID, "a"), &ids, || false);
+        assert_ne!(strangers.id(), "a");
+        let made = || Seen::now(&HeaderMap::new(), &ids, || true).id().to_owned();
         let (one, other) = (made(), made());
         assert!(is_sane(one.as_bytes()) && one.len() > 17 && one != other, "{one}, {other}");
         let last = RequestIds { process: u64::MAX, next: AtomicU64::new(u64::MAX) };

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 
-use crate::connection::{Ended, Shared, converse, cut_off};
+use crate::connection::{Ended, MOMENT, Shared, converse, cut_off};
 use crate::places::{Place, Places};
 use crate::seats::Seats;
 use crate::tls::Tls;
@@ -19,8 +20,6 @@ use crate::{Limits, Service};
 
 /// How long to wait before accepting again when the system has nothing left for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// How long a connection may last for which there was no place.
-const MOMENT: Duration = Duration::from_secs(1);
 
 /// How a server treats its clients.
 #[derive(Default)]
@@ -48,14 +47,14 @@ pub async fn serve(
     let mut connections = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
     loop {
-        let (stream, place) = tokio::select! {
+        let (stream, peer, place) = tokio::select! {
             accepted = accept(&listener, &shared.places) => accepted,
             () = &mut stop => break,
         };
         let open = Open::counted_in(open.clone());
         let (shared, stopping) = (Arc::clone(&shared), stopping.subscribe());
         connections.spawn(async move {
-            if let Err(error) = attend(stream, shared, place, stopping).await {
+            if let Err(error) = attend(stream, peer, shared, place, stopping).await {
                 tracing::debug!(error, "connection ended");
             }
             drop(open);
@@ -80,20 +79,21 @@ pub async fn serve(
 /// there is no such, it is answered once.
 async fn attend(
     stream: TcpStream,
+    peer: IpAddr,
     shared: Arc<Shared>,
     mut place: Place,
     stopping: watch::Receiver<bool>,
 ) -> Result<(), Ended> {
-    if place.is_beyond && shared.seats.make_room() {
-        place = timeout(MOMENT, shared.places.regular()).await.unwrap_or(place);
+    if place.is_beyond {
+        place = shared.place_of_another().await.unwrap_or(place);
     }
     if place.is_beyond {
-        return timeout(MOMENT, converse(stream, shared, None, stopping)).await.unwrap_or(Ok(()));
+        return timeout(MOMENT, converse(stream, shared, peer, None, stopping)).await.unwrap_or(Ok(()));
     }
-    let taken = shared.seats.take();
+    let taken = Arc::new(shared.seats.take(shared.service.one_client(peer)));
     tokio::select! {
         biased;
-        ended = converse(stream, shared, Some(taken.seat()), stopping) => ended,
+        ended = converse(stream, shared, peer, Some(Arc::clone(&taken)), stopping) => ended,
         () = taken.is_to_go() => Err(cut_off("another client needed the place")),
     }
 }
@@ -121,16 +121,16 @@ impl Drop for Open {
 }
 
 /// The next connection, once there is a place for it.
-async fn accept(listener: &TcpListener, places: &Places) -> (TcpStream, Place) {
+async fn accept(listener: &TcpListener, places: &Places) -> (TcpStream, IpAddr, Place) {
     let place = places.take().await;
     let mut is_exhausted = false;
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 if is_exhausted {
                     tracing::info!("connections are accepted again");
                 }
-                return (stream, places.settle(place));
+                return (stream, peer.ip(), places.settle(place));
             }
             Err(error) if is_of_one_client(&error) => tracing::debug!(%error, "a client went away"),
             Err(error) => {

@@ -25,7 +25,6 @@ use crate::error::{Code, Error};
 use crate::foreign_hosts::ForeignHosts;
 use crate::head::{name_host, refused_by_server};
 use crate::health::Readiness;
-use crate::known_device;
 use crate::large_bodies::LargeBodies;
 use crate::observing::Observer;
 use crate::request::accept::{Negotiated, Renderer, negotiate};
@@ -123,7 +122,7 @@ impl Service {
     {
         let (mut head, body) = request.into_parts();
         name_host(&mut head);
-        let seen = self.observer.see(&head.headers);
+        let seen = self.observer.see(&head.headers, || self.may_name(peer));
         let path = percent::decode_path(head.uri.path().as_bytes());
         let answering = async {
             if let Some(code) = refused_by_server(&head) {
@@ -190,8 +189,8 @@ impl Service {
     }
 
     /// Answers a request for which there is no place: a probe as always, anything else is asked to come back.
-    pub(crate) fn turn_away<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
-        let seen = self.observer.see(request.headers());
+    pub(crate) fn turn_away<B>(&self, request: &Request<B>, peer: Option<IpAddr>) -> Response<Full<Bytes>> {
+        let seen = self.observer.see(request.headers(), || self.may_name(peer));
         let path = percent::decode_path(request.uri().path().as_bytes());
         let route = find(&path, self.auth.login_field());
         let answer = match &route {
@@ -291,7 +290,6 @@ impl Service {
             }
             EndpointMethod::Get | EndpointMethod::Delete => Form::default(),
         };
-        let mark = known_device::presented(&head.headers);
         let has_secure_cookies = self.settings.secure_cookies;
         let call = Call {
             auth: &self.auth,
@@ -301,12 +299,21 @@ impl Service {
             query,
             form,
             origin,
-            mark,
             has_secure_cookies,
             seen,
             cookies,
         };
         (endpoint.handle)(call).await
+    }
+
+    /// Whether this peer may say what a request is called.
+    fn may_name(&self, peer: Option<IpAddr>) -> bool {
+        peer.is_some_and(|peer| self.settings.trusted_proxies.may_be_many(peer))
+    }
+
+    /// The peer, unless it speaks for many clients.
+    pub(crate) fn one_client(&self, peer: IpAddr) -> Option<IpAddr> {
+        Some(peer).filter(|peer| !self.settings.trusted_proxies.may_be_many(*peer))
     }
 
     /// Where a request comes from. That a proxy seems to have been forgotten is said once.

@@ -26,6 +26,8 @@ const HTTP2: &[u8] = b"h2";
 const HTTP1: &[u8] = b"http/1.1";
 /// How often the files are looked at.
 const INTERVAL: Duration = Duration::from_secs(1);
+/// In so many intervals, files that could not be used are tried again: what was wrong need not have been their content.
+const RETRIED_EVERY: u32 = 30;
 
 /// Certificates or key cannot be used: the sentence names the setting and the file, and says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -90,16 +92,20 @@ impl Tls {
     pub async fn keep_current(&self) -> Infallible {
         let mut read = self.stamps();
         let mut seen = read;
+        let mut since_failure: Option<u32> = None;
         loop {
             tokio::time::sleep(INTERVAL).await;
             let now = self.stamps();
+            since_failure = since_failure.map(|since| (since + 1) % RETRIED_EVERY);
             // Two files are exchanged one after the other: wait until nothing changes any more.
-            if now != read && now == seen {
+            if (now != read || since_failure == Some(0)) && now == seen {
                 read = now;
-                match self.reload() {
+                let reloaded = self.reload();
+                match &reloaded {
                     Ok(()) => tracing::info!("the certificate and its key are read anew"),
                     Err(error) => tracing::error!(%error, "the certificate stays that of before"),
                 }
+                since_failure = reloaded.is_err().then_some(0);
             }
             seen = now;
         }

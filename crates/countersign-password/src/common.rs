@@ -13,7 +13,7 @@ const ONE_IN: usize = 100;
 /// The preferred method or a costlier common one of its algorithm, and of each other algorithm the costliest common one.
 ///
 /// What one hash in a hundred is made by is common, unless it costs more than twice Django's default or takes more memory
-/// than this: an odd hash must not make every refusal slow.
+/// than this, beside what is kept for the others: an odd hash must not make every refusal slow.
 pub(crate) fn costliest(
     preferred: &Method,
     stored: impl Iterator<Item = Method>,
@@ -28,16 +28,35 @@ pub(crate) fn costliest(
         }
     }
     let limits = Limits::of_common();
-    let is_common = |(method, count): &(Method, usize)| {
-        count * ONE_IN >= total && method.is_within(&limits) && method.memory_kib() <= memory_kib
-    };
+    let is_common = |(method, count): &(Method, usize)| count * ONE_IN >= total && method.is_within(&limits);
     let mut costliest = vec![preferred.clone()];
     for (method, _) in counted.into_iter().filter(is_common) {
-        match costliest.iter_mut().find(|known| known.algorithm() == method.algorithm()) {
-            Some(known) if known.work() < method.work() => *known = method,
-            Some(_) => {}
-            None => costliest.push(method),
+        let with = with(&costliest, method);
+        if held_kib(&with, None) <= memory_kib.max(held_kib(&costliest, None)) {
+            costliest = with;
         }
     }
     costliest
+}
+
+/// The same with one more, if it is the costliest of its algorithm.
+fn with(costliest: &[Method], method: Method) -> Vec<Method> {
+    let mut all = costliest.to_vec();
+    match all.iter_mut().find(|known| known.algorithm() == method.algorithm()) {
+        Some(known) if known.work() < method.work() => *known = method,
+        Some(_) => {}
+        None => all.push(method),
+    }
+    all
+}
+
+/// Memory in KiB that a thread holds at most that computes these, which are common, and maybe another one: Argon2's is kept
+/// from hash to hash, so that scrypt's comes to it.
+pub(crate) fn held_kib(common: &[Method], other: Option<&Method>) -> u64 {
+    let kept = common.iter().map(|method| method.blocks() as u64).max().unwrap_or_default();
+    let held = |method: &Method| match method.blocks() as u64 {
+        0 => kept + method.memory_kib(),
+        blocks => kept.max(blocks),
+    };
+    common.iter().chain(other).map(held).max().unwrap_or_default()
 }

@@ -73,7 +73,7 @@ impl Hashers {
     /// The same for a deployment whose stored hashes are like `sample`: what is common among them is from now on part of
     /// the work of every refusal, so that its time does not tell how an account's password is hashed, or that there is
     /// none. One hash in a hundred makes a method common, unless it costs
-    /// more than twice Django's default or takes more than `memory_kib`.
+    /// more than twice Django's default or takes more than `memory_kib` with the others.
     #[must_use]
     pub fn knowing<'a>(&self, sample: impl IntoIterator<Item = &'a str>, memory_kib: u64) -> Self {
         let stored =
@@ -95,8 +95,8 @@ impl Hashers {
     #[must_use]
     pub fn memory_kib(&self, stored: Option<&str>) -> u64 {
         let stored = stored.and_then(|text| Stored::parse(text, &self.accepted, &self.limits).ok());
-        let methods = stored.iter().map(|stored| &stored.method).chain(&self.common).chain([&self.method]);
-        methods.map(Method::memory_kib).max().unwrap_or_default()
+        let all = [&self.common[..], std::slice::from_ref(&self.method)].concat();
+        common::held_kib(&all, stored.as_ref().map(|stored| &stored.method))
     }
 
     /// The most memory in KiB that a stored hash may ask for.

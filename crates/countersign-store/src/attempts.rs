@@ -53,22 +53,17 @@ impl Store {
         }
     }
 
-    /// Gives back so many attempts that were charged to each of these budgets.
-    pub async fn give_back(
-        &self,
-        mut charges: Vec<Charge>,
-        count: i64,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        charges.sort_by_key(|charge| charge.id);
+    /// Gives back attempts that were charged to these budgets: of each so many.
+    pub async fn give_back(&self, mut returns: Vec<(Charge, i64)>, now: Timestamp) -> Result<(), StoreError> {
+        returns.sort_by_key(|(charge, _)| charge.id);
         match &*self.engine {
             Engine::Sqlite(_) => {
                 let giving = self.engine.write(move |transaction| {
-                    Box::pin(async move { one_by_one::give_back(transaction, &charges, count, now).await })
+                    Box::pin(async move { one_by_one::give_back(transaction, &returns, now).await })
                 });
                 giving.await
             }
-            Engine::Postgres(postgres) => give_back_together(postgres, &charges, count, now).await,
+            Engine::Postgres(postgres) => give_back_together(postgres, &returns, now).await,
         }
     }
 }
@@ -149,25 +144,25 @@ async fn charge_together(
     let Some(overtaken) = charges.iter().find(|charge| !is_charged(charge)) else {
         return Ok(Charged::Admitted);
     };
-    let of_others: Vec<Charge> = charges.iter().filter(is_charged).copied().collect();
-    give_back_together(postgres, &of_others, 1, now).await?;
+    let of_others: Vec<_> = charges.iter().filter(is_charged).map(|charge| (*charge, 1)).collect();
+    give_back_together(postgres, &of_others, now).await?;
     let free_at = to_time(now.as_microsecond() + overtaken.budget.every())?;
     Ok(Charged::Refused { id: overtaken.id, free_at })
 }
 
 async fn give_back_together(
     postgres: &Postgres,
-    charges: &[Charge],
-    count: i64,
+    returns: &[(Charge, i64)],
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let sql = "WITH asked AS (
-                 SELECT asked.id, asked.every, asked.burst FROM unnest($1, $2, $3) AS asked (id, every, burst)
+                 SELECT asked.id, asked.every, asked.burst, asked.count
+                   FROM unnest($1, $2, $3, $5) AS asked (id, every, burst, count)
              ), held AS (
                  SELECT id, whole_at, free_at FROM countersign_attempt WHERE id = ANY ($1) ORDER BY id FOR UPDATE
              ), less AS (
                  SELECT held.id, held.free_at, asked.every, asked.burst,
-                        GREATEST(held.whole_at - asked.every * $5, $4) AS whole_at
+                        GREATEST(held.whole_at - asked.every * asked.count, $4) AS whole_at
                    FROM held JOIN asked ON asked.id = held.id
              )
              UPDATE countersign_attempt AS kept
@@ -177,8 +172,10 @@ async fn give_back_together(
                                                             ELSE less.every >> LEAST(less.burst - missing.level, 62)::int END)
                FROM less, LATERAL (SELECT (less.whole_at - $4 + less.every - 1) / less.every AS level) AS missing
               WHERE kept.id = less.id AND kept.id = ANY ($1) RETURNING kept.id";
-    let columns = Columns::of(charges);
-    let own = [now.as_microsecond().into(), count.into()];
+    let charges: Vec<_> = returns.iter().map(|(charge, _)| *charge).collect();
+    let counts: Vec<_> = returns.iter().map(|(_, count)| Some(*count)).collect();
+    let columns = Columns::of(&charges);
+    let own = [now.as_microsecond().into(), Value::Ints(&counts)];
     let sql = postgres.users().statement(sql)?;
     let values = [&columns.values()[..], &own].concat();
     postgres.write_one(&sql, &sql.values(&values)).await.map(drop)

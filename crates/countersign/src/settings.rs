@@ -164,9 +164,16 @@ pub const SETTINGS: &[Setting] = &[
         "TRUSTED_PROXIES",
         "",
         "The proxies in front, as addresses or networks, comma-separated: `127.0.0.1`, `10.0.0.0/8`, `2001:db8::/32`. A request \
-         that comes from one of them is taken to come from the right-most address in its `X-Forwarded-For` or `Forwarded` that is \
-         none of them. Nobody else's headers count. Behind a proxy that is not named all clients share its address.",
+         that comes from one of them is taken to come from the right-most address in its `FORWARDED_HEADER` that is none of them, and \
+         may be named by its `X-Request-Id`. Nobody else's headers count. Behind a proxy that is not named all clients share its \
+         address.",
     ).of(Kind::List),
+    own(
+        "FORWARDED_HEADER",
+        "X-Forwarded-For",
+        "The header in which `TRUSTED_PROXIES` say who asked them. The other one is not read: a client may have sent it.",
+    )
+    .of(Kind::Choice(&["X-Forwarded-For", "Forwarded"])),
     own(
         "TLS_CERT_FILE",
         "",
@@ -376,7 +383,8 @@ pub const SETTINGS: &[Setting] = &[
     own(
         "THROTTLE_LOGIN_DEVICE",
         "30/hour",
-        "Wrong passwords from a device that has logged in to the account before: a budget of its own, which nobody else can use up.",
+        "Wrong passwords from a device that has logged in to the account before: a budget of its own, which nobody else can use up. All \
+         such devices of an account have four times as much together.",
     ),
     own(
         "THROTTLE_LOGIN_ADDRESS",
@@ -399,7 +407,7 @@ pub const SETTINGS: &[Setting] = &[
     own(
         "KNOWN_DEVICE_LIFETIME",
         "180d",
-        "How long a device stays known after its last login, by the cookie `countersign_device`. It ends with a change of the password.",
+        "How long a device stays known after its last login, by a cookie of its own. It ends with a change of the password.",
     )
     .of(Kind::TIME),
     otherwise(

@@ -84,14 +84,17 @@ impl<T> Queue<T> {
         Some(Admitted { ticket, pushed_out })
     }
 
-    /// The first of the network whose turn it is, which has its next turn after all others that wait; and when they came.
-    pub fn next(&mut self) -> Option<(Instant, T)> {
-        let (_, network) = self.turns.pop_first()?;
-        let line = self.lines.get_mut(&network)?;
+    /// The first that may go of the network whose turn it is, which has its next turn after all others that wait; and when
+    /// they came. A network of which nobody may go keeps its turn.
+    pub fn next(&mut self, may_go: impl Fn(&T) -> bool) -> Option<(Instant, T)> {
+        let may_go = |ticket: &&Ticket| self.waiting.get(ticket).is_some_and(|waiting| may_go(&waiting.item));
+        let first_of = |network| self.lines.get(network)?.tickets.iter().find(may_go).copied();
+        let (turn, network, ticket) =
+            self.turns.iter().find_map(|(turn, network)| Some((*turn, *network, first_of(network)?)))?;
+        self.turns.remove(&turn);
         self.last_turn += 1;
-        line.turn = self.last_turn;
-        self.turns.insert(line.turn, network);
-        let ticket = *line.tickets.first()?;
+        self.lines.get_mut(&network)?.turn = self.last_turn;
+        self.turns.insert(self.last_turn, network);
         self.take(ticket).map(|waiting| (waiting.came, waiting.item))
     }
 

@@ -9,7 +9,6 @@ use countersign_password::{Hashers, Workspace};
 use super::lane::{Cost, Layout};
 use super::network::Network;
 use super::queue::{Admitted, Queue, Ticket};
-use super::worker::Gate;
 
 /// A password to hash. Who drops it without doing the work has refused it.
 pub(super) struct Job {
@@ -23,9 +22,10 @@ pub(super) struct Shared {
     state: Mutex<State>,
     changed: Condvar,
     hashers: RwLock<Arc<Hashers>>,
-    pub odd: Gate,
     /// What each worker has by itself.
     pub usual_memory_kib: u64,
+    /// Jobs that need more than that, at once.
+    odd_at_once: usize,
     workers: usize,
     max_wait: Duration,
     metrics: Metrics,
@@ -34,17 +34,19 @@ pub(super) struct Shared {
 struct State {
     queue: Queue<Job>,
     cost: Cost,
+    /// How many workers have a job that needs more memory than they have by themselves.
+    odd: usize,
     is_closed: bool,
 }
 
 impl Shared {
     pub(super) fn new(hashers: Hashers, layout: &Layout, max_wait: Duration, metrics: Metrics) -> Self {
         Self {
-            state: Mutex::new(State { queue: Queue::new(), cost: Cost::default(), is_closed: false }),
+            state: Mutex::new(State { queue: Queue::new(), cost: Cost::default(), odd: 0, is_closed: false }),
             changed: Condvar::new(),
             usual_memory_kib: hashers.memory_kib(None),
             hashers: RwLock::new(Arc::new(hashers)),
-            odd: Gate::new(layout.odd_at_once),
+            odd_at_once: layout.odd_at_once,
             workers: layout.workers,
             max_wait,
             metrics,
@@ -75,6 +77,11 @@ impl Shared {
         Some(ticket)
     }
 
+    /// Counts one that is refused before it comes to the queue.
+    pub(super) fn reject(&self) {
+        self.metrics.rejected.inc();
+    }
+
     /// Gives a place back, if no worker has come to it.
     pub(super) fn leave(&self, ticket: Ticket) {
         let mut state = self.state();
@@ -89,7 +96,7 @@ impl Shared {
         let mut state = self.state();
         loop {
             let job = self.take(&mut state, Instant::now());
-            if job.is_some() || state.is_closed {
+            if job.is_some() || state.is_closed && state.queue.len() == 0 {
                 return job;
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -104,10 +111,24 @@ impl Shared {
 
     fn take(&self, state: &mut State, now: Instant) -> Option<Job> {
         self.turn_away_late(state, now);
-        let (came, job) = state.queue.next()?;
+        // For one that asks for more memory than there is now no worker waits: the others go before it.
+        let has_room = state.odd < self.odd_at_once;
+        let (came, job) = state.queue.next(|job| has_room || !self.is_odd(job))?;
+        state.odd += usize::from(self.is_odd(&job));
         self.note_length(state);
         self.metrics.wait.observe((now - came).as_secs_f64());
         Some(job)
+    }
+
+    /// Whether a job needs more memory than a worker has by itself.
+    pub(super) fn is_odd(&self, job: &Job) -> bool {
+        job.memory_kib > self.usual_memory_kib
+    }
+
+    /// A worker has given back the memory that an odd job needed.
+    pub(super) fn leave_odd(&self) {
+        self.state().odd -= 1;
+        self.changed.notify_one();
     }
 
     /// Takes note of how long a worker had a job.

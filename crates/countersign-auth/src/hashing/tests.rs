@@ -178,6 +178,54 @@ fn hashes_that_ask_for_more_memory_than_a_worker_has_go_as_many_at_once_as_fit()
 }
 
 #[test]
+fn who_waits_for_the_memory_of_an_odd_hash_holds_no_worker_up() {
+    let memory_limit = Some((64 + 129) << 20);
+    let world = World::new(&Lane { workers: NonZero::new(2), memory_limit, ..Lane::default() });
+    let shared = &world.pool.shared;
+    let (begun, has_begun) = channel();
+    let (go_on, may_go_on): (_, Receiver<()>) = channel();
+    let may_go_on = Arc::new(Mutex::new(may_go_on));
+    for _ in 0..3 {
+        let (begun, may_go_on) = (begun.clone(), Arc::clone(&may_go_on));
+        let work = Box::new(move |_: &Hashers, _: &mut Workspace| {
+            begun.send(()).unwrap();
+            _ = may_go_on.lock().unwrap().recv();
+        });
+        assert!(shared.admit(Network::Unknown, Job { memory_kib: 100_000, work }, Instant::now()).is_some());
+    }
+    has_begun.recv().unwrap();
+    block_on(world.pool.run(Network::Unknown, None, |_, _| ())).expect("the other worker is free for it");
+    drop(go_on);
+    drop(world);
+    assert_eq!(has_begun.try_iter().count(), 2, "those that waited were served");
+}
+
+#[test]
+fn few_long_passwords_wait_at_once_and_any_number_of_usual_ones() {
+    let world = World::with_one_worker(Duration::from_secs(36_000));
+    world.pool.shared.note(Duration::from_secs(1));
+    let held = world.hold_up();
+    let password = |length: usize| Password::parse_presented(&"x".repeat(length).as_str().into()).unwrap();
+    let come = |length| begin(world.pool.burn(Network::Unknown, password(length)));
+    let mut waiting = Vec::new();
+    for _ in 0..LONG_PASSWORDS {
+        waiting.push(come(60_000).err().expect("there is room"));
+    }
+    assert!(matches!(come(USUAL_PASSWORD_BYTES + 1), Ok(Err(Error::Overloaded))));
+    assert_eq!(world.metrics.rejected.get(), 1);
+    for _ in 0..100 {
+        waiting.push(come(USUAL_PASSWORD_BYTES).err().expect("everybody's place"));
+    }
+    drop(waiting.swap_remove(0)); // it hangs up
+    waiting.push(come(60_000).err().expect("there is room again"));
+    drop(held);
+    for one in waiting {
+        block_on(one).unwrap();
+    }
+    assert!(come(60_000).is_err(), "those that were served have left theirs");
+}
+
+#[test]
 #[cfg(target_os = "linux")]
 fn a_hashing_thread_stands_below_the_others() {
     let world = World::with_one_worker(Duration::from_secs(1));

@@ -1,7 +1,6 @@
 //! What a hashing thread does: it takes passwords out of the queue, below the threads that answer requests.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
 use countersign_password::Workspace;
@@ -20,10 +19,13 @@ pub(super) fn run(shared: &Shared) {
     while let Some(job) = shared.next() {
         let began = Instant::now();
         let hashers = shared.hashers();
-        let _place = (job.memory_kib > shared.usual_memory_kib).then(|| shared.odd.enter());
+        let is_odd = shared.is_odd(&job);
         if catch_unwind(AssertUnwindSafe(|| (job.work)(&hashers, &mut workspace))).is_err() {
             tracing::error!("the hashing of a password panicked");
             workspace = Workspace::default(); // what it holds is anybody's guess
+        }
+        if is_odd {
+            shared.leave_odd();
         }
         shared.note(began.elapsed());
     }
@@ -38,34 +40,5 @@ fn step_back() {
         if let Err(error) = stepped {
             tracing::warn!(%error, "hashing threads cannot be put below the others");
         }
-    }
-}
-
-/// Lets so many in at once.
-pub(super) struct Gate {
-    free: Mutex<usize>,
-    freed: Condvar,
-}
-
-impl Gate {
-    pub(super) fn new(places: usize) -> Self {
-        Self { free: Mutex::new(places), freed: Condvar::new() }
-    }
-
-    fn enter(&self) -> Inside<'_> {
-        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_full = |free: &mut usize| *free == 0;
-        *self.freed.wait_while(free, is_full).unwrap_or_else(PoisonError::into_inner) -= 1;
-        Inside(self)
-    }
-}
-
-/// Leaves by being dropped.
-struct Inside<'a>(&'a Gate);
-
-impl Drop for Inside<'_> {
-    fn drop(&mut self) {
-        *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        self.0.freed.notify_one();
     }
 }

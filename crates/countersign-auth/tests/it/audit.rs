@@ -150,7 +150,7 @@ async fn a_refused_login_says_by_which_rule_and_never_the_name_that_was_typed() 
             ("ada", PASSWORD, "inactive", Some(ada.row().await.id)),
         ] {
             let client = origin();
-            assert!(service.auth.log_in(field(name), field(password), &client, None).await.is_err());
+            assert!(service.auth.log_in(field(name), field(password), &client, &[]).await.is_err());
             assert_eq!((client.evidence().rule, client.evidence().user), (Some(rule), user));
             service.clock.advance_secs(1);
         }
@@ -169,7 +169,7 @@ async fn a_refused_login_says_by_which_rule_and_never_the_name_that_was_typed() 
 async fn however_many_logins_fail_few_are_noted_and_the_rest_is_counted() {
     let service = Service::start(rules());
     for _ in 0..200 {
-        assert!(service.auth.log_in(field("nobody"), field("a wrong one"), &origin(), None).await.is_err());
+        assert!(service.auth.log_in(field("nobody"), field("a wrong one"), &origin(), &[]).await.is_err());
     }
     let mut told = told(&service, 0).await;
     assert_eq!(
@@ -178,7 +178,7 @@ async fn however_many_logins_fail_few_are_noted_and_the_rest_is_counted() {
     );
     assert_eq!(told.len(), 60);
     service.clock.advance_secs(60);
-    assert!(service.auth.log_in(field("nobody"), field("a wrong one"), &origin(), None).await.is_err());
+    assert!(service.auth.log_in(field("nobody"), field("a wrong one"), &origin(), &[]).await.is_err());
     assert_eq!(events(&service).await.len(), 62, "another minute");
 }
 
@@ -189,7 +189,7 @@ async fn two_servers_on_one_database_write_one_chain() {
     let (one, other) = (&first.auth, &second.auth);
     let log_in = async |auth: &Auth| {
         for number in 0..20 {
-            auth.log_in(field("ada"), field(PASSWORD), &origin(), None).await.unwrap();
+            auth.log_in(field("ada"), field(PASSWORD), &origin(), &[]).await.unwrap();
             if number % 3 == 0 {
                 auth.record_audit().await.unwrap();
             }

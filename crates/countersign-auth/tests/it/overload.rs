@@ -27,7 +27,7 @@ fn logins_beyond_the_queue_are_asked_to_come_back_and_those_who_left_cost_nothin
     let before = service.auth.hashing_work();
 
     let client = origin();
-    let log_in = || service.auth.log_in(field("nobody"), field(PASSWORD), &client, None);
+    let log_in = || service.auth.log_in(field("nobody"), field(PASSWORD), &client, &[]);
     let mut waiting = Vec::new();
     for _ in 0..STORM {
         match begin(log_in()) {

@@ -97,7 +97,7 @@ async fn the_rows_of_those_who_log_in_day_after_day_do_not_pile_up() {
 async fn what_is_printed_of_an_answer_is_not_a_token() {
     let service = Service::start(rotating(true));
     let ada = service.welcome("ada").await;
-    let outcome = service.auth.log_in(field("ada"), field(PASSWORD), &origin(), None).await.unwrap();
+    let outcome = service.auth.log_in(field("ada"), field(PASSWORD), &origin(), &[]).await.unwrap();
     let printed = format!("{outcome:?} {:?}", ada.present(&ada.refresh).await.unwrap());
     let LoginOutcome::Done(pair) = outcome;
     assert_eq!(printed + &format!(" {pair:?}"), "Done(..) Refreshed(..) TokenPair(..)");

@@ -93,6 +93,13 @@ async fn what_slows_guessing_down_is_one_statement_before_a_hash_and_none_for_a_
     assert_eq!(statements(&service), 2);
     assert!(matches!(eve.log_in().await, Err(Error::Throttled { .. })));
     assert_eq!(statements(&service), 2);
+    for _ in 0..5 {
+        assert!(matches!(eve.log_in().await, Err(Error::Throttled { .. })));
+    }
+    assert_eq!(statements(&service), 0, "that was said a moment ago");
+    service.clock.advance_secs(10);
+    assert!(matches!(eve.log_in().await, Err(Error::Throttled { .. })));
+    assert_eq!(statements(&service), 2, "something may have been given back elsewhere");
 }
 
 #[tokio::test]

@@ -185,7 +185,7 @@ impl Person<'_> {
 
     pub async fn log_in(&mut self) -> Result<(), Error> {
         let LoginOutcome::Done(pair) =
-            self.service.auth.log_in(field(&self.username), field(&self.password), &origin(), None).await?;
+            self.service.auth.log_in(field(&self.username), field(&self.password), &origin(), &[]).await?;
         (self.refresh, self.access) = (pair.refresh, pair.access);
         Ok(())
     }
@@ -194,7 +194,7 @@ impl Person<'_> {
         let LoginOutcome::Done(SlidingToken { token, .. }) = self
             .service
             .auth
-            .log_in_sliding(field(&self.username), field(&self.password), &origin(), None)
+            .log_in_sliding(field(&self.username), field(&self.password), &origin(), &[])
             .await?;
         self.access = token;
         Ok(())

@@ -47,7 +47,7 @@ async fn log_in(
     mark: Option<&str>,
 ) -> Result<String, Error> {
     let LoginOutcome::Done(pair) =
-        service.auth.log_in(field(name), field(password), &at(address), mark).await?;
+        service.auth.log_in(field(name), field(password), &at(address), mark.as_slice()).await?;
     Ok(pair.known_device.expect("they are on").mark)
 }
 
@@ -224,6 +224,32 @@ async fn a_known_device_has_a_budget_of_its_own_which_the_right_password_makes_w
 }
 
 #[tokio::test]
+async fn however_many_marks_somebody_has_had_all_of_an_account_are_bounded_together() {
+    for service in on_each_engine(Throttles { login_device: rate("4/hour"), ..on() }).await {
+        service.register("ada", PASSWORD).await.unwrap();
+        service.register("eve", PASSWORD).await.unwrap();
+        let mut marks = Vec::new();
+        for _ in 0..30 {
+            marks.push(log_in(&service, "ada", PASSWORD, "192.0.2.1", None).await.unwrap());
+        }
+        let before = service.auth.hashing_work();
+        for _ in 0..2 {
+            for mark in &marks {
+                let guess = log_in(&service, "ada", "a guess", "192.0.2.1", Some(mark)).await;
+                assert!(matches!(guess, Err(Error::NoActiveAccount | Error::Throttled { .. })), "{guess:?}");
+            }
+        }
+        assert_eq!(
+            (service.auth.hashing_work() - before) / ONE_HASH,
+            5,
+            "half of 16/hour, and half of that at once"
+        );
+        let mark = log_in(&service, "eve", PASSWORD, "192.0.2.1", None).await.unwrap();
+        log_in(&service, "eve", PASSWORD, "192.0.2.1", Some(&mark)).await.expect("another account");
+    }
+}
+
+#[tokio::test]
 async fn a_mark_is_good_for_its_user_until_it_expires_or_the_password_changes() {
     let service = Service::start(throttled(Throttles { login_account: rate("2/day"), ..on() }));
     service.register("ada", PASSWORD).await.unwrap();
@@ -267,7 +293,7 @@ async fn a_mark_is_good_for_its_user_until_it_expires_or_the_password_changes() 
     service.auth.change_password("ada", "quite another one").await.unwrap();
     assert_eq!(guess(&service, "ada", "192.0.2.1").await, WRONG);
     let with_mark =
-        service.auth.log_in(field("ada"), field("quite another one"), &at("192.0.2.1"), Some(&of_ada)).await;
+        service.auth.log_in(field("ada"), field("quite another one"), &at("192.0.2.1"), &[&of_ada]).await;
     assert!(matches!(with_mark, Err(Error::Throttled { .. })), "the password has changed");
 }
 
@@ -380,7 +406,7 @@ async fn where_nothing_is_slowed_down_there_are_no_marks_and_no_rows() {
         assert_eq!(guess(&service, "ada", "192.0.2.1").await, WRONG);
     }
     let LoginOutcome::Done(pair) =
-        service.auth.log_in(field("ada"), field(PASSWORD), &origin(), None).await.unwrap();
+        service.auth.log_in(field("ada"), field(PASSWORD), &origin(), &[]).await.unwrap();
     assert_eq!(pair.known_device, None);
     assert_eq!(service.rows("SELECT count(*) FROM countersign_attempt"), ["0"]);
 }

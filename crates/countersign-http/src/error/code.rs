@@ -135,7 +135,7 @@ codes! {
         "Correct the client.";
     Throttled: "throttled", TOO_MANY_REQUESTS,
         "There were too many attempts: wrong passwords for this account, or attempts from this network, or altogether.",
-        "Try again after the seconds that `Retry-After` says; send the cookie `countersign_device` of the last login.";
+        "Try again after the seconds that `Retry-After` says; send the cookie `__Secure-countersign_device_…` of the last login.";
     ServiceUnavailable: "service_unavailable", SERVICE_UNAVAILABLE,
         "Too many passwords wait to be hashed, too many large bodies are held, or the database cannot be reached.",
         "Try again after the seconds that `Retry-After` says.";

@@ -12,20 +12,22 @@ use http_body_util::Full;
 use hyper::body::{Body, Frame, SizeHint};
 use hyper::rt::Executor;
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
-use crate::places::Place;
+use crate::connection::Beside;
 
 /// What is known of a connection's requests.
 pub(super) struct Streams {
     counts: Mutex<Counts>,
+    /// They hold us, so that we must not hold them.
+    tasks: Weak<Mutex<JoinSet<()>>>,
     taken_back: Notify,
 }
 
 struct Counts {
-    /// When those in flight began, by their numbers.
-    in_flight: BTreeMap<u64, Instant>,
+    /// Those in flight, by their numbers.
+    in_flight: BTreeMap<u64, Flight>,
     begun: u64,
     answered: usize,
     taken_back: usize,
@@ -33,8 +35,14 @@ struct Counts {
     stirred: Instant,
 }
 
+struct Flight {
+    began: Instant,
+    /// What answers it, as soon as that is begun.
+    task: Option<AbortHandle>,
+}
+
 impl Streams {
-    pub(super) fn new() -> Self {
+    pub(super) fn of(tasks: &Tasks) -> Self {
         let counts = Counts {
             in_flight: BTreeMap::new(),
             begun: 0,
@@ -42,7 +50,7 @@ impl Streams {
             taken_back: 0,
             stirred: Instant::now(),
         };
-        Self { counts: Mutex::new(counts), taken_back: Notify::new() }
+        Self { counts: Mutex::new(counts), tasks: Arc::downgrade(&tasks.0), taken_back: Notify::new() }
     }
 
     /// A request has come.
@@ -52,7 +60,7 @@ impl Streams {
         counts.begun += 1;
         counts.stirred = Instant::now();
         let began = counts.stirred;
-        counts.in_flight.insert(number, began);
+        counts.in_flight.insert(number, Flight { began, task: None });
         Stream { of: Arc::clone(self), number, is_alone, is_answered: false }
     }
 
@@ -73,7 +81,7 @@ impl Streams {
             let until = {
                 let counts = lock(&self.counts);
                 let oldest = counts.in_flight.values().next();
-                oldest.map_or(counts.stirred + idle, |began| *began + stalled)
+                oldest.map_or(counts.stirred + idle, |flight| flight.began + stalled)
             };
             if until <= Instant::now() {
                 return;
@@ -108,9 +116,16 @@ pub(super) struct Stream {
 }
 
 impl Stream {
+    /// What answers it. Whoever begins a task has the lock until it is known.
+    pub(super) fn task(&self) -> Option<AbortHandle> {
+        let tasks = self.of.tasks.upgrade()?;
+        let _are_known = lock(&tasks);
+        lock(&self.of.counts).in_flight.get(&self.number)?.task.clone()
+    }
+
     /// The answer's body, with what it holds until it is taken.
-    pub(super) fn answered(self, body: Full<Bytes>, place: Option<Place>) -> Held {
-        let mut held = Held { body, stream: self, _place: place };
+    pub(super) fn answered(self, body: Full<Bytes>, beside: Option<Beside>) -> Held {
+        let mut held = Held { body, stream: self, _beside: beside };
         held.note();
         held
     }
@@ -132,7 +147,7 @@ impl Drop for Stream {
 pub(super) struct Held {
     body: Full<Bytes>,
     stream: Stream,
-    _place: Option<Place>,
+    _beside: Option<Beside>,
 }
 
 impl Held {
@@ -171,26 +186,31 @@ impl Body for Held {
 #[derive(Default)]
 pub(super) struct Tasks(Arc<Mutex<JoinSet<()>>>);
 
-impl Tasks {
-    pub(super) fn spawner(&self) -> Spawner {
-        Spawner(Arc::downgrade(&self.0))
+/// What hyper begins a task with, for each request as soon as it has told us of it.
+#[derive(Clone)]
+pub(super) struct Spawner(Arc<Streams>);
+
+impl Spawner {
+    pub(super) fn of(streams: &Arc<Streams>) -> Self {
+        Self(Arc::clone(streams))
     }
 }
 
-/// What hyper begins a task with. The tasks hold it too, so that it must not hold them.
-#[derive(Clone)]
-pub(super) struct Spawner(Weak<Mutex<JoinSet<()>>>);
-
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Spawner {
     fn execute(&self, request: F) {
-        let Some(tasks) = self.0.upgrade() else { return };
+        let Some(tasks) = self.0.tasks.upgrade() else { return };
         let mut tasks = lock(&tasks);
         while let Some(ended) = tasks.try_join_next() {
-            if let Err(error) = ended {
+            if let Err(error) = ended
+                && !error.is_cancelled()
+            {
                 tracing::error!(%error, "a request's task did not end by itself");
             }
         }
-        tasks.spawn(request);
+        let task = tasks.spawn(request);
+        if let Some(mut last) = lock(&self.0.counts).in_flight.last_entry() {
+            last.get_mut().task = Some(task);
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use countersign_auth::{Auth, Clock, ConfiguredKeys, ManualClock, Rules, Throttles};
 use countersign_domain::PasswordPolicy;
-use countersign_http::{AllowedHosts, Renderer, Service, Settings, TrustedProxies};
+use countersign_http::{AllowedHosts, ForwardedHeader, Renderer, Service, Settings, TrustedProxies};
 use countersign_password::{Algorithm as HashAlgorithm, Hashers, Limits, Preferred};
 use countersign_store::{DatabaseUrl, PoolOptions, Store};
 use countersign_token::{Algorithm, Keys, Settings as TokenSettings, Tokens};
@@ -81,7 +81,9 @@ impl World {
     /// One that slows guessing down, where these proxies are trusted.
     pub fn slowing_down(throttles: Throttles, proxies: &[&str]) -> Self {
         let proxies = proxies.iter().map(|proxy| proxy.parse().unwrap()).collect();
-        Self::start(CHEAP, throttles, |settings| settings.trusted_proxies = TrustedProxies::new(proxies))
+        Self::start(CHEAP, throttles, |settings| {
+            settings.trusted_proxies = TrustedProxies::new(proxies, ForwardedHeader::default())
+        })
     }
 
     fn start(preferred: Preferred, throttles: Throttles, change: impl FnOnce(&mut Settings)) -> Self {
@@ -312,7 +314,7 @@ impl Answer {
         }
         // There is one cookie, which a login hands out where guessing is slowed down.
         let is_login = [LOGIN, SLIDING_LOGIN].iter().any(|path| request == format!("POST {path}"));
-        let is_of_device = |cookie: &&str| is_login && cookie.starts_with("countersign_device=");
+        let is_of_device = |cookie: &&str| is_login && cookie.starts_with("__Secure-countersign_device_");
         assert!(self.all("set-cookie").iter().all(is_of_device), "{}", described());
         let gives = |path: &&str| request == format!("POST {path}");
         let has_tokens = self.status == 200 && TOKEN_PATHS.iter().any(gives);

@@ -328,6 +328,59 @@ async fn requests_taken_back_one_by_one_end_the_connection_too() {
     assert_eq!(Client::of(&server).await.status(get(ME)).await, 401);
 }
 
+/// A server with few places.
+async fn with_places(world: &World, connections: usize) -> Server {
+    let limits = Limits { connections, ..Limits::default() };
+    Server::start_with(world, Manners { limits, ..Manners::default() }).await
+}
+
+#[tokio::test]
+async fn a_request_beside_others_has_an_idle_connection_give_way() {
+    let world = World::new();
+    let server = with_places(&world, 3).await;
+    let mut idle = [server.client().await, server.client().await];
+    for client in &mut idle {
+        client.get(ME).await.is(401);
+    }
+    let mut client = Client::of(&server).await;
+    let post = Request::post(format!("http://auth.example{VERIFY}"));
+    let post = post.header("content-type", "application/json").body(()).unwrap();
+    let (_waits, _body) = client.requests.send_request(post, false).unwrap();
+    assert_eq!(client.status(get(ME)).await, 401);
+}
+
+#[tokio::test]
+async fn requests_whose_bodies_do_not_come_or_whose_answers_are_not_taken_give_way_one_by_one() {
+    let world = World::new();
+    let server = with_places(&world, 8).await;
+    let mut bodiless = Client::of(&server).await;
+    let mut untaken = Client::with(&server, h2::client::Builder::new().initial_window_size(0)).await;
+    let (mut posts, mut answers) = (Vec::new(), Vec::new());
+    for _ in 0..3 {
+        let post = Request::post(format!("http://auth.example{VERIFY}"));
+        let post = post.header("content-type", "application/json").body(()).unwrap();
+        posts.push(bodiless.requests.send_request(post, false).unwrap());
+        answers.push(untaken.ask(get(ME)).await.unwrap()); // its head; for its body there is no window
+    }
+    tokio::time::sleep(Duration::from_millis(20)).await; // who has waited longer is told by milliseconds
+    assert_eq!(bodiless.status(get(ME)).await, 401, "its connection is used");
+    answers.push(untaken.ask(get(ME)).await.unwrap());
+    let mut others = Vec::new();
+    for _ in 0..5 {
+        let mut other = server.client().await;
+        other.get(ME).await.is(401);
+        others.push(other);
+    }
+    assert_eq!(bodiless.status(get(ME)).await, 401);
+    let mut posts = posts.into_iter();
+    let (answer, mut body) = posts.next().unwrap();
+    body.send_data(r#"{"token":"x"}"#.into(), true).unwrap();
+    assert_eq!(answer.await.unwrap().status(), 401, "the one that has the connection's own place");
+    for (answer, _body) in posts {
+        assert_eq!(answer.await.unwrap_err().reason(), Some(Reason::CANCEL));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_client_that_does_not_say_that_it_is_there_is_let_go() {
     let world = World::new();

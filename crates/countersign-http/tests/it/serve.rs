@@ -210,6 +210,22 @@ async fn a_body_may_come_in_chunks() {
 }
 
 #[tokio::test]
+async fn a_body_with_two_lengths_is_the_last_of_its_connection() {
+    let world = World::new();
+    let server = Server::start(&world).await;
+    for lengths in
+        ["Transfer-Encoding: chunked\r\nContent-Length: 5", "Content-Length: 5\r\nTransfer-Encoding: chunked"]
+    {
+        let mut client = server.client().await;
+        client.send(post(VERIFY, lengths) + "0\r\n\r\n" + &post(VERIFY, "Content-Length: 0")).await;
+        client.receive().await.is(400);
+        let mut rest = String::new();
+        client.stream.read_to_string(&mut rest).await.unwrap();
+        assert_eq!(rest, "", "a proxy may have seen another end of it");
+    }
+}
+
+#[tokio::test]
 async fn chunks_of_nothing_are_no_body_and_need_no_type() {
     let world = World::new();
     let server = Server::start(&world).await;

@@ -146,6 +146,23 @@ async fn files_that_change_are_read_anew_and_a_bad_pair_changes_nothing() {
     assert!(!shows(&files.certificate).await && shows(&next).await);
 }
 
+#[tokio::test(start_paused = true)]
+async fn files_that_could_not_be_used_are_tried_again_though_they_look_the_same() {
+    let (world, files) = (World::new(), Files::new());
+    let tls = files.load();
+    let server = Server::start_with(&world, manners(&tls)).await;
+    let mut running = JoinSet::new();
+    running.spawn(async move { match tls.keep_current().await {} });
+    tokio::time::sleep(Duration::from_secs(1)).await; // by then it has looked
+    let (next, pem, key) = made();
+    files.exchange("key.pem", "nothing", 1_000);
+    files.exchange("cert.pem", &pem, 1_000);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    files.exchange("key.pem", &key, 1_000);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(connect(&server, &next, &[], &[&TLS13]).await.is_ok());
+}
+
 #[tokio::test]
 async fn files_are_read_anew_at_once_when_asked_for() {
     let (world, files) = (World::new(), Files::new());

@@ -139,10 +139,14 @@ fn the_memory_that_a_verification_takes_is_known_before() {
     let scrypt = "scrypt$16384$AbCdEfGhIjKlMnOpQrStUv$8$5$x";
     assert_eq!(cheap.memory_kib(None), 64);
     assert_eq!(cheap.memory_kib(Some(costly)), 102_400);
-    assert_eq!(cheap.memory_kib(Some(scrypt)), 16_389);
+    assert_eq!(cheap.memory_kib(Some(scrypt)), 64 + 16_389, "Argon2's memory is kept beside it");
+    let both = cheap.knowing([costly, scrypt], u64::MAX);
+    assert_eq!(both.memory_kib(None), 102_400 + 16_389);
+    assert_eq!(both.memory_kib(Some(costly)), 102_400 + 16_389);
+    assert_eq!(cheap.knowing([costly, scrypt], 110_000).memory_kib(None), 102_400, "the two do not fit");
     assert_eq!(cheap.knowing([costly], u64::MAX).memory_kib(None), 102_400);
     let small = cheap.clone().within(20_000);
-    assert_eq!((small.memory_kib(Some(costly)), small.memory_kib(Some(scrypt))), (64, 16_389));
+    assert_eq!((small.memory_kib(Some(costly)), small.memory_kib(Some(scrypt))), (64, 64 + 16_389));
     assert_eq!(
         small.verify("x", costly, &mut Workspace::default()).outcome,
         Outcome::Refused(Refusal::TooCostly)

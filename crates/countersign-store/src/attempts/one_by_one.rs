@@ -33,13 +33,12 @@ pub(super) async fn charge(
 
 pub(super) async fn give_back(
     transaction: &mut Transaction<'_>,
-    charges: &[Charge],
-    count: i64,
+    returns: &[(Charge, i64)],
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    for charge in charges {
+    for (charge, count) in returns {
         if let Some(spent) = find(transaction, charge.id).await? {
-            keep(transaction, charge.id, charge.budget.give_back(spent, count, now)).await?;
+            keep(transaction, charge.id, charge.budget.give_back(spent, *count, now)).await?;
         }
     }
     Ok(())

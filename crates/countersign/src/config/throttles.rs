@@ -2,7 +2,7 @@
 
 use countersign_auth::Throttles;
 use countersign_domain::{Network, Rate, RateError};
-use countersign_http::TrustedProxies;
+use countersign_http::{ForwardedHeader, TrustedProxies};
 
 use super::reader::{Reader, refused};
 use crate::sources::SettingError;
@@ -33,7 +33,17 @@ pub fn trusted_proxies(reader: &Reader<'_>) -> Result<TrustedProxies, SettingErr
             refused("TRUSTED_PROXIES", &format!("{text:?} {fix}"))
         })
     };
-    Ok(TrustedProxies::new(reader.list("TRUSTED_PROXIES")?.iter().map(network).collect::<Result<_, _>>()?))
+    let networks: Vec<_> = reader.list("TRUSTED_PROXIES")?.iter().map(network).collect::<Result<_, _>>()?;
+    let header = match reader.text("FORWARDED_HEADER")? {
+        "Forwarded" => ForwardedHeader::Forwarded,
+        _ => ForwardedHeader::XForwardedFor, // the other of its two choices
+    };
+    if networks.is_empty() && header == ForwardedHeader::Forwarded {
+        let fix =
+            "counts only from TRUSTED_PROXIES, of which there are none; name them, or remove one of the two";
+        return Err(refused("FORWARDED_HEADER", fix));
+    }
+    Ok(TrustedProxies::new(networks, header))
 }
 
 fn rate(reader: &Reader<'_>, name: &'static str) -> Result<Option<Rate>, SettingError> {

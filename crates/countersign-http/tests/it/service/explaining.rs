@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use countersign_auth::Throttles;
 use serde_json::json;
 
 use crate::actors::{Answer, BLACKLIST, Draft, LOGIN, ME, PASSWORD, REFRESH, REGISTER, VERIFY, World};
@@ -21,13 +22,18 @@ async fn why(world: &World, answer: &Answer) -> Vec<String> {
 
 #[tokio::test]
 async fn each_answer_names_its_request_by_the_given_name_or_by_one_of_its_own() {
-    let world = World::new();
+    let world = World::slowing_down(Throttles::default(), &["192.0.2.0/24"]);
     let mut names = BTreeSet::new();
     for path in [ME, "/", "/nowhere", "/user/api/me"] {
         assert!(names.insert(name(&world.send(Draft::get(path)).await)), "{path}");
     }
     let given = world.send(Draft::get(ME).header("x-request-id", "from-a-proxy")).await;
     assert_eq!(name(&given), "from-a-proxy");
+    let elsewhere = World::slowing_down(Throttles::default(), &["198.51.100.0/24"]);
+    for world in [elsewhere, World::new()] {
+        let strangers = world.send(Draft::get(ME).header("x-request-id", "from-a-proxy")).await;
+        assert_ne!(name(&strangers), "from-a-proxy", "they are none of our proxies");
+    }
     let unfit = world.send(Draft::get(ME).header("x-request-id", "not sane")).await;
     assert!(names.insert(name(&unfit)));
 }

@@ -69,12 +69,40 @@ async fn the_cookie_of_an_earlier_login_lets_its_owner_in_while_others_guess() {
         world.send(login(path, "ada", PASSWORD)).await.is(429);
         let second = world.send(login(path, "ada", PASSWORD).header("cookie", &cookie)).await.is(200);
         let (name, mark) = cookie.split_once('=').unwrap();
-        assert_eq!(name, "countersign_device");
+        assert_eq!(name, "__Secure-countersign_device_17");
         world.send(login(path, "ada", PASSWORD).header("x-known-device", mark)).await.is(200);
         let device = |cookie: &str| cookie.split('.').next().unwrap().to_owned();
         assert_eq!(device(&crate::service::throttle::cookie(&second)), device(&cookie), "the same device");
         world.clock.advance_secs(2 * 86_400);
     }
+}
+
+#[tokio::test]
+async fn users_of_one_browser_keep_a_mark_each_and_what_was_planted_beside_hides_none() {
+    let world = World::slowing_down(bounded_by_account("2/day"), &[]);
+    let mut jar =
+        vec!["countersign_device=planted".to_owned(), "__Secure-countersign_device_17=planted".to_owned()];
+    for name in ["ada", "eve"] {
+        world.anon().register(name, PASSWORD).await.is(201);
+        jar.push(cookie(&world.send(login(LOGIN, name, PASSWORD)).await.is(200)));
+        guess(&world, name).await.is(401);
+    }
+    assert_ne!(jar[2].split('=').next(), jar[3].split('=').next(), "one takes the place of none");
+    for name in ["ada", "eve"] {
+        world.send(login(LOGIN, name, PASSWORD)).await.is(429);
+        world.send(login(LOGIN, name, PASSWORD).header("cookie", &jar.join("; "))).await.is(200);
+    }
+}
+
+#[tokio::test]
+async fn the_cookie_of_an_earlier_version_is_good_too() {
+    let world = World::slowing_down(bounded_by_account("2/day"), &[]);
+    world.anon().register("ada", PASSWORD).await.is(201);
+    let cookie = cookie(&world.send(login(LOGIN, "ada", PASSWORD)).await.is(200));
+    guess(&world, "ada").await.is(401);
+    let mark = cookie.split_once('=').unwrap().1;
+    let old = format!("countersign_device={mark}");
+    world.send(login(LOGIN, "ada", PASSWORD).header("cookie", &old)).await.is(200);
 }
 
 #[tokio::test]
@@ -98,7 +126,8 @@ async fn a_client_behind_a_trusted_proxy_is_told_from_others_and_seen_in_its_ses
     world.send(from("198.51.100.1")).await.is(401);
     world.send(from("203.0.113.66, 198.51.100.1, 10.0.0.1")).await.is(429);
     world.send(from("203.0.113.66")).await.is(401);
-    let logged_in = login(LOGIN, "ada", PASSWORD).header("forwarded", "for=\"[2001:db8::7]:4711\"");
+    world.send(from("198.51.100.1").header("forwarded", "for=203.0.113.7")).await.is(429);
+    let logged_in = login(LOGIN, "ada", PASSWORD).header("x-forwarded-for", "[2001:db8::7]:4711");
     let access = world.send(logged_in).await.is(200).json()["access"].as_str().unwrap().to_owned();
     let sessions = world.send(Draft::get(SESSIONS).bearer(&access)).await.is(200).json();
     assert_eq!(sessions[0]["address"], "2001:db8::7");

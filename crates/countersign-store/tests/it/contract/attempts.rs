@@ -46,7 +46,7 @@ async fn budgets_are_kept_by_the_rule_whatever_happens_to_them_and_to_the_clock(
             0 => now -= SignedDuration::from_hours(3), // a clock that is set back
             1..4 => {
                 let count = 1 + i64::from(state >> 60 == 1) * one.budget.burst();
-                store.give_back(vec![one], count, now).await.unwrap();
+                store.give_back(vec![(one, count)], now).await.unwrap();
                 *spent = spent.map(|before| one.budget.give_back(before, count, now));
             }
             _ => {
@@ -137,7 +137,7 @@ async fn those_who_share_budgets_in_any_order_get_in_nobody_s_way() {
                 _ => vec![two, three],
             };
             let charged = store.charge(wanted.clone(), noon()).await.unwrap();
-            store.give_back(wanted, 1, noon()).await.unwrap();
+            store.give_back(wanted.into_iter().map(|charge| (charge, 1)).collect(), noon()).await.unwrap();
             charged
         });
     }

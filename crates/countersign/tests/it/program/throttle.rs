@@ -86,8 +86,10 @@ fn the_cookie_is_for_encrypted_connections_unless_debug_is_on() {
         assert_eq!(server.anon().register("ada", PASSWORD).0, 201);
         let body = json!({"username": "ada", "password": PASSWORD}).to_string();
         let head = server.anon().head_of_answer("login", &body);
-        let cookie =
-            head.lines().find(|line| line.starts_with("set-cookie: countersign_device=")).expect("a cookie");
+        let cookie = head
+            .lines()
+            .find(|line| line.starts_with("set-cookie: __Secure-countersign_device_"))
+            .expect("a cookie");
         assert!(
             cookie.contains("; HttpOnly") && cookie.contains("; Path=/user/api/login/; Max-Age=15552000")
         );
