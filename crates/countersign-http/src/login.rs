@@ -106,6 +106,7 @@ async fn log_in_sliding(call: Call<'_>) -> Result<Answer, Error> {
     let (username, password) = (call.field(call.auth.login_field().name()), call.field("password"));
     let LoginOutcome::Done(sliding) =
         call.auth.log_in_sliding(username, password, call.origin, call.mark).await?;
+    call.seen.is_of(sliding.user);
     let answer = Answer::with_tokens(object([("token", sliding.token.into())]).into());
     Ok(with_cookie(answer, sliding.known_device.as_ref(), &call))
 }
