@@ -197,7 +197,7 @@ fn sighup_reads_the_log_level_anew_and_refuses_what_is_wrong() {
     until(|| here.log().contains("did you mean LOG?"));
     here.write(".env", "LOG=info,=[\n");
     server.signal("HUP");
-    until(|| here.log().contains("use error, warn, info, debug or trace"));
+    until(|| here.log().contains("use off, error, warn, info, debug or trace"));
     assert_eq!(server.anon().login("ada", PASSWORD).0, 200, "it goes on");
 }
 
