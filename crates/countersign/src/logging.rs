@@ -79,7 +79,7 @@ pub fn filter(sources: &Sources) -> Result<EnvFilter, SettingError> {
     };
     if let Some(word) = text.split(',').map(str::trim).find(|word| is_no_level(word)) {
         return Err(refused(match nearest_level(word) {
-            Some(level) => format!("{word:?} is no level, did you mean {level}?"),
+            Some(level) => format!("{word:?} is no level (did you mean {level}?)"),
             None => format!("{word:?} is no level"),
         }));
     }

@@ -53,7 +53,7 @@ fn use_cookies(anon: &Client) -> Vec<String> {
     let page = "Content-Type: application/json\r\nSec-Fetch-Site: same-origin\r\n";
     let begun = Page::of(anon, "POST", "/user/api/login/", page, &login);
     let Page { cookies, .. } = &begun;
-    assert!(cookies.len() == 3, "of both tokens, and of the device: {cookies:?}");
+    assert_eq!(cookies.len(), 4, "of both tokens, of the page and of the device");
     let kept = format!("{page}Cookie: {}\r\nX-CSRFToken: {}\r\n", cookies.join("; "), begun.csrf);
     Page::of(anon, "GET", "/user/api/me/", &kept, "");
     Page::of(anon, "GET", "/auth/verify", &kept, "");
