@@ -1,6 +1,6 @@
 //! Blacklisting: ending a refresh token before it expires, as clients of Simple JWT log out.
 
-use countersign_domain::{Actor, EndReason, Event, EventKind};
+use countersign_domain::{Actor, EndReason, Event, EventKind, UserId};
 use countersign_store::Blacklisting;
 use countersign_token::{Kind, Refusal};
 
@@ -11,18 +11,22 @@ use crate::{Auth, Error, Origin, parse_token_field};
 
 impl Auth {
     /// Ends a refresh token, and with the present one of a session the session. A second time is refused as any
-    /// blacklisted token is. Access tokens stay good.
-    pub async fn blacklist(&self, refresh: Submitted, origin: &Origin<'_>) -> Result<(), Error> {
+    /// blacklisted token is. Access tokens stay good. Tells whose it was, where the token names a user.
+    pub async fn blacklist(&self, refresh: Submitted, origin: &Origin<'_>) -> Result<Option<UserId>, Error> {
         self.slow_down(self.try_to_blacklist(refresh, origin).await, origin).await
     }
 
-    async fn try_to_blacklist(&self, refresh: Submitted, origin: &Origin<'_>) -> Result<(), Error> {
+    async fn try_to_blacklist(
+        &self,
+        refresh: Submitted,
+        origin: &Origin<'_>,
+    ) -> Result<Option<UserId>, Error> {
         let token = parse_token_field("refresh", refresh)?;
         let blacklisted = self.blacklist_token(&token, origin).await;
         self.with_key_noted(blacklisted, &token, origin)
     }
 
-    async fn blacklist_token(&self, token: &str, origin: &Origin<'_>) -> Result<(), Error> {
+    async fn blacklist_token(&self, token: &str, origin: &Origin<'_>) -> Result<Option<UserId>, Error> {
         let now = self.clock.now();
         let (tokens, claims) = self.decode(token, now).await?;
         let jti = self.jti(&claims)?;
@@ -53,7 +57,7 @@ impl Auth {
         match store.blacklist_token(row, session, now).await? {
             Blacklisting::Done => {
                 self.count_ended(EndReason::Blacklisted, usize::from(is_present));
-                Ok(())
+                Ok(user)
             }
             Blacklisting::Already => Err(Refusal::Blacklisted.into()),
         }

@@ -92,6 +92,12 @@ impl Auth {
         Health { database, migrations, keys, disk, is_for_a_restart }
     }
 
+    /// What is left on the disk of an SQLite file.
+    #[must_use]
+    pub fn free_disk_bytes(&self) -> Option<u64> {
+        self.store.free_disk_bytes()?.ok()
+    }
+
     /// What the database says, if it does in time, and the disk. An SQLite file is looked at on a thread of its own: a
     /// disk that hangs must not take along what accepts connections. While one look hangs there is no other.
     async fn look_at_database(&self, min_free: u64) -> (Result<Result<(), StoreError>, ()>, Verdict) {

@@ -61,9 +61,14 @@ impl KeyRing {
         Self { store, configured, clock }
     }
 
-    /// Whether every key can be used; a start would be refused for the same reason.
-    pub async fn check(&self) -> Result<(), KeyRingError> {
-        self.tokens(&self.kept().await?).map(drop)
+    /// Whether every key can be used; a start would be refused for the same reason. The next key, which a start passes over
+    /// if it cannot be used, is given back as why.
+    pub async fn check(&self) -> Result<Option<KeyRingError>, KeyRingError> {
+        let kept = self.kept().await?;
+        self.tokens(&kept)?;
+        let Kept::Rows(rows) = kept else { return Ok(None) };
+        let next = rows.iter().filter(|row| row.state == KeyState::Next);
+        Ok(next.filter_map(|row| self.configured.sealing.open(row).err()).next())
     }
 
     pub(crate) async fn kept(&self) -> Result<Kept, KeyRingError> {

@@ -37,6 +37,8 @@ pub struct TokenPair {
 pub struct SlidingToken {
     /// Access and refresh token in one.
     pub token: String,
+    /// Whose it is.
+    pub user: UserId,
     /// What the device is to send with its next login, where that makes a difference.
     pub known_device: Option<KnownDevice>,
 }
@@ -94,7 +96,7 @@ impl Auth {
     ) -> Result<LoginOutcome<SlidingToken>, Error> {
         let issued = self.admit(username, password, origin, marks, Kind::Sliding).await?;
         let token = self.tokens().encode(&issued.claims);
-        Ok(LoginOutcome::Done(SlidingToken { token, known_device: issued.known_device }))
+        Ok(LoginOutcome::Done(SlidingToken { token, user: issued.user, known_device: issued.known_device }))
     }
 
     /// The claims of a new token of this kind, if name and password are right and the account is active. Unknown user,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_domain::EndReason;
-use countersign_metrics::{ByKeyState, Metrics};
+use countersign_metrics::{ByKeyState, Form, Metrics};
 use countersign_store::KeyState;
 use jiff::Timestamp;
 
@@ -23,9 +23,9 @@ impl Auth {
 
     /// All metrics as Prometheus reads them, and how the pool is used at this moment.
     #[must_use]
-    pub fn metrics_text(&self) -> String {
+    pub fn metrics_text(&self, form: Form) -> String {
         self.store.note_pool();
-        self.metrics().text()
+        self.metrics().text(form)
     }
 
     /// Counts sessions and looks at the keys' ages once a minute, for ever: to be run beside the server, where anybody

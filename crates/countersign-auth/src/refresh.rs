@@ -100,20 +100,24 @@ impl Auth {
         Err(Error::Overloaded)
     }
 
-    /// Extends a sliding token whose refresh window is still open.
-    pub async fn refresh_sliding(&self, token: Submitted, origin: &Origin<'_>) -> Result<String, Error> {
+    /// Extends a sliding token whose refresh window is still open; the later one is what is for protected endpoints.
+    pub async fn refresh_sliding(&self, token: Submitted, origin: &Origin<'_>) -> Result<Refreshed, Error> {
         let refreshed = self.slow_down(self.try_to_refresh_sliding(token, origin).await, origin).await;
         self.count_refresh(refreshed.as_ref().map(|_| false));
         refreshed
     }
 
-    async fn try_to_refresh_sliding(&self, token: Submitted, origin: &Origin<'_>) -> Result<String, Error> {
+    async fn try_to_refresh_sliding(
+        &self,
+        token: Submitted,
+        origin: &Origin<'_>,
+    ) -> Result<Refreshed, Error> {
         let token = parse_token_field("token", token)?;
         let extended = self.extend(&token, origin).await;
         self.with_key_noted(extended, &token, origin)
     }
 
-    async fn extend(&self, token: &str, origin: &Origin<'_>) -> Result<String, Error> {
+    async fn extend(&self, token: &str, origin: &Origin<'_>) -> Result<Refreshed, Error> {
         let now = self.clock.now();
         let (claims, holder) = self.validate(token, Kind::Sliding, now).await?;
         let session = holder.session.found();
@@ -128,7 +132,8 @@ impl Auth {
             tokens.add_own(&mut refreshed, &self.added_claims(user).await?, None);
         }
         self.touch(session, now).await;
-        Ok(tokens.encode(&refreshed))
+        let (access, user) = (tokens.encode(&refreshed), holder.user.as_ref().map(|user| user.id));
+        Ok(Refreshed { access, refresh: None, user, is_repeated: false })
     }
 
     /// The claims of a refresh token, if it, its session and its user are good.

@@ -11,7 +11,7 @@ use crate::register::attributes;
 use crate::{Auth, Error};
 
 /// An account to make from the command line.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct NewAccount {
     /// Log-in name; the e-mail address where users log in with that.
     pub username: String,

@@ -74,6 +74,16 @@ impl PasswordPolicy {
         PasswordPolicy { validators, common }
     }
 
+    /// The fewest characters that it accepts, as far as a validator asks for some.
+    #[must_use]
+    pub fn min_length(&self) -> usize {
+        let lengths = self.validators.iter().filter_map(|validator| match validator {
+            PasswordValidator::MinimumLength { min_length } => Some(*min_length),
+            _ => None,
+        });
+        lengths.max().unwrap_or_default()
+    }
+
     /// Every reason to refuse the password, at most one per validator; empty when it is accepted.
     #[must_use]
     pub fn check(&self, password: &Password, user: &UserAttributes<'_>) -> Vec<FieldError> {

@@ -27,6 +27,6 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
 };
 
 async fn blacklist(call: Call<'_>) -> Result<Answer, Error> {
-    call.auth.blacklist(call.field("refresh"), call.origin).await?;
+    call.seen.is_of(call.auth.blacklist(call.field("refresh"), call.origin).await?);
     Ok(Answer::ok(object([]).into()))
 }

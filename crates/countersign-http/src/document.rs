@@ -88,9 +88,7 @@ pub(crate) enum Prepared {
 impl Prepared {
     /// The document, or that it is still the one that the client has.
     pub(crate) fn answer(&self, service: &Service, head: &Parts) -> Response<Full<Bytes>> {
-        if head.method != Method::GET && head.method != Method::HEAD {
-            let mut refused = response::page(Code::MethodNotAllowed);
-            refused.headers_mut().insert(ALLOW, ALLOWED);
+        if let Some(refused) = refusal_unless_read(&head.method) {
             return refused;
         }
         let content = match self {
@@ -116,6 +114,16 @@ impl Prepared {
         }
         response::finish(builder, content.bytes)
     }
+}
+
+/// The refusal of a method that does not only read.
+pub(crate) fn refusal_unless_read(method: &Method) -> Option<Response<Full<Bytes>>> {
+    if method == Method::GET || method == Method::HEAD {
+        return None;
+    }
+    let mut refused = response::page(Code::MethodNotAllowed);
+    refused.headers_mut().insert(ALLOW, ALLOWED);
+    Some(refused)
 }
 
 /// A tag that changes with the content. Who could choose two of one tag would have chosen our keys.

@@ -6,14 +6,18 @@
 
 use countersign_auth::{Access, Caller};
 use http::{HeaderName, HeaderValue, StatusCode};
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, object};
 use crate::error::{Code, Error};
 use crate::operation::{Asked, Group, Operation, Shape};
 
-/// What a header cannot hold, and what parts the names of a list.
-const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b',');
+/// All but what RFC 3986 calls unreserved, and the `@` of an e-mail address: nothing that parts a list or means something to
+/// whoever reads the header, and no `+`, which some decoders take for a space.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'@');
+/// The columns of Django.
+const MAX_GROUP: usize = 150;
+const MAX_PERMISSION_PART: usize = 100;
 
 const QUERY: [Asked; 4] = [
     Asked {
@@ -23,7 +27,8 @@ const QUERY: [Asked; 4] = [
     },
     Asked {
         name: "permission",
-        meaning: "Permissions as `app_label.codename`, comma-separated, of which the user must have each.",
+        meaning: "Permissions as `app_label.codename`, comma-separated, of which the user must have each. What can be none is \
+                  refused with 400.",
         values: &[],
     },
     Asked::flag("staff", "Only staff may pass."),
@@ -41,7 +46,7 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
         group: Group::Server,
         summary: "Whether a request may pass, for a proxy",
         details: "Success has the headers `X-User-Id`, `X-User-Name` and `X-User-Groups` (names with commas between them). \
-                  In each name everything beyond visible ASCII, and `%` and `,`, is percent-encoded.",
+                  In each name everything but ASCII letters, digits and `-._~@` is percent-encoded.",
         status: StatusCode::OK,
         body: Shape::Object(&[]),
         refusals: &[Code::PermissionDenied, Code::BadRequirement],
@@ -70,12 +75,32 @@ fn wanted(call: &Call<'_>) -> Result<Access, Error> {
         Some(text) if text.split(',').any(|one| one.trim().is_empty()) => Err(Error::BadRequirement),
         Some(text) => Ok(text.split(',').map(|one| one.trim().to_owned()).collect()),
     };
+    let (groups, permissions) = (list("group")?, list("permission")?);
+    if !(groups.iter().all(|name| fits(name, MAX_GROUP))
+        && permissions.iter().all(|name| is_permission(name)))
+    {
+        return Err(Error::BadRequirement);
+    }
     Ok(Access {
-        one_of_groups: list("group")?,
-        permissions: list("permission")?,
+        one_of_groups: groups,
+        permissions,
         staff: call.is_asked("staff"),
         superuser: call.is_asked("superuser"),
     })
+}
+
+/// Whether Django can have a permission of this name. One that it cannot have is mistyped, and would never let anybody
+/// but superusers through.
+fn is_permission(name: &str) -> bool {
+    let is_label = |label: &str| {
+        let is_of_word = |c: char| c.is_alphanumeric() || c == '_';
+        fits(label, MAX_PERMISSION_PART) && label.chars().all(is_of_word)
+    };
+    name.split_once('.').is_some_and(|(app, codename)| is_label(app) && fits(codename, MAX_PERMISSION_PART))
+}
+
+fn fits(text: &str, most: usize) -> bool {
+    (1..=most).contains(&text.chars().count())
 }
 
 /// Each header is always there, so that the client's own never passes.

@@ -10,19 +10,19 @@ use std::time::Duration;
 use bytes::Bytes;
 use countersign_auth::{Health, Verdict};
 use countersign_token::json::{Value, to_response};
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, Method, Response, StatusCode};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::{Method, Response, StatusCode};
 use http_body_util::Full;
 use tokio::time::Instant;
 
+use crate::document::refusal_unless_read;
 use crate::endpoint::object;
-use crate::error::{Code, RETRY_AFTER_SECS};
+use crate::error::RETRY_AFTER_SECS;
 use crate::response;
 
 pub(crate) const ALIVE: &str = "/healthz";
 pub(crate) const READY: &str = "/readyz";
 
-const ALLOWED: HeaderValue = HeaderValue::from_static("GET, HEAD");
 /// An outcome that is older says nothing: the check hangs.
 const STALE_AFTER: Duration = Duration::from_secs(10);
 
@@ -94,9 +94,7 @@ impl Readiness {
 
     /// The answer to a probe.
     pub(crate) fn answer(&self, probe: Probe, method: &Method) -> Response<Full<Bytes>> {
-        if method != Method::GET && method != Method::HEAD {
-            let mut refused = response::page(Code::MethodNotAllowed);
-            refused.headers_mut().insert(ALLOW, ALLOWED);
+        if let Some(refused) = refusal_unless_read(method) {
             return refused;
         }
         let (status, body) = match probe {

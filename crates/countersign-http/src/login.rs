@@ -111,6 +111,7 @@ async fn log_in_sliding(call: Call<'_>) -> Result<Answer, Error> {
         .auth
         .log_in_sliding(username, password, call.origin, &known_device::presented(call.cookies.headers))
         .await?;
+    call.seen.is_of(sliding.user);
     let answer = Answer::with_tokens(object([("token", sliding.token.into())]).into());
     Ok(with_cookie(answer, sliding.known_device.as_ref(), &call))
 }

@@ -96,6 +96,7 @@ impl Observer {
     /// What a check of everything came to.
     pub(crate) fn found(&self, found: Health) {
         let health = &self.metrics.health;
+        health.ready.set(found.is_good().into());
         let gauges = [
             (&health.database, found.database),
             (&health.migrations, found.migrations),
@@ -103,7 +104,7 @@ impl Observer {
             (&health.disk, found.disk),
         ];
         for (gauge, verdict) in gauges {
-            gauge.set((verdict == Verdict::Good).into());
+            gauge.set(matches!(verdict, Verdict::Bad(_)).into());
         }
     }
 

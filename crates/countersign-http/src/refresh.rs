@@ -99,13 +99,12 @@ async fn refresh_cookie(call: &Call<'_>, token: &str) -> Result<Answer, Error> {
 
 async fn exchange(call: &Call<'_>, token: Submitted) -> Result<Refreshed, Error> {
     let refreshed = call.auth.refresh(token, call.origin).await?;
-    if let Some(user) = refreshed.user {
-        call.seen.is_of(user);
-    }
+    call.seen.is_of(refreshed.user);
     Ok(refreshed)
 }
 
 async fn refresh_sliding(call: Call<'_>) -> Result<Answer, Error> {
-    let token = call.auth.refresh_sliding(call.field("token"), call.origin).await?;
-    Ok(Answer::with_tokens(object([("token", token.into())]).into()))
+    let refreshed = call.auth.refresh_sliding(call.field("token"), call.origin).await?;
+    call.seen.is_of(refreshed.user);
+    Ok(Answer::with_tokens(object([("token", refreshed.access.into())]).into()))
 }

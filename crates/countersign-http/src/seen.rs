@@ -61,9 +61,11 @@ impl Seen {
         self.why.get().map_or(&[], Vec::as_slice)
     }
 
-    /// Notes whose request it is.
-    pub(crate) fn is_of(&self, user: UserId) {
-        let _ = self.user.set(user); // the first to know is right
+    /// Notes whose request it is, if that is known.
+    pub(crate) fn is_of(&self, user: impl Into<Option<UserId>>) {
+        if let Some(user) = user.into() {
+            let _ = self.user.set(user); // the first to know is right
+        }
     }
 
     /// Whose request it is, where that is known.

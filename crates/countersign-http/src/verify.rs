@@ -27,6 +27,6 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
 };
 
 async fn verify(call: Call<'_>) -> Result<Answer, Error> {
-    call.auth.verify(call.field("token"), call.origin).await?;
+    call.seen.is_of(call.auth.verify(call.field("token"), call.origin).await?);
     Ok(Answer::ok(object([]).into()))
 }

@@ -5,6 +5,7 @@
 //! an atomic or a lock that is held for an addition, and is looked up once.
 
 mod declaring;
+mod form;
 #[cfg(test)]
 mod page;
 mod requests;
@@ -23,8 +24,7 @@ pub use prometheus_client::metrics::histogram::Histogram;
 /// A number that goes up and down.
 pub type Gauge = prometheus_client::metrics::gauge::Gauge;
 
-/// How [`Metrics::text`] is to be labelled as.
-pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub use self::form::Form;
 
 const UP_TO_TEN_SECONDS: [f64; 16] =
     [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
@@ -59,7 +59,7 @@ pub struct Metrics {
     pub keys: ByKeyState,
     /// Keys by state: when the one that is longest in it came into it, in seconds since the epoch; 0 if unknown.
     pub keys_changed: ByKeyState,
-    /// What `/readyz` looks at: 1 for good.
+    /// What `/readyz` looks at.
     pub health: Health,
     /// When the use-cases were started, in seconds since the epoch.
     pub started: Gauge,
@@ -161,9 +161,10 @@ pub struct ByKeyState {
     pub verifying: Gauge,
 }
 
-/// What `/readyz` looks at.
+/// What `/readyz` looks at: whether all is well, and what is not.
 #[expect(missing_docs, reason = "the names are the words")]
 pub struct Health {
+    pub ready: Gauge,
     pub database: Gauge,
     pub migrations: Gauge,
     pub keys: Gauge,
@@ -211,12 +212,12 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// All of it, as Prometheus reads it ([`CONTENT_TYPE`]).
+    /// All of it, in this form.
     #[must_use]
-    pub fn text(&self) -> String {
+    pub fn text(&self, form: Form) -> String {
         let mut text = String::new();
         match encode(&mut text, &self.registry) {
-            Ok(()) => text,
+            Ok(()) => form.of(text),
             Err(std::fmt::Error) => unreachable!("a string takes any text"),
         }
     }
@@ -373,12 +374,16 @@ impl ByKeyState {
 
 impl Health {
     fn declare(to: &mut Declaring) -> Self {
-        let [database, migrations, keys, disk] = to.gauges(
+        let ready = to.gauge(
             "ready",
-            "What `/readyz` looks at: 1 if it is as it should be, else 0.",
+            "Whether requests can be served: 1 if all that `/readyz` looks at is well, else 0.",
+        );
+        let [database, migrations, keys, disk] = to.gauges(
+            "check_failing",
+            "What `/readyz` looks at: 1 if it is found to be wrong; 0 if it is well, or cannot be told for another that fails.",
             "check",
             ["database", "migrations", "keys", "disk"],
         );
-        Self { database, migrations, keys, disk }
+        Self { ready, database, migrations, keys, disk }
     }
 }

@@ -45,7 +45,7 @@ mod tests {
         let metrics = Metrics::default();
         let route = metrics.requests.route("/a/", 1);
         route.add(crate::Outcome { index: 0, status: 200, code: "" }, std::time::Duration::from_millis(3));
-        let text = metrics.text();
+        let text = metrics.text(crate::Form::OpenMetrics);
         for metric in &metrics.declared {
             let ending = if metric.kind == "histogram" { "_bucket" } else { "" };
             assert!(text.contains(&format!("\n{}{ending}", metric.name)), "{}: {text}", metric.name);

@@ -1,22 +1,23 @@
 //! What can go wrong with the database, in words for the operator's log; clients never see them.
 
+mod remedy;
+
 use std::error::Error;
 
 use tokio_postgres::error::{DbError, SqlState};
 
+pub(crate) use self::remedy::{of as remedy_of, told};
 use crate::{DatabaseUrl, tls};
 
 /// The database could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The file cannot be opened or made, or the server cannot be reached.
-    #[error(
-        "the database {path} cannot be opened: {reason}; see that it is there, and that the address is right"
-    )]
+    #[error("the database {path} cannot be opened: {reason}")]
     Open {
         /// The path or the address as configured, without a password.
         path: String,
-        /// What the engine or the file system said.
+        /// What the engine or the file system said, and what to do.
         reason: String,
     },
     /// The server cannot be reached now, or is about to start or to stop: trying again may help.
@@ -33,22 +34,22 @@ pub enum StoreError {
     #[error("the database cannot be migrated: {0}")]
     Migration(String),
     /// A statement failed: disk full, locked by another process, read-only, corrupt.
-    #[error("the database refused a statement: {0}")]
+    #[error("the database refused a statement: {}", told(&**.0, remedy_of(&**.0)))]
     Statement(Box<dyn Error + Send + Sync>),
     /// A row violates a unique constraint.
     #[error("another row has this value already; choose another")]
     NotUnique,
     /// A text is longer than its column, or has a character that the database does not keep.
-    #[error("a text does not fit its column: {0}")]
+    #[error("a text does not fit its column: {0}; choose another")]
     DoesNotFit(String),
     /// A row holds what nobody should have written there.
-    #[error("a row cannot be read: {0}")]
+    #[error("a row cannot be read: {0}; correct it in the database, or restore it from a backup")]
     Unreadable(String),
     /// The connection to the server broke; whether a write was committed is not known.
     #[error("the connection to the database broke: {0}; see that it runs, and try again")]
     Disconnected(String),
     /// The server does not let us in: the password, the database, or encryption.
-    #[error("the database refuses the connection: {0}; see what DATABASE_URL says")]
+    #[error("the database refuses the connection: {0}")]
     Refused(String),
     /// The server, or a place in the pool of connections, took too long.
     #[error("the database took too long; see what else keeps it at work, or try again")]
@@ -66,7 +67,7 @@ pub enum StoreError {
     #[error("the table {0} refers to recorded tokens; flush them with Django's own flushexpiredtokens")]
     TokensReferenced(String),
     /// A row is referred to by another table, which is named.
-    #[error("rows of the table {0} refer to it")]
+    #[error("rows of the table {0} refer to it; delete them first")]
     Referenced(String),
     /// The transaction of a write was rolled back (the log says why), or the program is shutting down.
     #[error("the write was not committed; the log says why, try again")]
@@ -84,7 +85,9 @@ impl StoreError {
             Self::Migration(_) => error,
             Self::Disconnected(reason) => Self::Unreachable { path, reason },
             Self::TooSlow => Self::Unreachable { path, reason: "it took too long".to_owned() },
+            Self::Open { .. } => error,
             Self::Refused(reason) => Self::Open { path, reason },
+            Self::Statement(cause) => Self::Open { path, reason: told(&*cause, remedy_of(&*cause)) },
             error => Self::Open { path, reason: error.to_string() },
         }
     }
@@ -111,7 +114,7 @@ impl StoreError {
             Self::DoesNotFit(reason) => Self::DoesNotFit(reason.clone()),
             Self::TooSlow => Self::TooSlow,
             Self::NotCommitted => Self::NotCommitted,
-            Self::Statement(error) => Self::Statement(error.to_string().into()),
+            Self::Statement(error) => Self::Statement(Box::new(Refusal::again(&**error))),
             other => Self::Statement(other.to_string().into()),
         }
     }
@@ -133,7 +136,9 @@ impl From<tokio_postgres::Error> for StoreError {
             return if error.is_closed() || is_of_socket {
                 Self::Disconnected(in_full(&error))
             } else {
-                Self::Statement(in_full(&error).into())
+                let text = in_full(&error);
+                let remedy = Some(remedy::of_connection(&text));
+                Self::Statement(Box::new(Refusal { text, remedy, is_of_a_value: false }))
             };
         };
         let table = || cause.table().unwrap_or("another table").to_owned();
@@ -171,7 +176,7 @@ impl From<deadpool_postgres::PoolError> for StoreError {
             deadpool_postgres::PoolError::Backend(error) => match tls::explain(&error) {
                 Some(reason) => Self::Refused(reason),
                 None => match Self::from(error) {
-                    Self::Statement(cause) => Self::Refused(cause.to_string()),
+                    Self::Statement(cause) => Self::Refused(told(&*cause, remedy_of(&*cause))),
                     other => other,
                 },
             },
@@ -186,6 +191,8 @@ impl From<deadpool_postgres::PoolError> for StoreError {
 #[error("{text}")]
 struct Refusal {
     text: String,
+    /// What to do, if that is known of its code.
+    remedy: Option<&'static str>,
     /// Of `data exception`, the class of errors in a value.
     is_of_a_value: bool,
 }
@@ -198,7 +205,15 @@ impl From<&DbError> for Refusal {
                 text = format!("{text}, {kind} {name}");
             }
         }
-        Self { text, is_of_a_value: cause.code().code().starts_with("22") }
+        let remedy = remedy::of_postgres(cause.code());
+        Self { text, remedy, is_of_a_value: cause.code().code().starts_with("22") }
+    }
+}
+
+impl Refusal {
+    /// What is known of another error.
+    fn again(error: &(dyn Error + Send + Sync + 'static)) -> Self {
+        Self { text: error.to_string(), remedy: Some(remedy_of(error)), is_of_a_value: false }
     }
 }
 

@@ -22,6 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 use self::anchor::Anchor;
 use crate::StoreError;
 use crate::engine::{Row, Transaction, Value, Work};
+use crate::error::{remedy_of, told};
 use crate::migrations;
 use crate::user_table::UserTable;
 
@@ -481,8 +482,8 @@ fn make_private_file(path: &Path) -> std::io::Result<()> {
     options.open(path).map(drop)
 }
 
-fn open_error(path: &Path, reason: &impl ToString) -> StoreError {
-    StoreError::Open { path: path.display().to_string(), reason: reason.to_string() }
+fn open_error(path: &Path, reason: &(dyn std::error::Error + 'static)) -> StoreError {
+    StoreError::Open { path: path.display().to_string(), reason: told(reason, remedy_of(reason)) }
 }
 
 #[cfg(test)]

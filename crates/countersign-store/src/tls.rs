@@ -132,15 +132,20 @@ impl Roots {
         if place == SYSTEM {
             let found = rustls_native_certs::load_native_certs();
             return match found.errors.into_iter().next() {
-                Some(error) if found.certs.is_empty() => Err(format!("{setting}=system: {error}")),
+                Some(error) if found.certs.is_empty() => {
+                    Err(format!("{setting}=system: {error}; name a file of certificates there"))
+                }
                 _ => Ok(found.certs),
             };
         }
         let read = CertificateDer::pem_file_iter(Path::new(place)).and_then(Iterator::collect);
-        let certificates: Vec<_> =
-            read.map_err(|error| format!("{setting} names {place}, which cannot be read: {error}"))?;
+        let certificates: Vec<_> = read.map_err(|error| {
+            format!("{setting} names {place}, which cannot be read: {error}; put it there, or name another")
+        })?;
         if certificates.is_empty() {
-            return Err(format!("{setting} names {place}, which holds no certificate in PEM"));
+            return Err(format!(
+                "{setting} names {place}, which holds no certificate in PEM; name the one of the server's authority"
+            ));
         }
         Ok(certificates)
     }
@@ -245,13 +250,15 @@ pub(crate) fn explain(error: &tokio_postgres::Error) -> Option<String> {
     }
     let cause = error.source()?;
     if cause.to_string() == "server does not support TLS" {
-        return Some("the server does not encrypt, as sslmode in DATABASE_URL demands".to_owned());
+        let fix = "turn ssl on there, or set sslmode=disable if nobody else is on the way";
+        return Some(format!("the server does not encrypt, as sslmode in DATABASE_URL demands; {fix}"));
     }
     let inner = cause.downcast_ref::<std::io::Error>()?.get_ref()?;
     Some(match inner.downcast_ref::<rustls::Error>()? {
         // The signature is bad as well where another authority has the same name.
         rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
-            "the server's certificate comes from none of those that sslrootcert in DATABASE_URL, or PGSSLROOTCERT, trusts"
+            "the server's certificate comes from none of those that sslrootcert in DATABASE_URL, or PGSSLROOTCERT, trusts; \
+             name the file of its authority there"
                 .to_owned()
         }
         rustls::Error::InvalidCertificate(reason) if is_about_name(reason) => {
@@ -259,6 +266,8 @@ pub(crate) fn explain(error: &tokio_postgres::Error) -> Option<String> {
                 "{reason}: give the host in DATABASE_URL the name that the certificate has, or set sslmode=verify-ca"
             )
         }
-        error => format!("no encryption as sslmode in DATABASE_URL demands: {error}"),
+        error => format!(
+            "no encryption as sslmode in DATABASE_URL demands: {error}; see the server's certificate and its TLS versions"
+        ),
     })
 }

@@ -1,48 +1,7 @@
-//! What the account subcommands share: reading a password, and printing a user.
-
-use std::fs::File;
-use std::io::{BufRead, BufReader, IsTerminal};
+//! What the account subcommands share: printing a user, and reading an id.
 
 use countersign_domain::{User, UserId};
 use serde_json::{Value, json};
-use zeroize::Zeroizing;
-
-use crate::cli::PasswordArgs;
-use crate::program::Failure;
-
-/// Reads a new password: twice from the terminal without echo, or one line of standard input or of a file.
-pub fn read_new_password(args: &PasswordArgs) -> Result<Zeroizing<String>, Failure> {
-    let failed = |error: std::io::Error| {
-        Failure::Other(format!("the password cannot be read: {error}; try again, or use --password-file"))
-    };
-    if args.password_stdin {
-        return first_line(std::io::stdin().lock()).map_err(failed);
-    }
-    if let Some(path) = &args.password_file {
-        let line = File::open(path).and_then(|file| first_line(BufReader::new(file)));
-        return line.map_err(|error| {
-            Failure::Other(format!("--password-file: {} cannot be read: {error}", path.display()))
-        });
-    }
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::Other(
-            "there is no terminal to ask for the password; use --password-stdin or --password-file"
-                .to_owned(),
-        ));
-    }
-    let first = Zeroizing::new(rpassword::prompt_password("Password: ").map_err(failed)?);
-    let second = Zeroizing::new(rpassword::prompt_password("Password (again): ").map_err(failed)?);
-    if *first != *second {
-        return Err(Failure::Other("the two passwords differ; type the same one twice".to_owned()));
-    }
-    Ok(first)
-}
-
-fn first_line(mut text: impl BufRead) -> std::io::Result<Zeroizing<String>> {
-    let mut line = Zeroizing::new(String::new());
-    text.read_line(&mut line)?;
-    Ok(Zeroizing::new(line.trim_end_matches(['\r', '\n']).to_owned()))
-}
 
 /// A user as programs read it.
 pub fn user_json(user: &User) -> Value {

@@ -32,7 +32,7 @@ fn adopt(config: &Config, is_dry_run: bool, as_json: bool) -> Result<(), Failure
     bar.finish_and_clear();
     let looked = looked?;
     if is_dry_run {
-        report(as_json, &looked.json(), &looked.text());
+        report(as_json, &looked.json(), &looked.text())?;
         return looked.refusal().map_or(Ok(()), |refusal| Err(Failure::Other(refusal)));
     }
     if let Some(refusal) = looked.refusal() {
@@ -50,8 +50,7 @@ fn adopt(config: &Config, is_dry_run: bool, as_json: bool) -> Result<(), Failure
     } else {
         format!("Added to {database}:\n{}", listed(added))
     };
-    report(as_json, &json!({ "database": database, "added": objects_json(added) }), &sentence);
-    Ok(())
+    report(as_json, &json!({ "database": database, "added": objects_json(added) }), &sentence)
 }
 
 async fn look(config: &Config, bar: &ProgressBar) -> Result<Report, Failure> {
@@ -104,8 +103,7 @@ fn undo(config: &Config, forced: bool, as_json: bool) -> Result<(), Failure> {
         "sessions": sessions,
         "signing_keys": keys,
     });
-    report(as_json, &json, &sentence);
-    Ok(())
+    report(as_json, &json, &sentence)
 }
 
 fn in_use(config: &Config) -> String {

@@ -41,7 +41,7 @@ async fn verify(store: &Store, noted: Option<(i64, String)>, as_json: bool) -> R
         "last": format!("{position}:{hash}"),
         "breaks": breaks,
     });
-    report(as_json, &json, &verdict(&verified, waiting, &breaks));
+    report(as_json, &json, &verdict(&verified, waiting, &breaks))?;
     if breaks.is_empty() { Ok(()) } else { Err(Failure::Found) }
 }
 
@@ -114,6 +114,5 @@ async fn erase(store: &Store, user: UserId, as_json: bool) -> Result<(), Failure
     let event = Event { user: Some(user), ..event };
     let erased = store.noting(event).erase_personal_data(user).await?;
     let sentence = format!("The personal data in {erased} events about the user {user} are erased.");
-    report(as_json, &json!({ "events": erased }), &sentence);
-    Ok(())
+    report(as_json, &json!({ "events": erased }), &sentence)
 }

@@ -2,9 +2,10 @@
 
 use serde_json::json;
 
-use crate::account::{id_json, read_new_password};
+use crate::account::id_json;
 use crate::cli::ChangePasswordArgs;
 use crate::config::Files;
+use crate::new_password::with_new_password;
 use crate::program::{Failure, block_on, configure, open, report};
 
 /// Sets the password; refresh tokens that were handed out before end.
@@ -13,14 +14,15 @@ pub fn run(args: &ChangePasswordArgs, as_json: bool) -> Result<(), Failure> {
     let user = block_on(async {
         let auth = open(config).await?;
         let user = auth.get_user(&args.username).await?;
-        let password = read_new_password(&args.password)?;
-        auth.change_password(&args.username, &password).await?;
+        with_new_password(&args.password, async |password| {
+            auth.change_password(&args.username, password).await
+        })
+        .await?;
         Ok(user)
     })?;
     report(
         as_json,
         &json!({ "id": id_json(user.id) }),
         &format!("The password of {} is changed.", user.username),
-    );
-    Ok(())
+    )
 }

@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 
 use crate::adopt;
 use crate::cli::CheckArgs;
-use crate::config::{Config, Files};
+use crate::config::{Config, Files, is_there, refuse_missing};
 use crate::program::{Configured, Failure, block_on, configure_in_full, open_key_ring, report};
 use crate::progress::meanwhile;
+use crate::secret_key;
 
 pub use finding::{Finding, Level, parse_id};
 
@@ -28,19 +29,16 @@ pub fn run(args: &CheckArgs, as_json: bool) -> Result<(), Failure> {
     } else if let Some(files) = &config.tls {
         files.load()?;
     }
-    let is_there = match &config.database {
-        DatabaseUrl::Sqlite(path) => path.exists(),
-        DatabaseUrl::Postgres(_) => true,
-    };
-    if is_there {
+    refuse_missing(&config.database, &config.user_model).map_err(|error| sources.located(error))?;
+    if is_there(&config.database) {
         let about_database = meanwhile("Checking the database", || block_on(check_database(config)))?;
         findings
-            .extend(about_database.into_iter().filter(|found| args.deploy || found.level < Level::Warning));
+            .extend(about_database.into_iter().filter(|found| args.deploy || found.level != Level::Warning));
     }
     findings.retain(|finding| !args.silence.contains(&finding.id()));
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
     let list: Vec<Value> = findings.iter().map(Finding::json).collect();
-    report(as_json, &json!({ "findings": list }), &sentences(&findings));
+    report(as_json, &json!({ "findings": list }), &sentences(&findings))?;
     let is_grave = findings.iter().any(|finding| finding.level >= args.fail_level);
     if is_grave { Err(Failure::Found) } else { Ok(()) }
 }
@@ -69,7 +67,9 @@ async fn check_database(config: Config) -> Result<Vec<Finding>, Failure> {
     let OwnObjects { tables, indexes } = &findings.to_add;
     let missing: Vec<_> = tables.iter().chain(indexes).map(String::as_str).collect();
     if missing.is_empty() {
-        open_key_ring(config).await?.0.check().await?;
+        found.extend(lost_key(&config));
+        let passed_over = open_key_ring(config).await?.0.check().await?;
+        found.extend(passed_over.iter().map(|error| unusable_next_key(&error.to_string())));
         return Ok(found);
     }
     if !findings.is_empty
@@ -79,6 +79,32 @@ async fn check_database(config: Config) -> Result<Vec<Finding>, Failure> {
     }
     found.push(not_migrated(&missing));
     Ok(found)
+}
+
+/// Without `SECRET_KEY` the key is in a file beside the database, which a start would make anew.
+fn lost_key(config: &Config) -> Option<Finding> {
+    let DatabaseUrl::Sqlite(path) = &config.database else { return None };
+    let file = secret_key::beside(path);
+    let finding = || {
+        Finding::warning(
+            "E003",
+            format!("{} is there, and its key {} is not", path.display(), file.display()),
+            "a start makes a new key, and everybody has to log in again",
+            "restore the file from a backup, or set SECRET_KEY to what it was",
+        )
+        .error()
+    };
+    config.secret_key.is_unsaved.then(finding)
+}
+
+fn unusable_next_key(error: &str) -> Finding {
+    Finding::warning(
+        "E004",
+        format!("the next signing key cannot be used: {error}"),
+        "it is not published, and cannot be rotated to",
+        "add the former SECRET_KEY to SECRET_KEY_FALLBACKS, or make another: `countersign keys generate --force`",
+    )
+    .error()
 }
 
 fn not_migrated(missing: &[&str]) -> Finding {

@@ -91,6 +91,18 @@ enum Command {
     },
 }
 
+impl Command {
+    /// Whether it prints something that could be JSON.
+    fn has_result(&self) -> bool {
+        !matches!(self, Self::Serve(_) | Self::Demo(_) | Self::Completions { .. } | Self::Manual { .. })
+    }
+
+    /// Whether it reads any settings.
+    fn has_settings(&self) -> bool {
+        !matches!(self, Self::Demo(_) | Self::Completions { .. } | Self::Manual { .. })
+    }
+}
+
 /// Where to listen.
 #[derive(Args)]
 pub struct ServeArgs {
@@ -351,6 +363,14 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
     if cli.serve.addr.is_some() && !matches!(command, Command::Serve(_)) {
         return Err(Failure::Other("--addr is for serving; leave it out here".to_owned()));
     }
+    let (has_result, has_settings) = (command.has_result(), command.has_settings());
+    for (option, is_idle) in
+        [("--json", cli.json && !has_result), ("--config", cli.config.is_some() && !has_settings)]
+    {
+        if is_idle {
+            return Err(Failure::Other(format!("{option} means nothing to this command; leave it out here")));
+        }
+    }
     match command {
         Command::Serve(args) => serve::run(&ServeArgs { addr: args.addr.or(cli.serve.addr) }),
         Command::Init(args) => init::run(args, cli.json),
@@ -365,10 +385,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Check(args) => check::run(&args, cli.json),
         Command::Config => show_config::run(cli.json),
         Command::Healthcheck => healthcheck::run(cli.json),
-        Command::Completions { shell } => {
-            packaging::completions(shell, Cli::command());
-            Ok(())
-        }
+        Command::Completions { shell } => packaging::completions(shell, Cli::command()),
         Command::Manual { directory } => packaging::manual(Cli::command(), &directory),
         Command::User(command) => user::run(command, cli.json),
         Command::Keys(command) => keys::run(command, cli.json),

@@ -1,6 +1,7 @@
 //! Settings as the floors below want them, each checked, each refusal a sentence with the setting's name and the fix.
 
 mod browsers;
+mod database;
 mod keys;
 mod passwords;
 mod reader;
@@ -11,17 +12,20 @@ mod tokens;
 mod traces;
 mod user_model;
 
+use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use countersign_auth::{AuditRules, ConfiguredKeys, Rules, UserIdField};
 use countersign_domain::{LoginField, PasswordPolicy};
 use countersign_http::{AllowedHosts, HeaderName, Renderer};
 use countersign_password::Hashers;
-use countersign_store::{DatabaseUrl, DatabaseUrlError, PoolOptions, UserModel};
+use countersign_store::{DatabaseUrl, PoolOptions, UserModel};
 use countersign_token::{Kind, Settings};
 use jiff::SignedDuration;
 
 use self::browsers::{cors, token_cookies};
+use self::database::{database, pool};
+pub use self::database::{is_there, refuse_missing};
 use self::keys::keys;
 use self::passwords::{hashers, lane, policy};
 pub use self::reader::Reader;
@@ -35,6 +39,7 @@ use self::user_model::user_model;
 use crate::check::Finding;
 use crate::logging::is_watched;
 use crate::secret_key::{self, SecretKey};
+use crate::settings::find;
 use crate::settings::kind::AUTO;
 use crate::sources::{SettingError, Sources};
 
@@ -101,8 +106,13 @@ pub struct Drain {
 }
 
 impl Config {
-    /// Checks everything that was said. The key comes last: a refused start has made none.
+    /// Checks everything that was said; a refusal tells where that was.
     pub fn from_sources(sources: &Sources, files: Files) -> Result<Self, SettingError> {
+        Self::checked(sources, files).map_err(|error| sources.located(error))
+    }
+
+    /// The key comes last: a refused start has made none.
+    fn checked(sources: &Sources, files: Files) -> Result<Self, SettingError> {
         sources.check()?;
         let reader = Reader(sources);
         let debug = reader.switch("DEBUG")?;
@@ -116,7 +126,7 @@ impl Config {
         let rules = rules(&reader, &token_settings, user_model.login)?;
         let django_peer = django_peer(&reader)?;
         let http = http_settings(&reader, debug, &token_settings)?;
-        let bind = reader.text("BIND")?.to_owned();
+        let bind = bind(&reader)?;
         let port = reader.whole("PORT")?;
         let tls = TlsFiles::of(&reader)?;
         let metrics_bind = metrics_bind(&reader)?;
@@ -124,6 +134,9 @@ impl Config {
         let drain = Drain { delay: reader.wait("DRAIN_DELAY")?, timeout: reader.wait("DRAIN_TIMEOUT")? };
         let min_free_disk = reader.whole::<u64>("MIN_FREE_DISK_MIB")? << 20;
         algorithm(&reader)?;
+        if files != Files::NotNeeded {
+            refuse_missing(&database, &user_model)?;
+        }
         let secret_key = secret_key::obtain(reader.optional_text("SECRET_KEY")?, &database, files)?;
         let mut warnings = sources.warnings.clone();
         let accepts_weak = debug || reader.switch("ALLOW_WEAK_SECRET_KEY")?;
@@ -154,27 +167,22 @@ impl Config {
     }
 }
 
-/// The database to open, in a directory that is there.
-fn database(reader: &Reader<'_>, files: Files) -> Result<DatabaseUrl, SettingError> {
-    let parsed = reader.text("DATABASE_URL")?.trim().parse();
-    let database: DatabaseUrl =
-        parsed.map_err(|error: DatabaseUrlError| refused("DATABASE_URL", &error.to_string()))?;
-    let database = match reader.optional_text("PGSSLROOTCERT")?.map(str::trim) {
-        None | Some("") => database,
-        Some(place) => database.or_root_certificates("PGSSLROOTCERT", place),
+/// An address without a port; what is empty is not set.
+fn bind(reader: &Reader<'_>) -> Result<String, SettingError> {
+    let text = match reader.text("BIND")?.trim() {
+        "" => find("BIND").map_or("", |setting| setting.default.value()),
+        text => text,
     };
-    let DatabaseUrl::Sqlite(path) = &database else { return Ok(database) };
-    if files == Files::Existing && !path.exists() {
-        let fix = "run this where the server runs, or set DATABASE_URL";
-        return Err(SettingError(format!("there is no database {}; {fix}", path.display())));
+    let address = text.trim_start_matches('[').trim_end_matches(']').split('%').next().unwrap_or_default();
+    if !address.contains(':') || address.parse::<Ipv6Addr>().is_ok() {
+        return Ok(text.to_owned());
     }
-    match path.parent().filter(|directory| !directory.as_os_str().is_empty() && !directory.is_dir()) {
-        Some(missing) => {
-            let why = format!("the directory {} does not exist; make it, or name another", missing.display());
-            Err(refused("DATABASE_URL", &why))
+    Err(match text.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()) {
+        Some((host, port)) => {
+            refused("BIND", &format!("has a port in it; write BIND={host} and PORT={port}"))
         }
-        None => Ok(database),
-    }
+        None => refused("BIND", "must be an address, such as 127.0.0.1 or ::1, or a name"),
+    })
 }
 
 /// An address with its port.
@@ -186,12 +194,6 @@ fn metrics_bind(reader: &Reader<'_>) -> Result<Option<String>, SettingError> {
         Some(parts) if has_port(parts) => Ok(Some(address.to_owned())),
         _ => Err(refused("METRICS_BIND", "must be an address with a port, such as 127.0.0.1:9464")),
     }
-}
-
-fn pool(reader: &Reader<'_>) -> Result<PoolOptions, SettingError> {
-    let size = reader.whole("DATABASE_POOL_SIZE")?;
-    let prepares = reader.switch("DATABASE_PREPARED_STATEMENTS")?;
-    Ok(PoolOptions { size, prepares, ..PoolOptions::default() })
 }
 
 /// Warns of weak keys, or refuses them: `SECRET_KEY`, and a `SIGNING_KEY` that takes its place.

@@ -3,7 +3,7 @@
 
 use zeroize::Zeroizing;
 
-/// A line that is no `NAME=value`.
+/// A line that is no `NAME=value`. What stands there is not said: it may be a key.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line} is not of the form NAME=value; correct it, or put a # before it")]
 pub struct DotenvError {
@@ -11,7 +11,8 @@ pub struct DotenvError {
     pub line: usize,
 }
 
-/// Reads the names and values of a file; the last of several with one name counts, and a name without `=` sets nothing.
+/// Reads the names and values of a file; the last of several with one name counts. A name without `=` sets nothing, as in
+/// python-dotenv, but is refused unless it `may_stand_alone`: it may be anything that was pasted there.
 ///
 /// Values may be bare (up to a ` #` comment), in single quotes (`\\` and `\'` escaped) or in double quotes (with C's
 /// escapes), quoted ones over several lines. `${NAME}` and `${NAME:-default}` are replaced by `variable(NAME)` or an
@@ -19,13 +20,17 @@ pub struct DotenvError {
 pub fn parse(
     text: &str,
     variable: impl Fn(&str) -> Option<String>,
+    may_stand_alone: impl Fn(&str) -> bool,
 ) -> Result<Vec<(String, Zeroizing<String>)>, DotenvError> {
     let text = with_plain_line_ends(text);
     let mut scanner = Scanner { text: &text, rest: &text };
     let mut values: Vec<(String, Option<String>)> = Vec::new();
     while scanner.skip_to_statement() {
         let line = scanner.line();
-        let (name, value) = scanner.statement().ok_or(DotenvError { line })?;
+        let (name, value) = scanner
+            .statement()
+            .filter(|(name, value)| value.is_some() || may_stand_alone(name))
+            .ok_or(DotenvError { line })?;
         let earlier = |name: &str| {
             let (_, value) = values.iter().find(|(known, _)| known == name)?;
             Some(value.clone().unwrap_or_default())
@@ -47,7 +52,7 @@ pub fn line(name: &str, value: &str) -> Option<Zeroizing<String>> {
     } else {
         format!("{name}='{}'\n", value.replace('\\', "\\\\").replace('\'', "\\'"))
     });
-    let read = parse(&line, |_| None).ok()?;
+    let read = parse(&line, |_| None, |_| false).ok()?;
     matches!(read.as_slice(), [(known, read)] if known == name && **read == value).then_some(line)
 }
 

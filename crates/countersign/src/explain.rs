@@ -18,8 +18,7 @@ pub fn run(request_id: &str, as_json: bool) -> Result<(), Failure> {
     }
     let list: Vec<Value> = refusals.iter().map(refusal_json).collect();
     let texts: Vec<String> = refusals.iter().map(refusal_text).collect();
-    report(as_json, &json!({ "refusals": list }), &texts.join("\n\n"));
-    Ok(())
+    report(as_json, &json!({ "refusals": list }), &texts.join("\n\n"))
 }
 
 fn refusal_json(refusal: &RefusedRequest) -> Value {

@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::cli::ExportArgs;
 use crate::config::{Config, Files};
 use crate::program::{Failure, block_on, configure, report};
+use crate::progress::counts_rows;
 
 /// Writes the file, or to standard output, and then says nothing else there.
 pub fn run(args: &ExportArgs, as_json: bool) -> Result<(), Failure> {
@@ -46,14 +47,14 @@ pub fn run(args: &ExportArgs, as_json: bool) -> Result<(), Failure> {
     let users = moved.rows.get("users").copied().unwrap_or_default();
     let json = json!({ "database": config.database.to_string(), "file": path, "rows": moved.rows });
     let sentence = format!("{users} users of {} are in {}.", config.database, path.display());
-    report(as_json, &json, &sentence);
-    Ok(())
+    report(as_json, &json, &sentence)
 }
 
 fn write(config: &Config, out: &mut impl Write) -> Result<Moved, Failure> {
     let bar = ProgressBar::new(0); // draws on standard error, if that is a terminal
     let written = block_on(async {
         let source = Source::open(&config.database, &config.pool).await?;
+        counts_rows(&bar);
         bar.set_length(source.count().await?);
         Ok(source.write_fixture(out, |rows| bar.inc(rows)).await?)
     });

@@ -23,6 +23,5 @@ pub fn run(as_json: bool) -> Result<(), Failure> {
         as_json,
         &json!({ "sessions": sessions, "tokens": tokens }),
         &format!("{tokens} expired tokens and {sessions} sessions deleted."),
-    );
-    Ok(())
+    )
 }

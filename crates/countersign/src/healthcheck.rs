@@ -29,8 +29,7 @@ pub fn run(as_json: bool) -> Result<(), Failure> {
         let said = answer.lines().next().unwrap_or_default();
         return Err(Failure::Other(format!("the answer at {address} is {said:?}; look at its log")));
     }
-    report(as_json, &json!({ "address": address, "status": "ok" }), &format!("{address} is healthy."));
-    Ok(())
+    report(as_json, &json!({ "address": address, "status": "ok" }), &format!("{address} is healthy."))
 }
 
 fn ask(address: &str, is_encrypted: bool) -> Result<String, Error> {

@@ -15,6 +15,7 @@ use serde_json::json;
 use crate::cli::ImportArgs;
 use crate::config::{Config, Files};
 use crate::program::{Failure, block_on, configure, open_key_ring, report};
+use crate::progress::{counts_bytes, counts_rows};
 
 /// Copies, or only looks whether everything could be copied.
 pub fn run(args: &ImportArgs, as_json: bool) -> Result<(), Failure> {
@@ -40,8 +41,7 @@ pub fn run(args: &ImportArgs, as_json: bool) -> Result<(), Failure> {
         (false, false) => format!("Imported from {source} into {database}:"),
     };
     let warning = warning.map(|warning| format!("\n{warning}")).unwrap_or_default();
-    report(as_json, &json, &format!("{headline}\n{}{warning}", listed(&moved)));
-    Ok(())
+    report(as_json, &json, &format!("{headline}\n{}{warning}", listed(&moved)))
 }
 
 async fn copy(
@@ -53,10 +53,11 @@ async fn copy(
         return Err(Failure::Other(
             "an import makes a database with Django's own auth_user: leave AUTH_USER_TABLE and USERNAME_FIELD out"
                 .to_owned(),
-        ));
+        ))?;
     }
     let source = open(&args.source, &config, bar).await?;
     bar.set_position(0);
+    counts_rows(bar);
     bar.set_length(source.count().await?);
     let now = Clock::System.now();
     if args.dry_run {
@@ -73,7 +74,7 @@ async fn copy(
     let store = Store::open(&config.database, &config.pool).await?;
     let moved = source.copy_into(Some(&store), now, |rows| bar.inc(rows)).await?;
     let keys = open_key_ring(config).await?.0.check().await;
-    let warning = keys.err().map(|error| {
+    let warning = keys.map_or_else(Some, |next| next).map(|error| {
         format!("The signing keys cannot be used yet: {error}. Use the SECRET_KEY of the database that they come from")
     });
     Ok((moved, warning))
@@ -96,6 +97,7 @@ async fn open(source: &str, config: &Config, bar: &ProgressBar) -> Result<Source
     if let Some(what) = other_than_a_fixture(&mut file).map_err(unreadable)? {
         return Err(Failure::Other(format!("{source} is {what}")));
     }
+    counts_bytes(bar);
     bar.set_length(file.metadata().map_err(unreadable)?.len());
     let name = Path::new(source).file_name().map_or_else(|| source.into(), |name| name.to_string_lossy());
     read(&name, file, bar)

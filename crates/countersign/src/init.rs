@@ -14,9 +14,10 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use self::answers::Answers;
-use crate::account::{read_new_password, user_json, user_line};
+use crate::account::{user_json, user_line};
 use crate::cli::{InitArgs, PasswordArgs};
 use crate::config::{Config, Files, Reader};
+use crate::new_password::with_new_password;
 use crate::program::{
     Configured, Failure, block_on, configure_from, open, read_sources, read_sources_with, report,
 };
@@ -54,8 +55,7 @@ pub fn run(args: InitArgs, as_json: bool) -> Result<(), Failure> {
          says what to see to before real users come.",
         user_line(&superuser)
     );
-    report(as_json, &json, &sentence);
-    Ok(())
+    report(as_json, &json, &sentence)
 }
 
 /// An option beside which something else is in force would be taken for done.
@@ -109,8 +109,11 @@ impl Setup {
             return Ok(Done { wrote, superuser, is_new: false });
         }
         let login = self.config.user_model.login;
-        let password = read_new_password(&self.password)?;
-        self.account.check_password(login, &self.config.policy, &password)?;
+        let password = with_new_password(&self.password, async |password| {
+            self.account.check_password(login, &self.config.policy, password)?;
+            Ok(Zeroizing::new(password.to_owned()))
+        })
+        .await?;
         let wrote = self.write()?;
         let made = self.make_superuser(auth, &password).await;
         let superuser = made.map_err(|failure| if wrote { half_done(&failure) } else { failure })?;
@@ -138,10 +141,7 @@ impl Setup {
             Some(auth) => auth,
             None => self.open().await?,
         };
-        let NewAccount { username, email, is_superuser } = &self.account;
-        let account =
-            NewAccount { username: username.clone(), email: email.clone(), is_superuser: *is_superuser };
-        Ok(auth.create_user(account, password).await?)
+        Ok(auth.create_user(self.account.clone(), password).await?)
     }
 }
 

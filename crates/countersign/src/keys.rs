@@ -25,8 +25,7 @@ pub fn run(command: KeysCommand, as_json: bool) -> Result<(), Failure> {
         carry_out(&ring, command).await
     };
     let (json, sentence) = meanwhile("At the keys", || block_on(work))?;
-    report(as_json, &json, &sentence);
-    Ok(())
+    report(as_json, &json, &sentence)
 }
 
 async fn carry_out(ring: &KeyRing, command: KeysCommand) -> Result<(Value, String), Failure> {

@@ -7,7 +7,7 @@ use std::io::IsTerminal;
 use countersign_traces::{TARGET as TRACES, Traces};
 use tracing::Metadata;
 use tracing_appender::non_blocking::WorkerGuard;
-use tracing_subscriber::filter::{FilterExt, filter_fn};
+use tracing_subscriber::filter::{FilterExt, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -18,6 +18,8 @@ use crate::sources::{SettingError, Sources};
 
 /// What lets the log be told to say more or less.
 pub type Handle = reload::Handle<EnvFilter, Registry>;
+
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// What writes the lines of a server. They are out when it is dropped.
 pub type Guard = WorkerGuard;
@@ -70,6 +72,28 @@ pub fn is_watched(sources: &Sources) -> bool {
 
 /// What `LOG` says.
 pub fn filter(sources: &Sources) -> Result<EnvFilter, SettingError> {
-    EnvFilter::try_new(Reader(sources).text("LOG")?)
-        .map_err(|error| SettingError(format!("LOG: {error}; use error, warn, info, debug or trace")))
+    let text = Reader(sources).text("LOG")?;
+    let refused = |why: String| {
+        let fix = "use off, error, warn, info, debug or trace, and for a part of the program TARGET=LEVEL";
+        sources.located(SettingError(format!("LOG: {why}; {fix}")))
+    };
+    if let Some(word) = text.split(',').map(str::trim).find(|word| is_no_level(word)) {
+        return Err(refused(match nearest_level(word) {
+            Some(level) => format!("{word:?} is no level (did you mean {level}?)"),
+            None => format!("{word:?} is no level"),
+        }));
+    }
+    EnvFilter::try_new(text).map_err(|error| refused(error.to_string()))
+}
+
+/// By itself the filter takes such a word for a part of the program, and says nothing of all others.
+fn is_no_level(word: &str) -> bool {
+    !word.is_empty()
+        && word.chars().all(|c| c.is_alphanumeric() || "_:-".contains(c))
+        && word.parse::<LevelFilter>().is_err()
+}
+
+fn nearest_level(word: &str) -> Option<&'static str> {
+    let distance = |level: &&str| strsim::damerau_levenshtein(level, &word.to_ascii_lowercase());
+    LEVELS.into_iter().min_by_key(distance).filter(|level| distance(level) <= 2)
 }

@@ -21,6 +21,7 @@ mod init;
 mod keys;
 mod logging;
 mod migrate;
+mod new_password;
 mod packaging;
 mod private_file;
 mod program;

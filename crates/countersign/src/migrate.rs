@@ -14,6 +14,5 @@ pub fn run(as_json: bool) -> Result<(), Failure> {
         block_on(async { Ok(Store::open_for(&config.database, &config.pool, &config.user_model).await?) })
     })?;
     let database = config.database.to_string();
-    report(as_json, &json!({ "database": database }), &format!("{database} is up to date."));
-    Ok(())
+    report(as_json, &json!({ "database": database }), &format!("{database} is up to date."))
 }

@@ -1,7 +1,7 @@
 //! What every subcommand starts from: settings, the open store and the use-cases; and how it ends.
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::time::Duration;
 
 use countersign_auth::{
@@ -209,15 +209,26 @@ pub fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, 
 }
 
 /// Prints a result: `json` for programs, otherwise `sentence`, if there is anything to say, for people.
-pub fn report(as_json: bool, json: &Value, sentence: &str) {
+pub fn report(as_json: bool, json: &Value, sentence: &str) -> Result<(), Failure> {
     match (as_json, sentence) {
-        (true, _) => say(&json.to_string()),
-        (false, "") => {}
-        (false, sentence) => say(sentence),
+        (true, _) => print(format!("{json}\n").as_bytes()),
+        (false, "") => Ok(()),
+        (false, sentence) => print(format!("{sentence}\n").as_bytes()),
     }
 }
 
-/// Prints a line; a reader that has gone away (`countersign | head -1`) is no reason to stop.
+/// Prints a result. A reader that has gone away (`countersign config | head -1`) is no failure, a full disk is.
+pub fn print(text: &[u8]) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::Other(format!(
+            "the result cannot be written: {error}; make room, or let it go elsewhere"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Says something on the way, which nobody has to hear.
 pub fn say(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }

@@ -1,8 +1,8 @@
-//! What a terminal shows while something goes on whose length is not known.
+//! What a terminal shows while something goes on.
 
 use std::time::Duration;
 
-use indicatif::ProgressBar;
+use indicatif::{ProgressBar, ProgressStyle};
 
 const FRAME: Duration = Duration::from_millis(120);
 
@@ -14,4 +14,18 @@ pub fn meanwhile<T>(what: &'static str, work: impl FnOnce() -> T) -> T {
     let done = work();
     spinner.finish_and_clear();
     done
+}
+
+/// Has the bar count the bytes of a file.
+pub fn counts_bytes(bar: &ProgressBar) {
+    style(bar, "{wide_bar} {binary_bytes}/{binary_total_bytes}");
+}
+
+/// Has the bar count rows.
+pub fn counts_rows(bar: &ProgressBar) {
+    style(bar, "{wide_bar} {human_pos}/{human_len} rows");
+}
+
+fn style(bar: &ProgressBar, template: &str) {
+    bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
 }

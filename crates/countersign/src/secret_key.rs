@@ -1,5 +1,6 @@
 //! `SECRET_KEY`: where it comes from when nobody gave one, and when it is too weak to sign for real users.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
@@ -18,12 +19,25 @@ const MIN_BYTES: usize = 32;
 /// What tutorials write, and Django's own warning prefix for generated development keys.
 const PLACEHOLDERS: [&str; 3] = ["your_secret_key", "your-secret-key", "django-insecure-"];
 
+/// Django's `security.W009` asks for as many.
+const MIN_DISTINCT: usize = 5;
+/// What a longer key may not only consist of.
+const LONGEST_WORD: usize = 15;
+
 /// A signing secret and how it came about.
 pub struct SecretKey {
     /// The key.
     pub value: Zeroizing<String>,
     /// The file that holds it, when nobody configured one; and whether it was made just now.
     pub file: Option<(PathBuf, bool)>,
+    /// Whether nobody has configured one, and there is no file: nothing may be signed with it.
+    pub is_unsaved: bool,
+}
+
+impl SecretKey {
+    fn new(value: Zeroizing<String>, file: Option<(PathBuf, bool)>) -> Self {
+        Self { value, file, is_unsaved: false }
+    }
 }
 
 /// Takes the configured key, or the one kept beside the database, made now if there is none and that is allowed.
@@ -36,7 +50,7 @@ pub fn obtain(
         Some("") => Err(SettingError(
             "SECRET_KEY is empty; give it a value, or remove it to have one made".to_owned(),
         )),
-        Some(key) => Ok(SecretKey { value: Zeroizing::new(key.to_owned()), file: None }),
+        Some(key) => Ok(SecretKey::new(Zeroizing::new(key.to_owned()), None)),
         None => {
             let DatabaseUrl::Sqlite(database) = database else {
                 let fix = "set it, to the same everywhere: each server on this database needs it (for example the \
@@ -45,8 +59,10 @@ pub fn obtain(
             };
             let path = beside(database);
             match read_or_make(&path, files == Files::MayBeMade) {
-                Ok(Some((value, made))) => Ok(SecretKey { value, file: Some((path, made)) }),
-                Ok(None) if files == Files::NotNeeded => Ok(SecretKey { value: unsaved()?, file: None }),
+                Ok(Some((value, made))) => Ok(SecretKey::new(value, Some((path, made)))),
+                Ok(None) if files == Files::NotNeeded => {
+                    Ok(SecretKey { value: unsaved()?, file: None, is_unsaved: true })
+                }
                 Ok(None) => Err(SettingError(format!(
                     "SECRET_KEY is not set, and there is no {}; run this where the server runs, or set DATABASE_URL",
                     path.display()
@@ -96,6 +112,13 @@ pub fn weakness(key: &str) -> Option<String> {
         return Some("is a placeholder".to_owned());
     }
     (key.len() < MIN_BYTES).then(|| format!("has {} bytes, and needs at least {MIN_BYTES}", key.len()))
+}
+
+/// Whether a key is long enough, and still the first that somebody would try: a few characters, or a word again and again.
+pub fn is_repetition(key: &str) -> bool {
+    let distinct: BTreeSet<char> = key.chars().collect();
+    let repeats = |period: usize| key.bytes().zip(key.bytes().skip(period)).all(|(one, next)| one == next);
+    distinct.len() < MIN_DISTINCT || (1..=LONGEST_WORD).any(repeats)
 }
 
 /// Whether a file with a secret is not as private as it should be.

@@ -50,7 +50,7 @@ pub fn until_stopped(
     greet: impl FnOnce(&str, Option<&str>),
 ) -> Result<(), Failure> {
     let metrics_bind = config.metrics_bind.clone();
-    let (http, drain, watch) = (config.http.clone(), config.drain, Watch::new(config.min_free_disk));
+    let (http, drain, watch) = (config.http.clone(), config.drain, Watch::new(&config));
     let tls = config.tls.as_ref().map(TlsFiles::load).transpose()?;
     let has_proxies = !config.http.trusted_proxies.is_empty();
     let exposed = plain_http(&config, false).filter(|_| !config.debug && !has_proxies);
@@ -102,7 +102,7 @@ pub fn until_stopped(
             never = watch.keep_looking(&service) => match never {},
             never = metrics.serve(&service) => match never {},
             never = watch.feed_watchdog() => match never {},
-            never = reload::at_each(hangup, &service, tls.as_deref(), &log) => match never {},
+            never = reload::at_each(hangup, &service, tls.as_deref(), &log, &watch) => match never {},
             never = keep_current(tls.as_deref()) => match never {},
         }
         let recorded = tokio::time::timeout(LAST_RECORDS, service.auth().record_audit()).await;

@@ -552,12 +552,8 @@ pub fn is_known(name: &str) -> bool {
 }
 
 /// The known name that is nearest to a mistyped one.
-pub fn nearest(name: &str) -> Option<&'static str> {
+pub fn nearest(name: &str) -> Option<String> {
     let upper = name.to_ascii_uppercase();
-    let distance = |setting: &Setting| strsim::damerau_levenshtein(setting.name, &upper);
-    SETTINGS
-        .iter()
-        .min_by_key(|setting| distance(setting))
-        .filter(|setting| distance(setting) <= setting.name.len() / 3)
-        .map(|setting| setting.name)
+    let distance = |known: &String| strsim::damerau_levenshtein(known, &upper);
+    names().min_by_key(distance).filter(|known| distance(known) <= known.len() / 3)
 }

@@ -17,7 +17,7 @@ pub fn run(as_json: bool) -> Result<(), Failure> {
     let shown: Vec<_> = SETTINGS.iter().map(|setting| Shown::of(setting, &sources)).collect();
     let list: Vec<Value> = shown.iter().map(Shown::json).collect();
     let lines: Vec<String> = shown.iter().map(Shown::line).collect();
-    report(as_json, &json!({ "settings": list }), &lines.join("\n"));
+    report(as_json, &json!({ "settings": list }), &lines.join("\n"))?;
     Config::from_sources(&sources, Files::NotNeeded)?;
     Ok(())
 }

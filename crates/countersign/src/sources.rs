@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::check::Finding;
 use crate::dotenv;
-use crate::settings::{Kind, SETTINGS, Setting, find, names};
+use crate::settings::{Kind, SETTINGS, Setting, find, is_known, names};
 
 /// The file of python-dotenv, in the working directory.
 pub const DOTENV: &str = ".env";
@@ -82,7 +82,8 @@ impl Sources {
         let variable = |name: &str| environment.get(name).cloned();
         let dotenv = read_dotenv(&directory.join(DOTENV), dotenv, &variable)?;
         unknown::refuse(DOTENV, dotenv.values.keys())?;
-        let named = config.map(Path::to_owned).or_else(|| variable(TOML_VARIABLE).map(PathBuf::from));
+        let in_variable = || variable(TOML_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
+        let named = config.map(Path::to_owned).or_else(in_variable);
         let toml = toml_file::read(&directory.join(TOML_FILE), named.as_deref())?;
         unknown::refuse(&toml.name, toml.values.keys())?;
         let warnings = unknown::in_environment(environment.keys())?;
@@ -109,6 +110,15 @@ impl Sources {
     pub fn said(&self, name: &'static str) -> Option<&Said> {
         debug_assert!(find(name).is_some(), "{name} is not declared");
         self.values.get(name)
+    }
+
+    /// A refusal, which begins with its setting's name, and where that stands.
+    pub fn located(&self, SettingError(why): SettingError) -> SettingError {
+        let setting = why.split(':').next().and_then(find);
+        SettingError(match setting.and_then(|setting| self.said(setting.name)) {
+            Some(said) => format!("{why} (it stands in {})", said.origin),
+            None => why,
+        })
     }
 
     /// Refuses what is none of the values that a setting takes.
@@ -185,7 +195,7 @@ fn read_dotenv(
             )));
         }
     };
-    let values = dotenv::parse(&text, variable)
+    let values = dotenv::parse(&text, variable, is_known)
         .map_err(|error| SettingError(format!("{}: {error}", path.display())))?;
     let values = values.into_iter().map(|(name, text)| (name, Value::text(text))).collect();
     Ok(Place { name: DOTENV.to_owned(), path: Some(path.to_owned()), values })

@@ -14,8 +14,7 @@ pub fn run(command: UserCommand, as_json: bool) -> Result<(), Failure> {
     let files = if matches!(command, UserCommand::Create(_)) { Files::MayBeMade } else { Files::Existing };
     let config = configure(files)?;
     let (json, sentence) = block_on(async { carry_out(&open(config).await?, command).await })?;
-    report(as_json, &json, &sentence);
-    Ok(())
+    report(as_json, &json, &sentence)
 }
 
 async fn carry_out(auth: &Auth, command: UserCommand) -> Result<(Value, String), Failure> {

@@ -130,7 +130,7 @@ async fn a_sliding_token_is_extended_until_its_window_closes() {
     let step = ACCESS_LIFETIME - 1;
     for _ in 0..REFRESH_LIFETIME / step {
         service.clock.advance_secs(step);
-        ada.access = service.auth.refresh_sliding(field(&ada.access), &origin()).await.unwrap();
+        ada.access = service.auth.refresh_sliding(field(&ada.access), &origin()).await.unwrap().access;
         ada.whoami().await.unwrap();
     }
     service.clock.advance_secs(REFRESH_LIFETIME % step);
@@ -161,7 +161,7 @@ async fn a_sliding_token_that_was_refreshed_ends_too_and_a_flush_does_not_bring_
     ada.log_in_sliding().await.unwrap();
     let mut refresh_before_it_expires = async || {
         service.clock.advance_secs(ACCESS_LIFETIME - 1);
-        ada.access = service.auth.refresh_sliding(field(&ada.access), &origin()).await.unwrap();
+        ada.access = service.auth.refresh_sliding(field(&ada.access), &origin()).await.unwrap().access;
     };
     refresh_before_it_expires().await;
     refresh_before_it_expires().await;
@@ -184,7 +184,7 @@ async fn a_sliding_token_that_was_ended_stays_ended_until_its_last_second() {
     let step = ACCESS_LIFETIME - 1;
     for _ in 0..REFRESH_LIFETIME / step {
         service.clock.advance_secs(step);
-        ada.access = service.auth.refresh_sliding(field(&ada.access), &origin()).await.unwrap();
+        ada.access = service.auth.refresh_sliding(field(&ada.access), &origin()).await.unwrap().access;
     }
     service.auth.log_out_everywhere("ada").await.unwrap();
     service.clock.advance_secs(ACCESS_LIFETIME - 1);

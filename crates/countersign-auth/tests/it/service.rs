@@ -214,11 +214,11 @@ impl Person<'_> {
     }
 
     pub async fn blacklist(&self) -> Result<(), Error> {
-        self.service.auth.blacklist(field(&self.refresh), &origin()).await
+        self.service.auth.blacklist(field(&self.refresh), &origin()).await.map(drop)
     }
 
     pub async fn verify(&self, token: &str) -> Result<(), Error> {
-        self.service.auth.verify(field(token), &origin()).await
+        self.service.auth.verify(field(token), &origin()).await.map(drop)
     }
 
     pub async fn whoami(&self) -> Result<String, Error> {

@@ -25,6 +25,18 @@ impl AllowedHosts {
         Self(if patterns.is_empty() && debug { read(".localhost,127.0.0.1,[::1]") } else { patterns })
     }
 
+    /// Those patterns of the setting that no host can match, as they stand there.
+    #[must_use]
+    pub fn never_matching(setting: &str) -> Vec<&str> {
+        let is_sound = |pattern: &Pattern| match pattern {
+            Pattern::Any => true,
+            Pattern::DomainAndBelow(suffix) => suffix.strip_prefix('.').is_some_and(is_domain),
+            Pattern::Exactly(host) => is_domain(host),
+        };
+        let patterns = setting.split(',').map(str::trim).filter(|pattern| !pattern.is_empty());
+        patterns.filter(|pattern| !is_sound(&Pattern::parse(pattern))).collect()
+    }
+
     /// Whether a request to this host is served. Without a `Host` header ask with the server's own
     /// `name:port`. The port never matters, but must be one.
     #[must_use]
@@ -70,6 +82,11 @@ pub(crate) fn domain(host: &[u8]) -> Option<String> {
     }
     let domain = name.strip_suffix('.').unwrap_or(name);
     (!domain.is_empty()).then(|| domain.to_owned())
+}
+
+/// Whether some `Host` header has just this domain.
+fn is_domain(text: &str) -> bool {
+    domain(text.as_bytes()).is_some_and(|domain| domain == text)
 }
 
 fn is_name(text: &str) -> bool {

@@ -132,6 +132,18 @@ impl World {
         LoggedIn { anon, refresh: token("refresh"), access: token("access") }
     }
 
+    /// What a program is answered that asks for no endpoint: the rules of those are not its.
+    pub async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = Draft::new(method, path).request();
+        for (name, _) in headers {
+            request.headers_mut().remove(*name);
+        }
+        for (name, value) in headers {
+            request.headers_mut().append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
+        }
+        Answer::of(self.service.answer(request, None).await).await
+    }
+
     pub async fn send(&self, draft: Draft) -> Answer {
         let (path, method) = (draft.uri.path().to_owned(), draft.method.clone());
         let response = self.service.answer(draft.request(), Some(ADDRESS)).await;
@@ -287,15 +299,16 @@ impl PartialEq for Answer {
 }
 
 impl Answer {
-    pub async fn checked(path: &str, method: &Method, response: Response<Full<Bytes>>) -> Self {
+    pub async fn of(response: Response<Full<Bytes>>) -> Self {
         let (head, body) = response.into_parts();
         let length = body.size_hint().exact();
-        let answer = Self {
-            status: head.status,
-            headers: head.headers,
-            body: body.collect().await.unwrap().to_bytes(),
-        };
-        assert_eq!(length, Some(answer.body.len() as u64), "the length of a body is known beforehand");
+        let body = body.collect().await.unwrap().to_bytes();
+        assert_eq!(length, Some(body.len() as u64), "the length of a body is known beforehand");
+        Self { status: head.status, headers: head.headers, body }
+    }
+
+    pub async fn checked(path: &str, method: &Method, response: Response<Full<Bytes>>) -> Self {
+        let answer = Self::of(response).await;
         answer.keeps_the_rules(&format!("{method} {path}"));
         let content_type = answer.all("content-type").concat();
         let got = Got { status: answer.status.as_u16(), content_type: &content_type, body: &answer.body };
@@ -345,6 +358,11 @@ impl Answer {
         let is_later = [429, 503].contains(&self.status.as_u16());
         assert_eq!(self.headers.contains_key("retry-after"), is_later, "{}", described());
         assert_ne!(self.status, StatusCode::INTERNAL_SERVER_ERROR, "{}", described());
+    }
+
+    /// The value of a header; empty when there is none.
+    pub fn header(&self, name: &str) -> &str {
+        self.all(name).first().copied().unwrap_or_default()
     }
 
     /// Every value of a header.

@@ -1,17 +1,21 @@
 //! `check --deploy`: settings that are right for trying out, or were right for the original, and are dangerous where real
 //! users are.
 
+use countersign_http::AllowedHosts;
 use jiff::SignedDuration;
 
 use super::Finding;
 use super::transport::is_loopback;
 use crate::config::{Config, Reader};
+use crate::secret_key;
 use crate::sources::{SettingError, Sources};
 
 const LONG_ACCESS: SignedDuration = SignedDuration::from_hours(1);
 const LONG_REFRESH: SignedDuration = SignedDuration::from_hours(90 * 24);
 const LONG_WITHOUT_ROTATION: SignedDuration = SignedDuration::from_hours(14 * 24);
 const LONG_LEEWAY: SignedDuration = SignedDuration::from_mins(2);
+/// NIST SP 800-63B-4's least for a password that is checked for being common.
+const LEAST_LENGTH: usize = 8;
 /// Memory in KiB and passes that OWASP's password storage cheat sheet has for Argon2id; each is as strong as the others.
 const OWASP_ARGON2ID: [(u32, u32); 5] = [(47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5)];
 
@@ -23,7 +27,7 @@ pub fn findings(config: &Config, sources: &Sources) -> Result<Vec<Finding>, Sett
         browsers(config),
         lifetimes(&reader)?,
         sessions(config, &reader)?,
-        passwords(&reader)?,
+        passwords(config, &reader)?,
     ];
     Ok(found.concat())
 }
@@ -37,6 +41,7 @@ fn basics(config: &Config, reader: &Reader<'_>) -> Result<Vec<Finding>, SettingE
     let hosts = reader.optional_text("ALLOWED_HOSTS")?.map(str::trim);
     let debug = reader.switch("DEBUG")?;
     let is_open = !is_loopback(&config.bind);
+    let unmatched = hosts.map(AllowedHosts::never_matching).unwrap_or_default().join(", ");
     Ok(of([
         (debug, Finding::warning("W010", "DEBUG is on", "a weak SECRET_KEY is accepted", "set it to False")),
         (
@@ -61,6 +66,24 @@ fn basics(config: &Config, reader: &Reader<'_>) -> Result<Vec<Finding>, SettingE
             hosts == Some("") && !debug,
             Finding::warning("E001", "ALLOWED_HOSTS is empty", "every request is refused", "name the hosts")
                 .error(),
+        ),
+        (
+            !unmatched.is_empty(),
+            Finding::warning(
+                "W017",
+                format!("ALLOWED_HOSTS has {unmatched}, which no request can match"),
+                "requests that are meant to be served are refused",
+                "write a name without scheme, port and path; .example.com for all below it, [::1] for an IPv6 address",
+            ),
+        ),
+        (
+            secret_key::is_repetition(&config.secret_key.value),
+            Finding::warning(
+                "W018",
+                "SECRET_KEY has few different characters, or is a word again and again",
+                "whoever guesses it can be any user",
+                "set it to the output of `openssl rand -hex 32`",
+            ),
         ),
         (
             reader.switch("ALLOW_WEAK_SECRET_KEY")?,
@@ -200,14 +223,24 @@ fn sessions(config: &Config, reader: &Reader<'_>) -> Result<Vec<Finding>, Settin
     ]))
 }
 
-fn passwords(reader: &Reader<'_>) -> Result<Vec<Finding>, SettingError> {
+fn passwords(config: &Config, reader: &Reader<'_>) -> Result<Vec<Finding>, SettingError> {
     let hasher = reader.text("PASSWORD_HASHER")?.trim();
     let memory: u32 = reader.whole("ARGON2_MEMORY_KIB")?;
     let iterations: u32 = reader.whole("ARGON2_ITERATIONS")?;
     let is_enough = OWASP_ARGON2ID.iter().any(|(least, passes)| memory >= *least && iterations >= *passes);
     let legacy = reader.list("LEGACY_PASSWORD_HASHERS")?;
     let validators = reader.optional_text("AUTH_PASSWORD_VALIDATORS")?.map(str::trim);
+    let has_none = validators.is_some_and(|list| list.is_empty() || list == "[]");
     Ok(of([
+        (
+            !has_none && config.policy.min_length() < LEAST_LENGTH,
+            Finding::warning(
+                "W045",
+                "AUTH_PASSWORD_VALIDATORS accepts passwords of fewer than 8 characters",
+                "they are guessed within minutes if the database leaks",
+                "use MinimumLengthValidator, whose default is 8",
+            ),
+        ),
         (
             hasher == "argon2id" && !is_enough,
             Finding::warning(
@@ -245,7 +278,7 @@ fn passwords(reader: &Reader<'_>) -> Result<Vec<Finding>, SettingError> {
             ),
         ),
         (
-            validators.is_some_and(|list| list.is_empty() || list == "[]"),
+            has_none,
             Finding::warning(
                 "W043",
                 "AUTH_PASSWORD_VALIDATORS is empty",

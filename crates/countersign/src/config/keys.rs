@@ -20,6 +20,14 @@ pub fn keys(
     accepts_weak: bool,
 ) -> Result<(ConfiguredKeys, Vec<Finding>), SettingError> {
     let mut warnings = Vec::new();
+    if algorithm(reader)?.is_symmetric() && !reader.text("VERIFYING_KEY")?.is_empty() {
+        warnings.push(Finding::warning(
+            "W004",
+            "VERIFYING_KEY is set, and ALGORITHM signs with a shared secret",
+            "it changes nothing",
+            "remove it, or set ALGORITHM and SIGNING_KEY to those of its key pair",
+        ));
+    }
     let keys = configured(reader, settings, secret_key)?;
     let former = fallbacks(reader, secret_key, accepts_weak, &mut warnings)?;
     let keys =

@@ -37,8 +37,13 @@ pub fn hashers(reader: &Reader<'_>) -> Result<Hashers, SettingError> {
         accepted.push(Algorithm::from_name(&name).ok_or_else(unknown)?);
     }
     // Only the parameters of argon2id are configurable, so that only they can be wrong.
-    Hashers::new(preferred, &accepted, Limits::default()).map_err(|error| {
-        let why = format!("{error}; leave them out, or set smaller ones");
+    let limits = Limits::default();
+    Hashers::new(preferred, &accepted, limits.clone()).map_err(|error| {
+        let Limits { argon2_memory_kib: memory, argon2_work_kib: work, .. } = limits;
+        let why = format!(
+            "{error}; leave them out, or set a memory from 8 for each lane to {memory}, and passes by which it comes to \
+             {work} at the most"
+        );
         refused("ARGON2_MEMORY_KIB, ARGON2_ITERATIONS, ARGON2_PARALLELISM", &why)
     })
 }
@@ -123,7 +128,10 @@ fn validator(name: &str, options: &Options) -> Result<PasswordValidator, Setting
         "NumericPasswordValidator" => Ok(PasswordValidator::Numeric),
         _ => Err(refused(
             "AUTH_PASSWORD_VALIDATORS",
-            &format!("{name:?} is not one of Django's four validators; use these, or leave the setting out"),
+            &format!(
+                "{name:?} is not one of Django's four validators; use UserAttributeSimilarityValidator, \
+                 MinimumLengthValidator, CommonPasswordValidator and NumericPasswordValidator, or leave the setting out"
+            ),
         )),
     }
 }

@@ -3,25 +3,28 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use countersign_auth::{Health, Verdict};
+use countersign_auth::{Auth, Health, Verdict};
 use countersign_http::Service;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 use super::systemd;
+use crate::config::Config;
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// The last look, and what it is for.
 pub struct Watch {
+    database: String,
     min_free_disk: u64,
     last: watch::Sender<Option<Health>>,
 }
 
 impl Watch {
     /// Nothing is looked at yet.
-    pub fn new(min_free_disk: u64) -> Self {
-        Self { min_free_disk, last: watch::Sender::new(None) }
+    pub fn new(config: &Config) -> Self {
+        let (database, min_free_disk) = (config.database.to_string(), config.min_free_disk);
+        Self { database, min_free_disk, last: watch::Sender::new(None) }
     }
 
     /// Looks once; a change is told.
@@ -30,8 +33,33 @@ impl Watch {
         service.found(health);
         let before = self.last.send_replace(Some(health));
         if before != Some(health) {
-            tell(before.as_ref(), &health);
+            self.tell(before.as_ref(), &health, service.auth());
         }
+    }
+
+    /// Says again how it stands, for `systemctl status`.
+    pub fn tell_manager(&self) {
+        if let Some(health) = &*self.last.borrow() {
+            systemd::status(&in_words(health));
+        }
+    }
+
+    fn tell(&self, before: Option<&Health>, health: &Health, auth: &Auth) {
+        if health.is_good() {
+            if before.is_some() {
+                tracing::info!("ready again");
+            }
+        } else {
+            tracing::error!("{}", in_words(health));
+        }
+        if let (Verdict::Bad(_), Some(free)) = (health.disk, auth.free_disk_bytes()) {
+            let (free, needed) = (free >> 20, self.min_free_disk >> 20);
+            let database = &self.database;
+            tracing::error!(
+                "the disk of {database} has {free} MiB left, and MIN_FREE_DISK_MIB asks for {needed}: make room, or lower it"
+            );
+        }
+        self.tell_manager();
     }
 
     /// Looks again and again, for ever: to be run beside the server.
@@ -59,19 +87,13 @@ impl Watch {
     }
 }
 
-fn tell(before: Option<&Health>, health: &Health) {
+fn in_words(health: &Health) -> String {
+    if health.is_good() {
+        return "ready".to_owned();
+    }
     let bad = health.verdicts().into_iter().filter_map(|(name, verdict)| match verdict {
         Verdict::Bad(why) => Some(format!("{name}: {why}")),
         Verdict::Good | Verdict::Unknown => None,
     });
-    let bad = bad.collect::<Vec<_>>().join("; ");
-    if health.is_good() {
-        if before.is_some() {
-            tracing::info!("ready again");
-        }
-        systemd::status("ready");
-    } else {
-        tracing::error!("not ready: {bad}");
-        systemd::status(&format!("not ready: {bad}"));
-    }
+    format!("not ready: {}", bad.collect::<Vec<_>>().join("; "))
 }

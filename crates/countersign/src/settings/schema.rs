@@ -50,7 +50,7 @@ fn values(kind: Kind) -> Value {
         }
         Kind::Seconds(max) => json!({ "type": "number", "minimum": 0, "maximum": max }),
         Kind::Time { .. } => {
-            json!({ "type": ["string", "number"], "minimum": 0, "pattern": "^ *[0-9.]+ *[smhd]? *$" })
+            json!({ "type": ["string", "integer"], "minimum": 0, "pattern": "^ *[0-9.]+ *[smhd]? *$" })
         }
         Kind::List => json!({ "type": ["string", "array"], "items": { "type": "string" } }),
         Kind::Choice(values) => json!({ "enum": values }),

@@ -6,7 +6,7 @@ use toml::de::{DeTable, DeValue};
 use zeroize::Zeroizing;
 
 use super::{Place, Raw, SettingError, Value};
-use crate::settings::find;
+use crate::settings::{Kind, find, is_known};
 
 /// Reads the file that is `named`, which has to be there, or the `usual` one, which need not.
 pub fn read(usual: &Path, named: Option<&Path>) -> Result<Place, SettingError> {
@@ -31,18 +31,58 @@ pub fn read(usual: &Path, named: Option<&Path>) -> Result<Place, SettingError> {
     let mut values = std::collections::BTreeMap::new();
     for (name, value) in table.get_ref() {
         let (name, at) = (name.get_ref().to_string(), line(name.span().start));
-        let raw =
-            raw(&name, value.get_ref()).ok_or_else(|| SettingError(format!("{place}:{at}: {name} {FIX}")))?;
+        let raw = raw(&name, value.get_ref()).ok_or_else(|| {
+            let types = kind(&name).map_or(TYPES, types);
+            SettingError(format!("{place}:{at}: {name} must be {types}"))
+        })?;
         values.insert(name, Value { raw, line: Some(at) });
     }
     Ok(Place { name: place, path: Some(path.to_owned()), values })
 }
 
-const FIX: &str = "must be a string, a number, a boolean or a list of strings; settings stand in no table, and what has a \
-                   comma cannot stand in a list";
+/// What names that nobody knows may have.
+const TYPES: &str = "a string, a number, a boolean or a list of strings; correct its name, and let settings stand in no table";
+
+/// The kind of a setting, or of the file that holds a secret one.
+fn kind(name: &str) -> Option<Kind> {
+    let of_file = || is_known(name).then_some(Kind::Path);
+    find(name).map(|setting| setting.kind).or_else(of_file)
+}
+
+/// Which types of TOML a value of this kind has, in words.
+fn types(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Text | Kind::Path | Kind::Json | Kind::Choice(_) => "a string, in quotes",
+        Kind::Switch => "true or false",
+        Kind::AutoOrSwitch => "true, false or \"auto\"",
+        Kind::Whole(..) => "a whole number",
+        Kind::Seconds(_) | Kind::Share => "a number",
+        Kind::Time { .. } => "a string such as \"5m\", or a whole number of seconds",
+        Kind::List => {
+            "a string, or a list of strings; what has a comma cannot stand in a list, but in a string that is a JSON list"
+        }
+    }
+}
+
+/// Whether a value of this kind may have this type. A text that stands for a number or a truth is read as in `.env`.
+fn has_type(kind: Kind, value: &DeValue<'_>) -> bool {
+    match value {
+        DeValue::String(_) => true,
+        DeValue::Integer(_) => {
+            matches!(kind, Kind::Whole(..) | Kind::Seconds(_) | Kind::Share | Kind::Time { .. })
+        }
+        DeValue::Float(_) => matches!(kind, Kind::Seconds(_) | Kind::Share),
+        DeValue::Boolean(_) => matches!(kind, Kind::Switch | Kind::AutoOrSwitch),
+        DeValue::Array(_) => matches!(kind, Kind::List),
+        DeValue::Datetime(_) | DeValue::Table(_) => false,
+    }
+}
 
 /// A list becomes the text that `.env` would have, but where Simple JWT tells a list of one from one.
 fn raw(name: &str, value: &DeValue<'_>) -> Option<Raw> {
+    if !kind(name).is_none_or(|kind| has_type(kind, value)) {
+        return None;
+    }
     let text = match value {
         DeValue::String(text) => text.to_string(),
         DeValue::Integer(number) if number.radix() == 10 => number.as_str().to_owned(),

@@ -8,6 +8,8 @@ use crate::settings::{find, is_known, nearest};
 const PREFIX: &str = "COUNTERSIGN_";
 /// Shorter names are near to too many others.
 const MIN_LENGTH: usize = 10;
+/// Names that many environments have, and that look like ours.
+const OF_OTHERS: [&str; 3] = ["SSL_CERT_FILE", "SSL_CERT_DIR", "LOG_FILE"];
 
 /// Names in a file that mean nothing here are most likely mistakes: all of them, each with the nearest known one.
 pub fn refuse<'a>(place: &str, names: impl Iterator<Item = &'a String>) -> Result<(), SettingError> {
@@ -20,7 +22,7 @@ pub fn refuse<'a>(place: &str, names: impl Iterator<Item = &'a String>) -> Resul
         return Ok(());
     }
     Err(SettingError(format!(
-        "{place} sets {}, which Countersign does not know. Correct or remove it; docs/settings.md lists all settings.",
+        "{place} sets {}, which Countersign does not know. Correct or remove it; `countersign serve --help` lists all settings",
         unknown.join(", ")
     )))
 }
@@ -30,23 +32,25 @@ pub fn in_environment<'a>(names: impl Iterator<Item = &'a String>) -> Result<Vec
     let mut warnings = Vec::new();
     for name in names.filter(|name| !is_known(name) && *name != TOML_VARIABLE) {
         if let Some(rest) = name.strip_prefix(PREFIX) {
-            let fix = match find(rest).map(|setting| setting.name).or_else(|| nearest(rest)) {
+            let fix = match find(rest).map(|setting| setting.name.to_owned()).or_else(|| nearest(rest)) {
                 Some(known) => format!("names have no prefix: did you mean {known}?"),
                 None => format!("only {TOML_VARIABLE} begins so; remove it"),
             };
             let what = format!("{name} in the environment is none of Countersign's");
             return Err(SettingError(format!("{what}; {fix}")));
         }
-        let slip = |known: &&str| strsim::damerau_levenshtein(known, name) <= 2;
-        if let Some(known) = nearest(name).filter(slip).filter(|_| name.len() >= MIN_LENGTH) {
-            let what = format!("{name} in the environment is nearly {known}");
-            warnings.push(Finding::warning(
-                "W007",
-                what,
-                "it changes nothing",
-                format!("did you mean {known}?"),
-            ));
-        }
+        let slip = |known: &String| strsim::damerau_levenshtein(known, name) <= 2;
+        let (what, fix) = if OF_OTHERS.contains(&name.as_str()) {
+            continue;
+        } else if let Some(known) = name.strip_suffix("_FILE").and_then(find) {
+            let known = known.name;
+            (format!("{name} is in the environment, and {known} is no secret"), format!("set {known} itself"))
+        } else if let Some(known) = nearest(name).filter(slip).filter(|_| name.len() >= MIN_LENGTH) {
+            (format!("{name} in the environment is nearly {known}"), format!("did you mean {known}?"))
+        } else {
+            continue;
+        };
+        warnings.push(Finding::warning("W007", what, "it changes nothing", fix));
     }
     Ok(warnings)
 }

@@ -3,30 +3,13 @@
 use countersign_domain::LoginField;
 use countersign_http::{document_text, errors_page};
 use http::header::AUTHORIZATION;
-use http::{HeaderName, Method, Request, Response};
-use http_body_util::{BodyExt, Full};
+use http::{HeaderName, Method};
 use serde_json::{Value, json};
 
-use crate::actors::{Draft, World};
+use crate::actors::{Answer, World};
 
-async fn get(path: &str, headers: &[(&str, &str)]) -> Response<Full<bytes::Bytes>> {
-    ask(Method::GET, path, headers).await
-}
-
-async fn ask(method: Method, path: &str, headers: &[(&str, &str)]) -> Response<Full<bytes::Bytes>> {
-    let mut request = Request::builder().method(method).uri(path).header("host", "auth.example");
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    World::new().service.answer(request.body(Full::default()).unwrap(), None).await
-}
-
-fn header<'a>(response: &'a Response<Full<bytes::Bytes>>, name: &str) -> &'a str {
-    response.headers().get(name).map_or("", |value| value.to_str().unwrap())
-}
-
-async fn body(response: Response<Full<bytes::Bytes>>) -> bytes::Bytes {
-    response.into_body().collect().await.unwrap().to_bytes()
+async fn get(path: &str, headers: &[(&str, &str)]) -> Answer {
+    World::new().ask(Method::GET, path, headers).await
 }
 
 fn document() -> Value {
@@ -52,8 +35,8 @@ fn the_files_in_docs_are_what_the_declarations_say() {
 #[tokio::test]
 async fn the_document_is_served_as_it_is_in_docs() {
     let response = get("/openapi.json", &[]).await;
-    assert_eq!((response.status().as_u16(), header(&response, "content-type")), (200, "application/json"));
-    assert_eq!(body(response).await, document_text(LoginField::Username));
+    assert_eq!((response.status.as_u16(), response.header("content-type")), (200, "application/json"));
+    assert_eq!(response.body, document_text(LoginField::Username));
 }
 
 #[test]
@@ -122,7 +105,7 @@ async fn where_tokens_are_sent_otherwise_the_document_says_so() {
             settings.auth_header_types = vec![word.to_owned(), "Bearer".to_owned()];
             settings.auth_header_name = name;
         });
-        body(world.service.answer(Draft::get("/openapi.json").request(), None).await).await
+        world.ask(Method::GET, "/openapi.json", &[]).await.body
     };
     let usual = served("Bearer", AUTHORIZATION).await;
     assert_eq!(usual, document_text(LoginField::Username));
@@ -141,7 +124,7 @@ async fn where_tokens_are_sent_otherwise_the_document_says_so() {
 #[tokio::test]
 async fn the_document_is_made_once() {
     let world = World::new();
-    let ask = async || body(world.service.answer(Draft::get("/openapi.json").request(), None).await).await;
+    let ask = async || world.ask(Method::GET, "/openapi.json", &[]).await.body;
     let (first, second) = (ask().await, ask().await);
     assert_eq!(first.as_ptr(), second.as_ptr());
 }
@@ -149,13 +132,13 @@ async fn the_document_is_made_once() {
 #[tokio::test]
 async fn the_front_page_is_html_for_a_browser_and_json_for_a_program() {
     let page = get("/", &[("accept", "text/html,application/xhtml+xml,*/*;q=0.8")]).await;
-    assert_eq!((page.status().as_u16(), header(&page, "vary")), (200, "Accept"));
-    assert_eq!(header(&page, "content-type"), "text/html; charset=utf-8");
-    let html = String::from_utf8(body(page).await.to_vec()).unwrap();
+    assert_eq!((page.status.as_u16(), page.header("vary")), (200, "Accept"));
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    let html = page.text().to_owned();
     assert!(html.contains("This server is starting.") && html.contains("href=\"docs/\""), "{html}");
     let summary = get("/", &[("accept", "*/*")]).await;
-    assert_eq!(header(&summary, "content-type"), "application/json");
-    let summary: Value = serde_json::from_slice(&body(summary).await).unwrap();
+    assert_eq!(summary.header("content-type"), "application/json");
+    let summary: Value = serde_json::from_slice(&summary.body).unwrap();
     assert_eq!((&summary["name"], &summary["status"]), (&"Countersign".into(), &"starting".into()));
     assert_eq!(summary["version"], env!("CARGO_PKG_VERSION"));
 }
@@ -163,11 +146,11 @@ async fn the_front_page_is_html_for_a_browser_and_json_for_a_program() {
 #[tokio::test]
 async fn the_pages_come_from_here_alone() {
     let page = get("/docs/", &[]).await;
-    assert_eq!(page.status(), 200);
-    let policy = header(&page, "content-security-policy").to_owned();
+    assert_eq!(page.status, 200);
+    let policy = page.header("content-security-policy").to_owned();
     assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self';"), "{policy}");
     assert!(!policy.contains("unsafe") && !policy.contains("http"), "{policy}");
-    let html = String::from_utf8(body(page).await.to_vec()).unwrap();
+    let html = page.text().to_owned();
     let parts = html
         .split("src=\"")
         .chain(html.split("rel=\"stylesheet\" href=\""))
@@ -177,8 +160,8 @@ async fn the_pages_come_from_here_alone() {
     assert!(parts.contains(&"docs.js") && parts.contains(&"swagger-ui.css"), "{parts:?}");
     for part in parts.iter().filter(|part| !part.starts_with('\n')) {
         let response = get(&format!("/docs/{part}"), &[]).await;
-        assert_eq!(response.status(), 200, "{part}");
-        assert!(["text/javascript", "text/css"].contains(&header(&response, "content-type")), "{part}");
+        assert_eq!(response.status, 200, "{part}");
+        assert!(["text/javascript", "text/css"].contains(&response.header("content-type")), "{part}");
     }
 }
 
@@ -186,21 +169,21 @@ async fn the_pages_come_from_here_alone() {
 async fn what_is_packed_is_sent_as_gzip_and_not_sent_again() {
     let path = "/docs/swagger-ui-bundle.js";
     let first = get(path, &[]).await;
-    assert_eq!(header(&first, "content-encoding"), "gzip");
-    let tag = header(&first, "etag").to_owned();
-    let bytes = body(first).await;
+    assert_eq!(first.header("content-encoding"), "gzip");
+    let tag = first.header("etag").to_owned();
+    let bytes = first.body;
     assert_eq!(bytes[..3], [0x1f, 0x8b, 8]);
     let again = get(path, &[("if-none-match", &tag)]).await;
-    assert_eq!((again.status().as_u16(), body(again).await.len()), (304, 0));
+    assert_eq!((again.status.as_u16(), again.body.len()), (304, 0));
 }
 
 #[tokio::test]
 async fn a_document_without_its_slash_redirects_and_one_with_a_slash_too_much_is_not_there() {
     let response = get("/docs", &[]).await;
-    assert_eq!((response.status().as_u16(), header(&response, "location")), (301, "/docs/"));
+    assert_eq!((response.status.as_u16(), response.header("location")), (301, "/docs/"));
     for path in ["/docs/docs", "/openapi.json/", "/openapi", "/docs/swagger-ui.css.gz"] {
-        assert_eq!(get(path, &[]).await.status(), 404, "{path}");
+        assert_eq!(get(path, &[]).await.status, 404, "{path}");
     }
-    let posted = ask(Method::POST, "/openapi.json", &[]).await;
-    assert_eq!((posted.status().as_u16(), header(&posted, "allow")), (405, "GET, HEAD"));
+    let posted = World::new().ask(Method::POST, "/openapi.json", &[]).await;
+    assert_eq!((posted.status.as_u16(), posted.header("allow")), (405, "GET, HEAD"));
 }

@@ -86,17 +86,28 @@ async fn a_superuser_has_every_permission_and_is_in_no_group() {
 async fn what_is_misspelt_empty_or_said_twice_lets_nobody_through() {
     let world = World::new();
     let ada = world.user("ada").await;
-    for query in ["?groups=editors", "?group=", "?group=a,,b", "?permission", "?group=a&group=b", "?Staff"] {
+    let long = format!("?permission=shop.{}", "x".repeat(101));
+    let wide = format!("?group={}", "x".repeat(151));
+    let impossible =
+        ["?permission=x", "?permission=.x", "?permission=shop.", "?permission=a-b.c", &long, &wide];
+    let misspelt = ["?groups=editors", "?group=", "?group=a,,b", "?permission", "?group=a&group=b", "?Staff"];
+    for query in impossible.into_iter().chain(misspelt) {
         asks(&world, query, &ada.access).await.is(400);
     }
 }
 
 #[tokio::test]
-async fn a_name_beyond_ascii_is_percent_encoded() {
+async fn what_is_special_in_a_name_is_percent_encoded() {
     let world = World::new();
-    let user = world.user("zoë+1").await;
-    let passed = asks(&world, "", &user.access).await.is(200);
-    assert_eq!(passed.all("x-user-name"), ["zo%C3%AB+1"]);
+    for (name, encoded) in [("zoë+1", "zo%C3%AB%2B1"), ("a.b-c_d@example.com", "a.b-c_d@example.com")] {
+        let user = world.user(name).await;
+        let passed = asks(&world, "", &user.access).await.is(200);
+        assert_eq!(passed.all("x-user-name"), [encoded]);
+    }
+    let world = World::new();
+    let ada = member_of(&world, "R&D, \"all\"; x=y").await;
+    let passed = asks(&world, "", &ada).await.is(200);
+    assert_eq!(passed.all("x-user-groups"), ["R%26D%2C%20%22all%22%3B%20x%3Dy"]);
 }
 
 #[tokio::test]

@@ -2,12 +2,10 @@
 
 use std::task::{Context, Poll, Waker};
 
-use bytes::Bytes;
 use countersign_auth::{Health, Verdict};
-use http::{HeaderMap, Method, Request};
-use http_body_util::{BodyExt, Full};
+use http::Method;
 
-use crate::actors::World;
+use crate::actors::{Answer, World};
 
 const GOOD: Health = Health {
     database: Verdict::Good,
@@ -17,24 +15,13 @@ const GOOD: Health = Health {
     is_for_a_restart: false,
 };
 
-/// An answer to a program, which negotiates nothing.
-struct Answered {
-    status: u16,
-    headers: HeaderMap,
-    text: String,
-}
-
-async fn ask(world: &World, method: Method, path: &str, host: &str) -> Answered {
-    let request = Request::builder().uri(path).method(method).header("host", host);
-    let response = world.service.answer(request.body(Full::<Bytes>::default()).unwrap(), None).await;
-    let (head, body) = response.into_parts();
-    let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
-    Answered { status: head.status.as_u16(), headers: head.headers, text }
+async fn ask(world: &World, method: Method, path: &str, host: &str) -> Answer {
+    world.ask(method, path, &[("host", host)]).await
 }
 
 async fn probe(world: &World, path: &str) -> (u16, String) {
     let answered = ask(world, Method::GET, path, "10.1.2.3:8000").await;
-    (answered.status, answered.text)
+    (answered.status.as_u16(), answered.text().to_owned())
 }
 
 #[tokio::test]
@@ -52,7 +39,7 @@ async fn a_probe_is_answered_by_any_name_in_both_methods_and_is_not_kept() {
             }
         }
         let refused = ask(&world, Method::POST, path, "10.1.2.3").await;
-        assert_eq!((refused.status, &refused.headers["allow"]), (405, &"GET, HEAD".parse().unwrap()));
+        assert_eq!((refused.status.as_u16(), refused.header("allow")), (405, "GET, HEAD"));
     }
     assert_eq!(probe(&world, "/healthz").await, (200, r#"{"status":"ok"}"#.to_owned()));
     assert_eq!(ask(&world, Method::GET, "/healthz/", "auth.example").await.status, 404);
@@ -70,9 +57,9 @@ async fn readiness_says_what_the_last_check_has_come_to() {
     let bad = Health { database: Verdict::Bad("it is away"), migrations: Verdict::Unknown, ..GOOD };
     world.service.found(bad);
     let answer = ask(&world, Method::GET, "/readyz", "auth.example").await;
-    assert_eq!((answer.status, &answer.headers["retry-after"]), (503, &"2".parse().unwrap()));
+    assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, "2"));
     assert_eq!(
-        answer.text,
+        answer.text(),
         r#"{"status":"unavailable","checks":{"database":"it is away","migrations":"unknown","keys":"ok","disk":"ok"}}"#
     );
     assert_eq!(probe(&world, "/healthz").await.0, 200);

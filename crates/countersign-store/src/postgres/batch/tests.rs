@@ -99,7 +99,7 @@ async fn a_refused_value_is_told_to_its_own_caller_alone() {
     let asking = ask_all(&batches, 6..9).await;
     asked.permits.add_permits(100);
     assert_eq!(told(asking).await, ["6", "a text does not fit its column: seven", "8"]);
-    let noted = asked.metrics.text();
+    let noted = asked.metrics.text(countersign_metrics::Form::OpenMetrics);
     for (series, wanted) in [("count", 3), ("sum", 5)] {
         let line = format!("countersign_database_batch_length_{series}{{of=\"reads\"}} {wanted}");
         assert!(noted.contains(&line), "two alone and three together: {line} in {noted}");

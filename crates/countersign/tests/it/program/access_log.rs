@@ -36,6 +36,11 @@ fn each_request_has_a_line_with_its_route_outcome_duration_and_user_and_others_n
     );
     anon.exchange("GET", "me", &headers, "").expect("an answer");
     assert_eq!(anon.refresh(&ada), 200);
+    let (_, sliding) = anon.post("login/sliding", &json!({"username": "ada", "password": PASSWORD}));
+    let sliding = json!({"token": super::token(&sliding, "token")});
+    assert_eq!(anon.post("token/refresh/sliding", &sliding).0, 200);
+    assert_eq!(anon.post("token/verify", &json!({"token": ada.access})).0, 200);
+    assert_eq!(anon.post("token/blacklist", &json!({"refresh": ada.refresh})).0, 200);
     anon.exchange("BREW", "me", "", "").expect("an answer");
     assert_eq!(anon.exchange("GET", "sessions/abc", "", "").expect("an answer").0, 401);
     assert_eq!(anon.exchange("GET", "a-path-of-mine", "", ""), None, "a page");
@@ -54,6 +59,10 @@ fn each_request_has_a_line_with_its_route_outcome_duration_and_user_and_others_n
             json!(["/user/api/login/", "POST", 401, "no_active_account", null]),
             json!(["/user/api/me/", "GET", 200, null, "1"]),
             json!(["/user/api/token/refresh/", "POST", 200, null, "1"]),
+            json!(["/user/api/login/sliding/", "POST", 200, null, "1"]),
+            json!(["/user/api/token/refresh/sliding/", "POST", 200, null, "1"]),
+            json!(["/user/api/token/verify/", "POST", 200, null, "1"]),
+            json!(["/user/api/token/blacklist/", "POST", 200, null, "1"]),
             json!(["/user/api/me/", "other", 401, "not_authenticated", null]),
             json!(["/user/api/sessions/{id}/", "GET", 401, "not_authenticated", null]),
             json!(["none", "GET", 404, "not_found", null]),
@@ -96,7 +105,7 @@ fn the_form_of_the_log_can_be_forced() {
     assert!(log.contains("answered"), "{log}");
     assert!(serde_json::from_str::<Value>(log.lines().next().expect("a line")).is_err(), "{log}");
     let refusal = Installation::new().with("LOG_FORMAT", "xml").refusal(&["serve"]);
-    assert_eq!(refusal, "LOG_FORMAT: must be auto, or json, or pretty");
+    assert_eq!(refusal, "LOG_FORMAT: must be auto, or json, or pretty (it stands in the environment)");
 }
 
 #[test]

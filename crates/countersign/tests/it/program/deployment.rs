@@ -54,6 +54,14 @@ fn each_dangerous_setting_is_found_by_an_id_of_its_own() {
         ("W011", &[("ALLOWED_HOSTS", "a.example, *")]),
         ("W012", &[("BIND", "0.0.0.0"), ("ALLOWED_HOSTS", "a.example")]),
         ("E001", &[("ALLOWED_HOSTS", "")]),
+        ("W017", &[("ALLOWED_HOSTS", "http://x.y")]),
+        ("W017", &[("ALLOWED_HOSTS", "a.example:80, b.example")]),
+        ("W017", &[("ALLOWED_HOSTS", "*.example.com")]),
+        ("W017", &[("ALLOWED_HOSTS", "::1")]),
+        ("W018", &[("SECRET_KEY", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")]),
+        ("W018", &[("SECRET_KEY", "changemechangemechangemechangemechangem")]),
+        ("W045", &[("AUTH_PASSWORD_VALIDATORS", "MinimumLengthValidator:7")]),
+        ("W045", &[("AUTH_PASSWORD_VALIDATORS", "CommonPasswordValidator")]),
         ("W014", &[("ALLOW_WEAK_SECRET_KEY", "on")]),
         ("W015", &[("METRICS_BIND", "0.0.0.0:9464")]),
         ("W015", &[("METRICS_BIND", "[::]:9464")]),
@@ -95,6 +103,47 @@ fn each_dangerous_setting_is_found_by_an_id_of_its_own() {
 }
 
 #[test]
+fn names_that_a_request_can_match_are_no_finding() {
+    let here =
+        Installation::new().with("ALLOWED_HOSTS", "API.example.com, .example.org,[::1],localhost,127.0.0.1");
+    assert_eq!(here.found(), [""; 0]);
+    assert_eq!(Installation::new().with("SECRET_KEY", "changeme".repeat(2) + STRONG_KEY).found(), [""; 0]);
+}
+
+#[test]
+fn a_database_that_has_lost_its_key_is_an_error_with_and_without_deploy() {
+    let here = Installation::new();
+    drop(here.serve());
+    std::fs::remove_file(here.path().join("countersign.sqlite3.key")).expect("it is ours");
+    let checked = here.run(&["check"]);
+    assert!(
+        !checked.success && checked.stdout.contains("its key countersign.sqlite3.key is not"),
+        "{}",
+        checked.stdout
+    );
+    assert!(checked.stdout.contains("countersign.E003"), "{}", checked.stdout);
+    assert!(!here.path().join("countersign.sqlite3.key").exists(), "a look makes none");
+    let here = here.with("SECRET_KEY", STRONG_KEY);
+    assert_eq!(here.found(), [""; 0]);
+}
+
+#[test]
+fn a_next_key_that_was_sealed_under_another_secret_is_an_error_with_and_without_deploy() {
+    let here = Installation::new().with("SECRET_KEY", STRONG_KEY);
+    here.say(&["migrate"]);
+    here.say(&["keys", "generate"]);
+    assert_eq!(here.found(), [""; 0]);
+    let here = here.with("SECRET_KEY", STRONG_KEY.replace('0', "x"));
+    let checked = here.run(&["check", "--json"]);
+    assert!(!checked.success && checked.stdout.contains("countersign.E004"), "{}", checked.stdout);
+}
+
+#[test]
+fn a_verifying_key_that_verifies_nothing_is_found() {
+    assert_eq!(Installation::new().with("VERIFYING_KEY", "abc").found(), ["W004"]);
+}
+
+#[test]
 fn who_listens_to_everybody_and_names_no_host_is_told_of_both() {
     assert_eq!(Installation::new().with("BIND", "0.0.0.0").found(), ["W013", "W012"]);
 }
@@ -123,7 +172,7 @@ fn an_id_that_no_finding_has_cannot_be_silenced() {
         let part =
             |within: &str| documented.lines().any(|line| line.starts_with("| ") && line.contains(within));
         let number: u32 = id[1..].parse().expect("a number");
-        let in_range = [("W020 to W024", 20..=24), ("W040 to W044", 40..=44)];
+        let in_range = [("W020 to W024", 20..=24), ("W040 to W045", 40..=45)];
         let is_there = part(id)
             || in_range
                 .iter()

@@ -52,6 +52,12 @@ fn a_disk_that_is_too_full_and_a_database_that_is_lost_are_told_and_clear_up() {
     assert_eq!(status, 503);
     assert!(body["checks"]["disk"].as_str().expect("a text").contains("MIN_FREE_DISK_MIB"), "{body}");
     assert_eq!(server.anon().register("ada", PASSWORD).0, 201, "it is for others to keep away");
+    let told = "MiB left, and MIN_FREE_DISK_MIB asks for 4294967295: make room, or lower it";
+    assert!(
+        here.log().contains(told) && here.log().contains("the disk of sqlite:countersign.sqlite3"),
+        "{}",
+        here.log()
+    );
 
     let here = Installation::new();
     let server = here.serve();
@@ -197,7 +203,7 @@ fn sighup_reads_the_log_level_anew_and_refuses_what_is_wrong() {
     until(|| here.log().contains("did you mean LOG?"));
     here.write(".env", "LOG=info,=[\n");
     server.signal("HUP");
-    until(|| here.log().contains("use error, warn, info, debug or trace"));
+    until(|| here.log().contains("use off, error, warn, info, debug or trace"));
     assert_eq!(server.anon().login("ada", PASSWORD).0, 200, "it goes on");
 }
 

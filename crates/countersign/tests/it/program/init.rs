@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::passwords::end;
+use super::passwords::{end, type_twice};
 use super::{Finished, Installation, PASSWORD};
 use crate::cluster::Cluster;
 
@@ -185,10 +185,9 @@ fn two_passwords_that_differ_leave_nothing_behind() {
         "--allowed-hosts",
         "*",
     ]);
-    terminal.exp_string("Password: ").expect("it asks");
-    terminal.send_line(PASSWORD).expect("typed");
-    terminal.exp_string("Password (again): ").expect("it asks again");
-    terminal.send_line("correct horse batery").expect("typed");
+    for _ in 0..3 {
+        type_twice(&mut terminal, PASSWORD, "correct horse batery");
+    }
     let (shown, succeeded) = end(terminal);
     assert!(!succeeded && shown.contains("the two passwords differ"), "{shown}");
     assert!(here.is_untouched());

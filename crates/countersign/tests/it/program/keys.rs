@@ -243,7 +243,7 @@ fn key_files_that_cannot_be_used_stop_the_start_and_those_that_others_can_read_a
     let here = here.with_key("keys/second.signing.pem");
     assert_eq!(
         here.refusal(&["serve"]),
-        "SIGNING_KEYS_DIR: first.signing.pem and second.signing.pem both sign; rename one to …verifying.pem"
+        "SIGNING_KEYS_DIR: first.signing.pem and second.signing.pem both sign; rename one to …verifying.pem (it stands in the environment)"
     );
     std::fs::write(here.path().join("keys/second.signing.pem"), "nonsense").expect("it is writable");
     std::fs::rename(&key, here.path().join("keys/first.verifying.pem")).expect("a file");

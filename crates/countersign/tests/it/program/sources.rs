@@ -92,6 +92,21 @@ fn a_line_of_the_env_file_that_cannot_be_read_is_named() {
 }
 
 #[test]
+fn a_word_alone_in_the_env_file_is_refused_and_not_shown_unless_it_is_a_setting() {
+    let sentence = Installation::new().with_file(".env", "DEBUG=False\nhunter2hunter2\n").refusal(&["check"]);
+    assert!(sentence.contains(".env: line 2 is not of the form NAME=value"), "{sentence}");
+    assert!(!sentence.contains("hunter2"), "it may be a key: {sentence}");
+    let here = Installation::new().with_file(".env", "SECRET_KEY\nDEBUG\n");
+    assert_eq!(here.say(&["check"]), "No issues.\n", "python-dotenv takes them for names without values");
+}
+
+#[test]
+fn an_address_that_is_empty_is_not_set() {
+    let server = Installation::new().with("BIND", "").with("PORT", "0").serve_with(&[]);
+    assert!(server.address.starts_with("127.0.0.1:"), "{}", server.address);
+}
+
+#[test]
 fn secrets_can_stand_in_files() {
     let key = "0123456789abcdef0123456789abcdef";
     let by_value = Installation::new().with("SECRET_KEY", key);

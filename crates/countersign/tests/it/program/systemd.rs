@@ -58,6 +58,16 @@ fn the_manager_hears_of_the_start_of_a_reload_and_of_the_end() {
     let reloading = manager.hear("RELOADING=1");
     assert!(reloading.contains("MONOTONIC_USEC="), "{reloading}");
     manager.hear("READY=1");
+    manager.hear("STATUS=ready");
+    std::fs::write(here.path().join(".env"), "LOG=wran\n").expect("it is writable");
+    server.signal("HUP");
+    manager.hear("READY=1");
+    let status = manager.hear("STATUS=SIGHUP: ");
+    assert!(status.contains("did you mean warn?"), "{status}");
+    std::fs::write(here.path().join(".env"), "LOG=warn\n").expect("it is writable");
+    server.signal("HUP");
+    manager.hear("READY=1");
+    manager.hear("STATUS=ready");
     server.signal("TERM");
     manager.hear("STOPPING=1");
     assert!(server.wait().1);

@@ -64,7 +64,7 @@ fn a_number_means_the_same_in_each_base() {
         assert_eq!(here.in_force("PORT").0, port, "{toml}");
     }
     let here = Installation::new().with_file("countersign.toml", "PORT = 0xffff_ffff_ffff_ffff_ffff\n");
-    assert!(here.refusal(&["check"]).contains(":1: PORT must be a string, a number"));
+    assert!(here.refusal(&["check"]).contains(":1: PORT must be a whole number"));
 }
 
 #[test]
@@ -78,6 +78,8 @@ fn another_file_can_be_named_and_must_be_there_then() {
     assert!(sentence.starts_with("missing.toml cannot be read: "), "{sentence}");
     let here = here.with("COUNTERSIGN_CONFIG", "other.toml");
     assert_eq!(here.in_force("ISSUER"), pair("other", "other.toml:1"));
+    let here = Installation::new().with("COUNTERSIGN_CONFIG", "");
+    assert_eq!(here.say(&["check"]), "No issues.\n", "what is empty names none");
 }
 
 #[test]
@@ -85,11 +87,25 @@ fn what_cannot_be_meant_in_the_file_is_refused_with_its_line() {
     for (toml, reason) in [
         ("POTR = 1\n", "sets POTR (did you mean PORT?), which Countersign does not know"),
         ("port = 1\n", "sets port (did you mean PORT?)"),
-        ("\nPORT = {}\n", ":2: PORT must be a string, a number"),
+        ("\nPORT = {}\n", ":2: PORT must be a whole number"),
         ("[server]\nPORT = 1\n", ":1: server must be a string"),
         ("ALLOWED_HOSTS = [1]\n", ":1: ALLOWED_HOSTS must be"),
         ("PORT = 1\nSECRET_KEY = hunter2\n", ":2 is not TOML: "),
-        ("PORT = true\n", "PORT: must be a whole number from 0 to 65535"),
+        ("PORT = true\n", ":1: PORT must be a whole number"),
+        ("PORT = 1.0\n", ":1: PORT must be a whole number"),
+        ("PORT = \"http\"\n", "must be a whole number from 0 to 65535 (it stands in "),
+        ("BIND = 127.0\n", ":1: BIND must be a string"),
+        ("BIND = [\"127.0.0.1\"]\n", ":1: BIND must be a string"),
+        ("ISSUER = 5\n", ":1: ISSUER must be a string"),
+        ("ALLOWED_HOSTS = 1\n", ":1: ALLOWED_HOSTS must be a string, or a list of strings"),
+        ("ALLOWED_HOSTS = [\"a,b\"]\n", "what has a comma cannot stand in a list"),
+        ("\n\nDEBUG = [\"True\"]\n", ":3: DEBUG must be true or false"),
+        ("DEBUG = 1\n", ":1: DEBUG must be true or false"),
+        ("ACCESS_LOG = 1\n", ":1: ACCESS_LOG must be true, false or \"auto\""),
+        ("ACCESS_TOKEN_LIFETIME = 1.5\n", ":1: ACCESS_TOKEN_LIFETIME must be a string such as \"5m\""),
+        ("LEEWAY = true\n", ":1: LEEWAY must be a number"),
+        ("SECRET_KEY_FILE = 1\n", ":1: SECRET_KEY_FILE must be a string"),
+        ("RENDERERS = [\"json\"]\n", ":1: RENDERERS must be a string"),
     ] {
         let sentence = Installation::new().with_file("countersign.toml", toml).refusal(&["check"]);
         assert!(sentence.contains(reason), "{toml}: {sentence}");
@@ -105,9 +121,15 @@ fn a_variable_that_can_only_be_meant_for_us_is_refused_and_a_near_one_warned_of(
         let sentence = Installation::new().with(name, "1").refusal(&["check"]);
         assert!(sentence.starts_with(name) && sentence.contains(fix), "{sentence}");
     }
-    let said = Installation::new().with("ROTATE_REFRESH_TOKEN", "True").say(&["check"]);
-    assert!(said.contains("did you mean ROTATE_REFRESH_TOKENS?") && said.contains("W007"), "{said}");
-    for name in ["PATH", "PORTS", "DEBUGGER", "DATABASE_HOST", "LOGNAME"] {
+    for (name, fix) in [
+        ("ROTATE_REFRESH_TOKEN", "did you mean ROTATE_REFRESH_TOKENS?"),
+        ("SECRET_KEY_FIL", "did you mean SECRET_KEY_FILE?"),
+        ("PORT_FILE", "set PORT itself"),
+    ] {
+        let said = Installation::new().with(name, "True").say(&["check"]);
+        assert!(said.contains(fix) && said.contains("W007"), "{said}");
+    }
+    for name in ["PATH", "PORTS", "DEBUGGER", "DATABASE_HOST", "LOGNAME", "LOG_FILE", "SSL_CERT_FILE"] {
         assert_eq!(Installation::new().with(name, "x").say(&["check"]), "No issues.\n", "{name}");
     }
 }
