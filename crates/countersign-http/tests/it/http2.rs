@@ -228,8 +228,8 @@ async fn a_request_that_stays_in_flight_ends_its_connection_whatever_is_asked_be
     let begun = Instant::now();
     let held = client.ask(get(ME)).await.unwrap(); // its head; for its body there is no window
     let mut asked = 0;
-    let head = || Request::head("http://auth.example/healthz").body(()).unwrap();
-    while asked < 20 && client.ask(head()).await.is_ok() {
+    let probe = || Request::head("http://auth.example/healthz").body(()).unwrap();
+    while asked < 20 && client.ask(probe()).await.is_ok() {
         asked += 1;
         tokio::time::sleep(Duration::from_secs(4)).await;
     }
