@@ -183,6 +183,43 @@ async fn however_many_logins_fail_few_are_noted_and_the_rest_is_counted() {
 }
 
 #[tokio::test]
+async fn failures_that_could_not_be_written_are_counted_when_they_can_be() {
+    let Some([service, _]) = Service::start_two_on_postgres(rules()).await else { return };
+    let guess = async || service.auth.log_in(field("nobody"), field("a wrong one"), &origin(), None).await;
+    for _ in 0..70 {
+        assert!(guess().await.is_err());
+    }
+    service.run("ALTER TABLE countersign_event RENAME TO gone");
+    for _ in 0..2 {
+        assert!(service.auth.record_audit().await.is_err());
+    }
+    service.run("ALTER TABLE gone RENAME TO countersign_event");
+    let omitted =
+        |count: u32| line("login_failures_omitted", "server", format!("{{\"failures\":\"{count}\"}}"));
+    assert_eq!(told(&service, 0).await, [omitted(70)], "the sixty that were to be noted one by one, too");
+    assert_eq!(told(&service, 1).await, [], "once");
+}
+
+#[tokio::test]
+async fn a_user_who_ends_what_has_ended_fills_no_log_with_it() {
+    for service in services(&rules()).await {
+        let ada = service.welcome("ada").await;
+        let past = events(&service).await.len();
+        for _ in 0..3 {
+            assert_eq!(ada.log_out_all(true).await.unwrap().sessions, 0, "there is only this one");
+        }
+        assert_eq!(told(&service, past).await, []);
+        let caller = ada.caller().await.unwrap();
+        for _ in 0..3 {
+            service.auth.log_out(&caller, &origin()).await.unwrap();
+            service.auth.log_out_all(&caller, false, &origin()).await.unwrap();
+        }
+        let kinds: Vec<_> = told(&service, past).await.into_iter().map(|(kind, ..)| kind).collect();
+        assert_eq!(kinds, ["session_ended"], "that of the one that there was");
+    }
+}
+
+#[tokio::test]
 async fn two_servers_on_one_database_write_one_chain() {
     let Some([first, second]) = Service::start_two_on_postgres(rules()).await else { return };
     first.register("ada", PASSWORD).await.unwrap();

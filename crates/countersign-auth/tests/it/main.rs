@@ -13,6 +13,8 @@ mod cluster;
 #[cfg(test)]
 mod credentials;
 #[cfg(test)]
+mod full_lane;
+#[cfg(test)]
 mod key_files;
 #[cfg(test)]
 mod keys;

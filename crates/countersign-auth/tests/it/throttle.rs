@@ -350,6 +350,21 @@ async fn registrations_are_bounded_whether_they_succeed_or_tell_that_a_name_is_t
 }
 
 #[tokio::test]
+async fn a_registration_that_fails_for_a_reason_of_ours_costs_nothing() {
+    let bounded = throttled(Throttles { register_address: rate("2/hour"), ..on() });
+    let Some([service, _]) = Service::start_two_on_postgres(bounded).await else { return };
+    service.run("ALTER TABLE auth_user RENAME TO gone");
+    for _ in 0..3 {
+        let failed = service.register("ada", PASSWORD).await;
+        assert!(matches!(failed, Err(Error::Store(_))), "{failed:?}");
+    }
+    service.run("ALTER TABLE gone RENAME TO auth_user");
+    service.register("ada", PASSWORD).await.unwrap();
+    let next = service.register("bob", PASSWORD).await;
+    assert!(matches!(next, Err(Error::Throttled { .. })), "{next:?}");
+}
+
+#[tokio::test]
 async fn bad_tokens_are_bounded_and_good_ones_pass_all_the_same() {
     let rules = Rules { throttles: Throttles { token_address: rate("4/hour"), ..on() }, ..rotating(true) };
     let postgres = Service::start_two_on_postgres(rules.clone()).await.map(|[one, _]| one);

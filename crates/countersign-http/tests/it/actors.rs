@@ -81,9 +81,13 @@ impl World {
     /// One that slows guessing down, where these proxies are trusted.
     pub fn slowing_down(throttles: Throttles, proxies: &[&str]) -> Self {
         let proxies = proxies.iter().map(|proxy| proxy.parse().unwrap()).collect();
-        Self::start(CHEAP, throttles, |settings| {
-            settings.trusted_proxies = TrustedProxies::new(proxies, ForwardedHeader::default())
-        })
+        let trusted = TrustedProxies::new(proxies, ForwardedHeader::default());
+        Self::slowing_down_and(throttles, |settings| settings.trusted_proxies = trusted)
+    }
+
+    /// One that slows guessing down and has other settings.
+    pub fn slowing_down_and(throttles: Throttles, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::start(CHEAP, throttles, change)
     }
 
     fn start(preferred: Preferred, throttles: Throttles, change: impl FnOnce(&mut Settings)) -> Self {

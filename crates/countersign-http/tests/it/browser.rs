@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use countersign_http::{Origins, TokenCookies};
+use countersign_auth::Throttles;
+use countersign_http::{Origins, Settings, TokenCookies};
 use http_body_util::BodyExt;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -15,13 +16,20 @@ pub const TRUSTED: &str = "https://app.example";
 
 /// A service that gives browsers cookies.
 pub fn world() -> World {
-    World::set(|settings| {
-        settings.token_cookies = Some(TokenCookies {
-            trusted_origins: Origins::named(&[TRUSTED.to_owned(), "null".to_owned()]).unwrap(),
-            access_lifetime: SignedDuration::from_mins(5),
-            refresh_lifetime: SignedDuration::from_hours(24),
-        });
-    })
+    World::set(give_cookies)
+}
+
+/// One that also slows guessing down.
+pub fn world_slowing_down(throttles: Throttles) -> World {
+    World::slowing_down_and(throttles, give_cookies)
+}
+
+fn give_cookies(settings: &mut Settings) {
+    settings.token_cookies = Some(TokenCookies {
+        trusted_origins: Origins::named(&[TRUSTED.to_owned(), "null".to_owned()]).unwrap(),
+        access_lifetime: SignedDuration::from_mins(5),
+        refresh_lifetime: SignedDuration::from_hours(24),
+    });
 }
 
 /// One with a page of ours open.

@@ -38,6 +38,7 @@ impl Client {
 
     async fn with(server: &Server, builder: &mut h2::client::Builder) -> Self {
         let stream = TcpStream::connect(server.address).await.unwrap();
+        stream.set_nodelay(true).unwrap(); // where tokio's clock is paused, the kernel's is not
         let (requests, connection) = builder.handshake(stream).await.unwrap();
         let mut running = JoinSet::new();
         running.spawn(connection);
@@ -216,6 +217,24 @@ async fn a_client_that_never_takes_its_answers_is_cut_off() {
     assert_eq!(answer.status(), 401);
     let _ = client.is_let_go().await;
     assert_eq!(begun.elapsed().as_secs(), 90);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_stays_in_flight_ends_its_connection_whatever_is_asked_beside_it() {
+    let world = World::new();
+    let limits = Limits { stalled: Duration::from_secs(50), ..Limits::default() };
+    let server = Server::start_with(&world, Manners { limits, ..Manners::default() }).await;
+    let mut client = Client::with(&server, h2::client::Builder::new().initial_window_size(0)).await;
+    let begun = Instant::now();
+    let held = client.ask(get(ME)).await.unwrap(); // its head; for its body there is no window
+    let mut asked = 0;
+    let probe = || Request::head("http://auth.example/healthz").body(()).unwrap();
+    while asked < 20 && client.ask(probe()).await.is_ok() {
+        asked += 1;
+        tokio::time::sleep(Duration::from_secs(4)).await;
+    }
+    assert_eq!(held.status(), 401);
+    assert_eq!((asked, begun.elapsed().as_secs()), (13, 52), "it was cut off after 50, between two of these");
 }
 
 /// A connection on which a test writes its own frames. The first request is on stream 1.

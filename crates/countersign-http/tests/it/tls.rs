@@ -18,8 +18,10 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tracing::Level;
 
 use crate::actors::{ME, World};
+use crate::log::Log;
 use crate::serve::Server;
 
 const REQUEST: &str = "GET /user/api/me/ HTTP/1.1\r\nHost: auth.example\r\nConnection: close\r\n\r\n";
@@ -129,7 +131,7 @@ async fn who_can_speak_http_2_does() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn files_that_change_are_read_anew_and_a_bad_pair_changes_nothing() {
+async fn files_that_change_are_read_anew_and_a_bad_pair_is_told_and_changes_nothing() {
     let (world, files) = (World::new(), Files::new());
     let tls = files.load();
     let server = Server::start_with(&world, manners(&tls)).await;
@@ -138,9 +140,28 @@ async fn files_that_change_are_read_anew_and_a_bad_pair_changes_nothing() {
     let shows = async |certificate| connect(&server, certificate, &[], &[&TLS13]).await.is_ok();
     let (next, pem, key) = made();
     assert!(shows(&files.certificate).await && !shows(&next).await);
-    files.exchange("cert.pem", &pem, 1_000); // and its key not yet
-    tokio::time::sleep(Duration::from_secs(5)).await;
-    assert!(shows(&files.certificate).await && !shows(&next).await);
+    let log = Log::listen();
+    for (broken, stamp, told) in [
+        (pem.as_str(), 1_000, "TLS_KEY_FILE: the key in "), // whose key is not there yet
+        (
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+            2_000,
+            "TLS_CERT_FILE, TLS_KEY_FILE: ",
+        ),
+        ("", 3_000, "TLS_CERT_FILE: "),
+    ] {
+        let before = log.texts(Level::ERROR).len();
+        files.exchange("cert.pem", broken, stamp);
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert!(shows(&files.certificate).await && !shows(&next).await, "{told}");
+        let said = log.texts(Level::ERROR).split_off(before);
+        assert_eq!(said.len(), 1, "once, not every second: {said:?}");
+        assert!(
+            said[0].contains("the certificate stays that of before") && said[0].contains(told),
+            "{said:?}"
+        );
+    }
+    files.exchange("cert.pem", &pem, 4_000);
     files.exchange("key.pem", &key, 1_000);
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert!(!shows(&files.certificate).await && shows(&next).await);

@@ -1,12 +1,13 @@
 //! Tokens in cookies: who gets them, what they are good for, and who cannot use them.
 
+use countersign_auth::Throttles;
 use http::Method;
 use serde_json::{Value, json};
 
 use crate::actors::{
     Answer, Draft, LOGIN, LOGOUT, LOGOUT_ALL, ME, PASSWORD, REFRESH, REGISTER, SESSIONS, World,
 };
-use crate::browser::{Browser, OUR_ORIGIN, TRUSTED, csrf_token, members, world};
+use crate::browser::{Browser, OUR_ORIGIN, TRUSTED, csrf_token, members, world, world_slowing_down};
 
 const ACCESS: &str = "__Host-access_token";
 const REFRESH_COOKIE: &str = "__Secure-refresh_token";
@@ -290,6 +291,25 @@ async fn a_refresh_cookie_that_somebody_else_planted_does_not_change_whose_sessi
     browser.plant(REFRESH_COOKIE, &planted, "/user/api/token/refresh/");
     is_refused(browser.refresh().await, "incorrect.");
     assert_eq!(browser.get(ME).await.json()["username"], "ada");
+}
+
+#[tokio::test]
+async fn bad_tokens_in_cookies_are_counted_like_those_in_bodies() {
+    let token_address = Some("4/hour".parse().unwrap());
+    let world = world_slowing_down(Throttles { is_on: true, token_address, ..Throttles::default() });
+    let browser = Browser::of(&world, "ada").await;
+    let good = browser.cookie(REFRESH_COOKIE).unwrap();
+    let present = async |token: &str| {
+        browser.plant(REFRESH_COOKIE, token, "/user/api/token/refresh/");
+        browser.refresh().await.status.as_u16()
+    };
+    assert_eq!(present("nonsense").await, 401);
+    browser.log_in("ada").await.is(200); // it was told to forget its cookies
+    assert_eq!(world.anon().post(REFRESH, &json!({"refresh": "nonsense"})).await.status, 401);
+    assert_eq!(present("nonsense").await, 429, "the budget is the same");
+    assert_eq!(present(&good).await, 403, "that of another session than the page's");
+    browser.log_in("ada").await.is(200);
+    browser.refresh().await.is(200);
 }
 
 #[tokio::test]

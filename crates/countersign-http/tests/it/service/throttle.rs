@@ -118,6 +118,19 @@ async fn a_refused_login_and_one_where_nothing_is_slowed_down_hand_out_no_cookie
 }
 
 #[tokio::test]
+async fn a_page_of_another_site_gets_no_mark_so_that_it_can_take_none_away() {
+    let world = World::slowing_down(on(), &[]);
+    world.anon().register("eve", PASSWORD).await.is(201);
+    for path in [LOGIN, SLIDING_LOGIN] {
+        let from = |site: &str| login(path, "eve", PASSWORD).header("sec-fetch-site", site);
+        assert!(world.send(from("cross-site")).await.is(200).all("set-cookie").is_empty(), "{path}");
+        for site in ["same-origin", "same-site", "none"] {
+            assert_eq!(world.send(from(site)).await.is(200).all("set-cookie").len(), 1, "{path} {site}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_client_behind_a_trusted_proxy_is_told_from_others_and_seen_in_its_sessions() {
     let throttles = Throttles { login_address: Some("2/hour".parse().unwrap()), ..on() };
     let world = World::slowing_down(throttles, &[PEER, "10.0.0.0/8"]);

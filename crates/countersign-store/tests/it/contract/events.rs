@@ -312,6 +312,23 @@ async fn the_oldest_events_go_by_age_or_number_and_the_rest_is_a_chain() {
 }
 
 #[tokio::test]
+async fn a_noted_event_that_is_deleted_is_told_and_the_last_of_those_still_proves_something() {
+    let Some((_place, store, _)) = with_logins(4).await else { return };
+    let noted: Vec<_> = events(&store)
+        .await
+        .into_iter()
+        .map(|event| (event.position.unwrap(), event.hash.unwrap()))
+        .collect();
+    assert_eq!(store.delete_old_events(noon(), 3).await.unwrap(), 2);
+    let with_noted = async |noted: (i64, String)| store.verify_events(Some(noted)).await.unwrap().breaks;
+    assert_eq!(breaks(&store).await, []);
+    assert_eq!(with_noted(noted[0].clone()).await, [Break::NotedIsDeleted(1)]);
+    assert_eq!(with_noted(noted[1].clone()).await, [], "the rest goes on from it");
+    assert_eq!(with_noted((2, "another".to_owned())).await, [Break::NotAsNoted(2)]);
+    assert_eq!(with_noted(noted[2].clone()).await, []);
+}
+
+#[tokio::test]
 async fn a_beginning_that_goes_on_its_own_is_found_after_some_were_deleted_too() {
     let Some((place, store, _)) = with_logins(4).await else { return };
     assert_eq!(store.delete_old_events(noon(), 3).await.unwrap(), 2);

@@ -1,0 +1,84 @@
+//! `.env`, and after a NUL `countersign.toml`: what is written is read back, and all settings that can be said so are
+//! taken or refused by their names. The program has no library, so that its modules are included.
+#![no_main]
+
+#[expect(dead_code, reason = "most of the program is not run here")]
+#[path = "../../crates/countersign/src"]
+mod program_modules {
+    pub mod account;
+    pub mod adopt;
+    pub mod audit;
+    pub mod cgroup;
+    pub mod changepassword;
+    pub mod check;
+    pub mod cli;
+    pub mod config;
+    pub mod createsuperuser;
+    pub mod demo;
+    pub mod dotenv;
+    pub mod durations;
+    pub mod explain;
+    pub mod export;
+    pub mod flushexpiredtokens;
+    pub mod healthcheck;
+    pub mod import;
+    pub mod init;
+    pub mod keys;
+    pub mod logging;
+    pub mod migrate;
+    pub mod packaging;
+    pub mod private_file;
+    pub mod program;
+    pub mod progress;
+    pub mod secret_key;
+    pub mod serve;
+    pub mod settings;
+    pub mod show_config;
+    pub mod sources;
+    pub mod user;
+}
+use program_modules::*; // by these names they call each other
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use countersign_fuzz::split_at;
+use libfuzzer_sys::fuzz_target;
+use tempfile::TempDir;
+
+use config::{Config, Files};
+use sources::Sources;
+
+static DIRECTORY: LazyLock<TempDir> =
+    LazyLock::new(|| tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a directory"));
+
+fuzz_target!(|data: &[u8]| {
+    let (dotenv, toml) = split_at(data, 0);
+    let (Ok(dotenv), Ok(toml)) = (std::str::from_utf8(dotenv), std::str::from_utf8(toml)) else { return };
+    if dotenv.contains("_FILE") || toml.contains("_FILE") {
+        return; // it would read files of this machine
+    }
+    let (name, value) = dotenv.split_once('=').unwrap_or(("NAME", dotenv));
+    if let Some(line) = program_modules::dotenv::line(name, value) {
+        let read =
+            program_modules::dotenv::parse(&line, |_| Some("a variable".to_owned())).expect("our own line");
+        assert_eq!(read.len(), 1);
+        assert_eq!((read[0].0.as_str(), read[0].1.as_str()), (name, value));
+    }
+    std::fs::write(DIRECTORY.path().join("countersign.toml"), toml).expect("it is ours");
+    let refused = |error: sources::SettingError| {
+        let sentence = error.to_string();
+        assert!(!sentence.is_empty());
+        sentence
+    };
+    match Sources::read(DIRECTORY.path(), None, &BTreeMap::new(), Some(dotenv)) {
+        Ok(sources) => {
+            if let Err(error) = Config::from_sources(&sources, Files::NotNeeded) {
+                let sentence = refused(error);
+                let is_named = settings::names().any(|name| sentence.contains(&name));
+                assert!(is_named, "which setting? {sentence}");
+            }
+        }
+        Err(error) => drop(refused(error)),
+    }
+});
