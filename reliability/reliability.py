@@ -9,6 +9,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import crashes
 import patroni
 from load import Caller, Load, check_promises, claims
 from processes import (
@@ -361,6 +362,7 @@ def main():
     parser = argparse.ArgumentParser(prog="reliability/run")
     parser.add_argument("--quick", action="store_true", help="shorter faults, under 90 seconds")
     parser.add_argument("--patroni", action="store_true", help="kill the primary of a Patroni cluster")
+    parser.add_argument("--crashes", action="store_true", help="kill one server again and again, on each engine")
     parser.add_argument("names", nargs="*", metavar="NAME", help="parts of scenarios' names; all without")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -370,6 +372,10 @@ def main():
     try:
         if arguments.patroni:
             rows = patroni.run(check, judge, wanted)
+        elif arguments.crashes:
+            postgres = Postgres()
+            print(postgres.version(), flush=True)
+            rows = crashes.run(check, wanted, arguments.quick, postgres)
         else:
             rows = run_all(check, wanted, arguments.quick)
     except Exception as error:  # whatever it was: a run that breaks off is a check that failed
@@ -401,6 +407,8 @@ def run_all(check, wanted, quick):
     if wanted("keys"):
         new_keys_are_found(check, system, quick)
         rows.append(keys_turn_under_load(check, system, quick))
+    if quick:
+        rows += crashes.run(check, wanted, quick, system.postgres)
     return rows
 
 
