@@ -10,6 +10,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import crashes
+import disks
 import patroni
 from load import Caller, Load, check_promises, claims
 from processes import (
@@ -376,6 +377,7 @@ def main():
             postgres = Postgres()
             print(postgres.version(), flush=True)
             rows = crashes.run(check, wanted, arguments.quick, postgres)
+            rows += disks.run(check, judge, wanted, arguments.quick)
         else:
             rows = run_all(check, wanted, arguments.quick)
     except Exception as error:  # whatever it was: a run that breaks off is a check that failed
@@ -408,7 +410,7 @@ def run_all(check, wanted, quick):
         new_keys_are_found(check, system, quick)
         rows.append(keys_turn_under_load(check, system, quick))
     if quick:
-        rows += crashes.run(check, wanted, quick, system.postgres)
+        rows += crashes.run(check, wanted, quick, system.postgres) + disks.run(check, judge, wanted, quick)
     return rows
 
 
