@@ -15,7 +15,7 @@ import urllib.error
 import urllib.request
 
 from load import Caller, Load
-from processes import Replica, directory, free_ports, wait_until
+from processes import Replica, directory, free_ports, repeatedly, wait_until
 
 MIB = 1024 * 1024
 
@@ -186,6 +186,10 @@ def starts_on_a_full_disk(check, disk, server):
     refused = next((name for name in names if caller.register(name).status == 503), None)
     check.holds("it starts, and refuses what it cannot write", refused is not None)
     wait_until("readiness says so", lambda: readiness(server) == (503, CANNOT_WRITE), 10)
+    # Nobody tries to write meanwhile, but the server itself.
+    seen = set()
+    repeatedly(3, 0.1, lambda: seen.add(readiness(server)))
+    check.holds("it is not ready until there is room", seen == {(503, CANNOT_WRITE)}, seen)
     disk.make_room()
     wait_until("it is ready", lambda: readiness(server)[0] == 200, 20)
     made = caller.register(refused)
