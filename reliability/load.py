@@ -68,8 +68,8 @@ class Caller:
     def register(self, username):
         return self.ask("POST", "/user/api/register/", {"username": username, "password": PASSWORD})
 
-    def log_in(self, username):
-        return self.ask("POST", "/user/api/login/", {"username": username, "password": PASSWORD})
+    def log_in(self, username, password=PASSWORD):
+        return self.ask("POST", "/user/api/login/", {"username": username, "password": password})
 
     def refresh(self, refresh):
         return self.ask("POST", "/user/api/token/refresh/", {"refresh": refresh})
@@ -92,8 +92,18 @@ class Session:
         self.username = username
         self.refresh = tokens["refresh"]
         self.access = tokens["access"]
+        self.id = claims(self.access)["sid"]
+        # How often its refresh token was exchanged, and the token before the present one.
+        self.generation = 0
+        self.predecessor = None
         # "live", "logged out" (nothing of it may work), or "blacklisted" (its refresh token may not).
         self.state = "live"
+
+    def succeed(self, tokens):
+        """It was told of a successor."""
+        self.predecessor = self.refresh
+        self.refresh, self.access = tokens["refresh"], tokens["access"]
+        self.generation += 1
 
 
 class Record:
@@ -197,7 +207,7 @@ class Client(threading.Thread):
             # Not the text: its signature may be another key's.
             if claims(again["refresh"])["jti"] != claims(tokens["refresh"])["jti"]:
                 self.record.complain("a refresh token has two successors")
-        session.refresh, session.access = tokens["refresh"], tokens["access"]
+        session.succeed(tokens)
         if self.random.random() < 0.5:
             self.until_answered("me", lambda: self.caller.me(session.access), {200})
 
@@ -297,6 +307,8 @@ def check_promises(record, ports):
             answer = mine.refresh(thing.refresh)
             if answer.status != 200:
                 yield f"a successor of {thing.username} is refused: {answer}"
+            else:
+                thing.succeed(answer.json())
             for caller in callers:
                 answer = caller.me(thing.access)
                 if answer.status != 200:

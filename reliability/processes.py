@@ -172,6 +172,19 @@ class Postgres:
         if (self.data / "postmaster.pid").exists():
             self.stop("immediate")
 
+    def kill_all(self):
+        """As `kill -9` does it, the postmaster and all of its processes; and waits until they are gone."""
+        postmaster = int((self.data / "postmaster.pid").read_text().split("\n")[0])
+        os.kill(postmaster, signal.SIGSTOP)  # so that no child is born meanwhile
+        killed = [postmaster, *children_of(postmaster)]
+        for process in killed:
+            try:
+                os.kill(process, signal.SIGKILL)
+            except ProcessLookupError:  # one that served a connection, and has ended
+                pass
+        # Also out of the table of processes, where the next postmaster looks for them.
+        wait_until("PostgreSQL is gone", lambda: not any(parent_of(process) for process in killed))
+
     def version(self):
         return self.query("SELECT split_part(version(), ' on ', 1)")
 
@@ -206,6 +219,19 @@ class Postgres:
             if Path(programs, "initdb").is_file() and Path(programs, "psql").is_file():
                 return Path(programs)
         raise RuntimeError("there is no PostgreSQL here: install it (Debian: postgresql), then run this again")
+
+
+def parent_of(process):
+    """`None` where there is no such process."""
+    try:
+        return int(Path(f"/proc/{process}/stat").read_text().rsplit(") ", 1)[1].split(" ")[1])
+    except OSError:
+        return None
+
+
+def children_of(process):
+    numbers = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+    return [number for number in numbers if parent_of(number) == process]
 
 
 def _exists(user):

@@ -154,10 +154,12 @@ impl Auth {
         Ok(())
     }
 
-    /// Deletes the events that are older than they are kept, and the oldest that are too many; returns how many.
+    /// Deletes the events that are older than they are kept by both clocks, an hour's worth at the most, and the oldest that
+    /// are too many; returns how many.
     pub async fn delete_old_events(&self) -> Result<usize, Error> {
         let AuditRules { retention, max_events, .. } = self.rules.audit;
-        let before = self.clock.now().checked_sub(retention).unwrap_or(Timestamp::MIN);
+        self.compare_clocks().await?;
+        let before = self.by_both_clocks(self.clock.now()).checked_sub(retention).unwrap_or(Timestamp::MIN);
         Ok(self.store.delete_old_events(before, max_events).await?)
     }
 

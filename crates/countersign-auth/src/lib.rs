@@ -31,7 +31,7 @@ mod token_claims;
 mod users;
 mod verify;
 
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use countersign_domain::{LoginField, PasswordPolicy, User, UserId, UserIdKind};
@@ -152,6 +152,10 @@ pub struct Auth {
     refusals: Refusals,
     marks: Marks,
     clock: Clock,
+    /// The time by the database when its clock was last looked at, in microseconds; later than any where it was not.
+    database_time: AtomicI64,
+    /// Whether our clock was far from it then, which is told once.
+    clocks_differ: AtomicBool,
     /// Boxed, so that what starts this does not grow.
     pending: Box<audit::Pending>,
 }
@@ -196,6 +200,8 @@ impl Auth {
             refusals: Refusals::default(),
             marks,
             clock,
+            database_time: AtomicI64::new(i64::MAX),
+            clocks_differ: AtomicBool::default(),
             pending: Box::default(),
         })
     }

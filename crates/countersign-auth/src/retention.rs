@@ -1,10 +1,21 @@
-//! How long the rows of sessions and tokens are of use, and their going.
+//! How long the rows of sessions, tokens and events are of use, and their going.
+//!
+//! What is deleted is deleted by the earlier of two clocks where there are two, the database's and ours: a server whose
+//! clock is ahead of all others forgets nothing that they still need.
+
+use std::sync::atomic::Ordering;
 
 use countersign_domain::EndReason;
 use countersign_store::Ending;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{Auth, Error};
+
+/// Clocks that differ by less agree.
+const TOLERANCE: SignedDuration = SignedDuration::from_secs(5);
+
+/// In so many microseconds at the most the database's clock is looked at again.
+const LOOKED_AT_WITHIN: i64 = 120_000_000;
 
 /// How much a flush has deleted so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -25,6 +36,7 @@ impl Auth {
     /// Deletes the rows of sessions and of recorded tokens that are past any use, a thousand at a time, and tells
     /// `progress` after each batch.
     pub async fn flush_expired_tokens(&self, mut progress: impl FnMut(Flushed)) -> Result<Flushed, Error> {
+        self.compare_clocks().await?;
         let now = self.clock.now();
         let mut flushed = Flushed::default();
         let mut next_token = Some(0);
@@ -58,6 +70,29 @@ impl Auth {
         }
     }
 
+    /// Looks at the database's clock, where it has one, and says so when ours begins to differ.
+    pub(crate) async fn compare_clocks(&self) -> Result<(), Error> {
+        let Some(theirs) = self.store.clock().await? else { return Ok(()) };
+        self.database_time.store(theirs.as_microsecond(), Ordering::Relaxed);
+        let ahead = self.clock.now().duration_since(theirs);
+        let differ = ahead.abs() > TOLERANCE;
+        if differ && !self.clocks_differ.swap(differ, Ordering::Relaxed) {
+            let (secs, which) =
+                (ahead.abs().as_secs(), if ahead.is_negative() { "behind" } else { "ahead of" });
+            tracing::warn!(
+                "the clock of this machine is {secs} s {which} the database's: have both follow NTP"
+            );
+        }
+        self.clocks_differ.store(differ, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// The earlier of the time by our clock and the time by the database's, as far as that can be known.
+    pub(crate) fn by_both_clocks(&self, now: Timestamp) -> Timestamp {
+        let theirs = self.database_time.load(Ordering::Relaxed).saturating_add(LOOKED_AT_WITHIN);
+        Timestamp::from_microsecond(theirs).map_or(now, |theirs| now.min(theirs))
+    }
+
     /// The time such that a token recorded with that `exp`, or an earlier one, can no longer be used.
     ///
     /// A sliding token keeps its id and its row, with the first `exp`, through every refresh (Simple JWT's rows do). Its
@@ -66,7 +101,10 @@ impl Auth {
     fn past_tokens(&self, now: Timestamp) -> Timestamp {
         let tokens = self.tokens();
         let settings = tokens.settings();
-        before(now, [settings.sliding_refresh_lifetime, settings.leeway, settings.leeway])
+        before(
+            self.by_both_clocks(now),
+            [settings.sliding_refresh_lifetime, settings.leeway, settings.leeway],
+        )
     }
 
     /// The time such that no token of a session that ended or expired then can still be good. A Django beside us may have
@@ -76,7 +114,7 @@ impl Auth {
         let settings = tokens.settings();
         let refresh = settings.refresh_lifetime.max(settings.sliding_refresh_lifetime);
         let access = settings.access_lifetime.max(settings.sliding_lifetime);
-        before(now, [refresh, access, settings.leeway, settings.leeway])
+        before(self.by_both_clocks(now), [refresh, access, settings.leeway, settings.leeway])
     }
 }
 

@@ -22,7 +22,7 @@ pub struct Budget {
 pub struct Spent {
     /// When it will be whole again.
     pub whole_at: Timestamp,
-    /// When the next attempt may come.
+    /// When the next attempt may come; long ago where none has to wait, so that none has to when the clock is set back.
     pub free_at: Timestamp,
 }
 
@@ -59,7 +59,7 @@ impl Budget {
             return Err(to_time(free_at));
         }
         let whole_at = whole_at.clamp(now, now + self.burst * self.every) + self.every;
-        Ok(Spent { whole_at: to_time(whole_at), free_at: to_time(now + self.wait(whole_at - now)) })
+        Ok(Spent { whole_at: to_time(whole_at), free_at: to_time(self.free_at(whole_at, now)) })
     }
 
     /// Gives so many back at `now`.
@@ -68,19 +68,19 @@ impl Budget {
         let now = now.as_microsecond();
         let (whole_at, free_at) = microseconds(spent);
         let whole_at = (whole_at - count * self.every).max(now);
-        let free_at = free_at.min(now + self.wait(whole_at - now));
+        let free_at = free_at.min(self.free_at(whole_at, now));
         Spent { whole_at: to_time(whole_at), free_at: to_time(free_at) }
     }
 
-    /// How long the next has to wait when all is back in this time.
-    fn wait(self, missing: i64) -> i64 {
-        let level = (missing + self.every - 1) / self.every;
+    /// When the next may come when all is back at `whole_at`.
+    fn free_at(self, whole_at: i64, now: i64) -> i64 {
+        let level = (whole_at - now + self.every - 1) / self.every;
         if level >= self.burst {
-            self.every
+            now + self.every
         } else if level * 2 <= self.burst {
             0
         } else {
-            self.every >> (self.burst - level).min(62)
+            now + (self.every >> (self.burst - level).min(62))
         }
     }
 }
@@ -184,13 +184,11 @@ mod tests {
         let budget = budget("5/min");
         let one = budget.spend(None, noon()).unwrap();
         let two = budget.spend(Some(one), noon()).unwrap();
-        assert_ne!(two.free_at, noon());
+        assert!(one.free_at < noon() && two.free_at > noon());
         assert_eq!(budget.give_back(two, 1, noon()), one);
-        assert_eq!(
-            budget.give_back(two, budget.burst(), noon()),
-            Spent { whole_at: noon(), free_at: noon() }
-        );
-        assert_eq!(budget.give_back(two, 9, noon()), Spent { whole_at: noon(), free_at: noon() });
+        let whole = Spent { whole_at: noon(), free_at: Timestamp::UNIX_EPOCH };
+        assert_eq!(budget.give_back(two, budget.burst(), noon()), whole);
+        assert_eq!(budget.give_back(two, 9, noon()), whole);
     }
 
     #[test]
@@ -203,6 +201,18 @@ mod tests {
         }
         let now = budget.spend(spent, noon()).unwrap();
         assert_eq!(seconds_until(now.free_at, noon()), 20, "as one that is used up, no more");
+    }
+
+    #[test]
+    fn what_was_free_at_once_still_is_when_the_clock_is_set_back() {
+        let budget = budget("50/day");
+        let one = budget.spend(None, noon()).unwrap();
+        let given_back = budget.give_back(one, 1, noon());
+        for earlier in [1, 60, 3000, 4000, 100_000].map(|secs| noon() - SignedDuration::from_secs(secs)) {
+            assert!(
+                budget.spend(Some(one), earlier).is_ok() && budget.spend(Some(given_back), earlier).is_ok()
+            );
+        }
     }
 
     #[test]

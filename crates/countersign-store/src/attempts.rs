@@ -111,12 +111,12 @@ async fn charge_together(
                       ORDER BY whole_at LIMIT 8 FOR UPDATE SKIP LOCKED))
              ), charged AS (
                  INSERT INTO countersign_attempt AS kept (id, whole_at, free_at)
-                 SELECT asked.id, $4 + asked.every, CASE WHEN asked.burst = 1 THEN $4 + asked.every ELSE $4 END
+                 SELECT asked.id, $4 + asked.every, CASE WHEN asked.burst = 1 THEN $4 + asked.every ELSE 0 END
                    FROM asked WHERE NOT EXISTS (SELECT FROM refused) ORDER BY asked.id
                  ON CONFLICT (id) DO UPDATE SET (whole_at, free_at) = (
-                     SELECT spent.whole_at, $4 + CASE WHEN missing.level >= spent.burst THEN spent.every
-                                                      WHEN missing.level * 2 <= spent.burst THEN 0
-                                                      ELSE spent.every >> LEAST(spent.burst - missing.level, 62)::int END
+                     SELECT spent.whole_at, CASE WHEN missing.level >= spent.burst THEN $4 + spent.every
+                                                 WHEN missing.level * 2 <= spent.burst THEN 0
+                                                 ELSE $4 + (spent.every >> LEAST(spent.burst - missing.level, 62)::int) END
                        FROM (SELECT asked.every, asked.burst,
                                     LEAST(GREATEST(kept.whole_at, $4), $4 + asked.burst * asked.every) + asked.every
                                         AS whole_at
@@ -167,9 +167,9 @@ async fn give_back_together(
              )
              UPDATE countersign_attempt AS kept
                 SET whole_at = less.whole_at,
-                    free_at = LEAST(less.free_at, $4 + CASE WHEN missing.level >= less.burst THEN less.every
-                                                            WHEN missing.level * 2 <= less.burst THEN 0
-                                                            ELSE less.every >> LEAST(less.burst - missing.level, 62)::int END)
+                    free_at = LEAST(less.free_at, CASE WHEN missing.level >= less.burst THEN $4 + less.every
+                                                       WHEN missing.level * 2 <= less.burst THEN 0
+                                                       ELSE $4 + (less.every >> LEAST(less.burst - missing.level, 62)::int) END)
                FROM less, LATERAL (SELECT (less.whole_at - $4 + less.every - 1) / less.every AS level) AS missing
               WHERE kept.id = less.id AND kept.id = ANY ($1) RETURNING kept.id";
     let charges: Vec<_> = returns.iter().map(|(charge, _)| *charge).collect();

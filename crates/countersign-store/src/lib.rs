@@ -7,6 +7,7 @@
 
 mod adoption;
 mod attempts;
+mod clock;
 mod columns;
 mod database_url;
 mod disk;

@@ -45,7 +45,7 @@ pub(crate) struct Sqlite {
     idle_readers: Mutex<Vec<Connection>>,
     anchor: Option<Arc<Anchor>>,
     queue: Option<mpsc::Sender<Job>>,
-    /// Whether the last group of writes was not committed.
+    /// Whether a group of writes was not committed, and none has been tried since that was.
     writes_fail: Arc<AtomicBool>,
     writer: Option<JoinHandle<()>>,
 }
@@ -194,8 +194,8 @@ impl Sqlite {
 }
 
 impl Sqlite {
-    /// Fails when what is written would be refused: the writer has ended, its file is not the one at the path, or the
-    /// last writes failed. Then a write of nothing is tried, so that it is known when they would succeed again.
+    /// Fails when what is written would be refused: the writer has ended, its file is not the one at the path, or writes
+    /// failed. Then a write that changes nothing is tried, so that it is known when they would succeed again.
     pub(crate) fn check_writer(&self) -> Result<(), StoreError> {
         let queue = self.queue.as_ref().filter(|queue| !queue.is_closed());
         let (Some(queue), Some(file)) = (queue, &self.identity) else { return Err(StoreError::NotCommitted) };
@@ -203,8 +203,12 @@ impl Sqlite {
             return Err(StoreError::NotCommitted);
         }
         if self.writes_fail.load(Ordering::Acquire) {
-            // A queue that is full has others to try.
-            drop(queue.try_send(Box::new(|_| Box::new(|| {}))));
+            let fail = Arc::clone(&self.writes_fail);
+            // A queue that is full has another one, soon.
+            drop(queue.try_send(Box::new(move |transaction| {
+                let written = rewrite_first_page(connection_of(transaction));
+                Box::new(move || fail.store(written.is_err(), Ordering::Release))
+            })));
             return Err(StoreError::NotWritable);
         }
         if let Some(anchor) = &self.anchor {
@@ -268,15 +272,12 @@ fn write_until_closed(
         anchor.weigh();
         match catch_unwind(AssertUnwindSafe(|| run_batch(&mut writer, first, &mut jobs, fail))) {
             Ok(Ok(answers)) => {
-                fail.store(false, Ordering::Release);
                 batches.observe(f64::from(u16::try_from(answers.len()).unwrap_or(u16::MAX)));
                 for answer in answers {
                     answer();
                 }
             }
-            Ok(Err(error)) => {
-                tell_not_committed(&error, &file.path);
-            }
+            Ok(Err(error)) => tell_not_committed(&error, &file.path),
             Err(_) => tracing::error!("a write panicked, and its group was not committed"),
         }
         let connection = connection_of(&writer);
@@ -292,15 +293,18 @@ fn write_until_closed(
 }
 
 fn tell_not_committed(error: &rusqlite::Error, path: &Path) {
-    if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) {
-        let path = path.display();
-        tracing::error!(
-            %error, %path,
-            "a group of writes was not committed: another program holds the database (fuser names it); have it end"
-        );
-    } else {
-        tracing::error!(%error, "a group of writes was not committed");
-    }
+    let cause = match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy) => "another program holds the database (fuser names it); have it end",
+        Some(ErrorCode::DiskFull) => "make room on its disk; then it goes on by itself",
+        _ => "see that its file system is whole and can be written to (dmesg says more)",
+    };
+    tracing::error!(%error, path = %path.display(), "a group of writes was not committed: {cause}");
+}
+
+/// Writes a page as it is: the least for which the write-ahead log has to take something.
+fn rewrite_first_page(connection: &Connection) -> rusqlite::Result<()> {
+    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    connection.execute_batch(&format!("PRAGMA user_version = {version}"))
 }
 
 fn run_batch(
@@ -324,6 +328,7 @@ fn run_batch(
     let connection = connection_of(writer);
     if connection.is_autocommit() {
         // On a full disk SQLite rolls back at once. Only the job that it failed at has an answer: the cause.
+        fail.store(true, Ordering::Release);
         return Ok(answers.pop().into_iter().collect());
     }
     let committed = connection.execute_batch("COMMIT");

@@ -299,6 +299,12 @@ async fn events_are_kept_as_long_as_the_rules_say() {
     ada.log_in().await.unwrap();
     assert_eq!(service.auth.delete_old_events().await.unwrap(), 2);
     assert_eq!(events(&service).await.len(), 1);
+    ada.log_in().await.unwrap();
+    service.clock.advance_secs(3600);
+    ada.log_in().await.unwrap();
+    service.clock.advance_secs(24 * 3600);
+    assert_eq!(service.auth.delete_old_events().await.unwrap(), 2, "those of an hour at a time");
+    assert_eq!(events(&service).await.len(), 1);
     let audit = AuditRules { max_events: 2, ..AuditRules::default() };
     let beside = service.beside(Rules { audit, ..rules() });
     ada.log_in().await.unwrap();

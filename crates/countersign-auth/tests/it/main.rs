@@ -7,6 +7,8 @@ mod accounts;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod clock;
+#[cfg(test)]
 #[expect(dead_code, reason = "the store's tests use more of it")]
 #[path = "../../../countersign-store/tests/it/cluster.rs"]
 mod cluster;

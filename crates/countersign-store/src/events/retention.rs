@@ -1,6 +1,6 @@
 //! The oldest events go, by age and by number. What is left is still a chain: the hash of the last one that went is kept.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::chain::lock_chain;
 use crate::engine::Transaction;
@@ -8,11 +8,18 @@ use crate::{Store, StoreError};
 
 /// Events that are deleted in one transaction, so that others can write between.
 const DELETED_TOGETHER: i64 = 1000;
+/// Of events that are too old, no more than those of so long from the oldest on are deleted at a time: a clock that is far
+/// ahead for a moment then costs their beginning alone.
+const AGED_TOGETHER: SignedDuration = SignedDuration::from_hours(1);
 
 impl Store {
-    /// Deletes events that are older than `before`, and the oldest beyond the last `keep`; returns how many. Only a
-    /// beginning of the chain is deleted: whatever comes after an event that stays, stays.
+    /// Deletes events that are older than `before`, those of an hour at the most, and the oldest beyond the last `keep`;
+    /// returns how many. Only a beginning of the chain is deleted: whatever comes after an event that stays, stays.
     pub async fn delete_old_events(&self, before: Timestamp, keep: i64) -> Result<usize, StoreError> {
+        let sql = "SELECT at FROM countersign_event WHERE position > $1 ORDER BY position LIMIT 1";
+        let oldest = self.engine.first(sql, &[0_i64.into()], |row| row.get_time(0)).await?;
+        let Some(oldest) = oldest else { return Ok(0) };
+        let before = before.min(oldest.checked_add(AGED_TOGETHER).unwrap_or(before));
         let mut all = 0;
         loop {
             let deleted = self

@@ -193,7 +193,7 @@ fn a_file_that_another_program_holds_is_no_database_to_serve_from_until_it_is_le
         std::thread::sleep(std::time::Duration::from_millis(10));
         wait(store.check_tables()).is_ok()
     });
-    assert!(is_well_again, "a write of nothing was tried");
+    assert!(is_well_again, "a write that changes nothing was tried");
 }
 
 #[test]

@@ -74,6 +74,52 @@ fn a_disk_that_is_too_full_and_a_database_that_is_lost_are_told_and_clear_up() {
     assert!(here.log().contains("ready again"), "{}", here.log());
 }
 
+impl Server {
+    /// Lets none of its files grow beyond so many bytes, as a full disk does.
+    fn limit_files(&self, bytes: &str) {
+        let limit = format!("--fsize={bytes}:");
+        let done = Command::new("prlimit").args([&limit, "--pid", &self.child.id().to_string()]).status();
+        assert!(done.expect("util-linux is installed").success());
+    }
+}
+
+#[test]
+fn a_database_that_cannot_grow_is_not_ready_until_it_can_again_and_loses_nothing() {
+    let here = Installation::new();
+    let mut command = Command::new("sh");
+    // Whoever ignores the signal is told by an error instead.
+    let script = "trap '' XFSZ && exec \"$0\" --addr 127.0.0.1:0";
+    command.args(["-c", script, env!("CARGO_BIN_EXE_countersign")]);
+    let server = here.greeted(command);
+    let anon = server.anon();
+    assert_eq!(anon.register("ada", PASSWORD).0, 201);
+    // The write-ahead log, and room enough for what the server has to say.
+    let log = std::fs::metadata(here.path().join("countersign.sqlite3-wal")).expect("it is there");
+    server.limit_files(&log.len().to_string());
+    for _ in 0..3 {
+        let (status, body) = anon.register("bob", PASSWORD);
+        assert_eq!(
+            (status, &body["detail"]),
+            (503, &"Service temporarily unavailable, try again later.".into())
+        );
+    }
+    until(|| anon.readiness().0 == 503);
+    let looks = || here.log().matches("a group of writes was not committed").count();
+    let before = looks();
+    until(|| looks() > before + 2); // it is tried anew each second
+    let (status, body) = anon.readiness();
+    assert_eq!(
+        (status, &body["checks"]["database"]),
+        (503, &"nothing can be written; the log says why".into())
+    );
+    assert!(!here.log().contains("ready again"), "{}", here.log());
+    server.limit_files("unlimited");
+    until(|| anon.readiness().0 == 200);
+    assert_eq!(anon.register("bob", PASSWORD).0, 201);
+    assert_eq!(anon.login("ada", PASSWORD).0, 200);
+    here.say(&["check"]); // what was written is whole
+}
+
 #[test]
 fn keys_that_can_be_used_no_more_are_told() {
     let here = Installation::new().with("SIGNING_KEYS_DIR", ".");
