@@ -185,7 +185,7 @@ async fn however_many_logins_fail_few_are_noted_and_the_rest_is_counted() {
 #[tokio::test]
 async fn failures_that_could_not_be_written_are_counted_when_they_can_be() {
     let Some([service, _]) = Service::start_two_on_postgres(rules()).await else { return };
-    let guess = async || service.auth.log_in(field("nobody"), field("a wrong one"), &origin(), None).await;
+    let guess = async || service.auth.log_in(field("nobody"), field("a wrong one"), &origin(), &[]).await;
     for _ in 0..70 {
         assert!(guess().await.is_err());
     }

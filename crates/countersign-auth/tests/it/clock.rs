@@ -122,7 +122,7 @@ async fn throttles_and_known_devices_survive_a_clock_that_is_set() {
     service.register("ada", PASSWORD).await.unwrap();
     let log_in = async |password: &str, mark: Option<&str>| match service
         .auth
-        .log_in(field("ada"), field(password), &origin(), mark)
+        .log_in(field("ada"), field(password), &origin(), mark.as_slice())
         .await
     {
         Ok(LoginOutcome::Done(pair)) => Ok(pair.known_device.expect("they are on").mark),

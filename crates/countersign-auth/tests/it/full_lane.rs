@@ -38,7 +38,7 @@ impl<'a> Crowd<'a> {
     /// The account `sloth` has to be there.
     async fn gather(service: &'a Service, origin: &'a Origin<'a>) -> Self {
         service.stranger("sloth").store_hash(PasswordHash::new(ENDLESS.to_owned())).await;
-        let busy = begin_waiting(service.auth.log_in(field("sloth"), field("a guess"), origin, None));
+        let busy = begin_waiting(service.auth.log_in(field("sloth"), field("a guess"), origin, &[]));
         let queue = &service.store.metrics().hashing.queue;
         for _ in 0..10_000 {
             if queue.get() == 0 {
@@ -52,7 +52,7 @@ impl<'a> Crowd<'a> {
     /// Takes all places, or those that have become free.
     fn close_ranks(&mut self) {
         for _ in 0..MANY {
-            let guess = self.service.auth.log_in(field("nobody"), field("a guess"), self.origin, None);
+            let guess = self.service.auth.log_in(field("nobody"), field("a guess"), self.origin, &[]);
             match begin(guess) {
                 (request, None) => self.waiting.push(request),
                 (_, Some(refused)) => {
@@ -80,7 +80,7 @@ async fn a_guess_with_a_stolen_mark_that_meets_a_full_lane_gives_back_no_more_th
     }
     let client = origin();
     let log_in = async |password: &str, mark: Option<&str>| {
-        service.auth.log_in(field("ada"), field(password), &client, mark).await
+        service.auth.log_in(field("ada"), field(password), &client, mark.as_slice()).await
     };
     let LoginOutcome::Done(pair) = log_in(PASSWORD, None).await.unwrap();
     let stolen = pair.known_device.expect("a mark").mark;
