@@ -26,12 +26,16 @@ impl Anchor {
 
     /// Begins to read what there is now; what it began before has an end.
     pub(super) fn cast(&self) {
-        self.end_and("BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1");
+        self.run(|reader| {
+            end(reader)?;
+            reader.prepare_cached("BEGIN")?.execute([])?;
+            reader.prepare_cached("SELECT 1 FROM sqlite_schema")?.query([])?.next().map(drop)
+        });
     }
 
     /// Stops reading.
     pub(super) fn weigh(&self) {
-        self.end_and("");
+        self.run(end);
     }
 
     /// Stops for good.
@@ -39,17 +43,15 @@ impl Anchor {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
-    fn end_and(&self, then: &str) {
+    /// Nobody needs it: it is given up at the first failure.
+    fn run(&self, step: impl FnOnce(&Connection) -> rusqlite::Result<()>) {
         let mut reader = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let moved = |reader: &Connection| {
-            if !reader.is_autocommit() {
-                reader.execute_batch("COMMIT")?;
-            }
-            reader.execute_batch(then)
-        };
-        // Nobody needs it: it is given up at the first failure.
-        reader.take_if(|reader| moved(reader).is_err());
+        reader.take_if(|reader| step(reader).is_err());
     }
+}
+
+fn end(reader: &Connection) -> rusqlite::Result<()> {
+    if reader.is_autocommit() { Ok(()) } else { reader.prepare_cached("COMMIT")?.execute([]).map(drop) }
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ pub(crate) fn object_to_compact(object: &Object) -> String {
 /// Where the framework raises, we still answer: lone surrogates are written as escapes, non-finite floats as `null`.
 #[must_use]
 pub fn to_response(value: &Value, indent: Option<u8>) -> String {
-    let mut writer = Writer { out: String::with_capacity(256), ascii: false, indent };
+    let mut writer = Writer { out: String::with_capacity(512), ascii: false, indent };
     writer.value(value, 0);
     writer.out
 }
@@ -108,6 +108,11 @@ impl Writer {
 
     fn string(&mut self, text: &str) {
         self.out.push('"');
+        if is_plain(text) {
+            self.out.push_str(text);
+            self.out.push('"');
+            return;
+        }
         let mut rest = text;
         while let Some(at) = rest.find(|character| self.must_escape(character)) {
             let (plain, special) = rest.split_at(at);
@@ -163,4 +168,10 @@ impl Writer {
         // Writing to a String cannot fail.
         let _ = self.out.write_fmt(text);
     }
+}
+
+/// Whether nothing in it has to be escaped anywhere. Looks at every byte, many at once: tokens are long, and plain.
+fn is_plain(text: &str) -> bool {
+    let is_plain = |byte: u8| (b' '..=b'~').contains(&byte) & (byte != b'"') & (byte != b'\\');
+    text.bytes().fold(true, |plain, byte| plain & is_plain(byte))
 }
