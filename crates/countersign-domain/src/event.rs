@@ -122,6 +122,12 @@ impl Event {
         Self { user: Some(user.id), name: Some(user.username.clone()), ..self }
     }
 
+    /// The same without what is personal.
+    #[must_use]
+    pub fn impersonal(self) -> Self {
+        Self { name: None, client: Client::default(), ..self }
+    }
+
     /// The same, with something more.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {

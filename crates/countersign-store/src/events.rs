@@ -18,6 +18,7 @@ use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use crate::engine::{Engine, Transaction, Value};
+use crate::users::is_there;
 use crate::{Store, StoreError};
 
 use self::chain::{commitment, link};
@@ -89,12 +90,18 @@ impl Store {
         self.event.as_deref().cloned()
     }
 
-    /// Records events of what changes nothing else.
+    /// Records events of what changes nothing else. They may come a moment after what they tell of: of a user who was deleted
+    /// meanwhile nothing personal is kept.
     pub async fn record_events(&self, events: Vec<Event>) -> Result<(), StoreError> {
         self.engine
             .write(move |transaction| {
                 Box::pin(async move {
                     for event in events {
+                        let is_of_nobody = match event.user {
+                            Some(user) => !is_there(transaction, user).await?,
+                            None => false,
+                        };
+                        let event = if is_of_nobody { event.impersonal() } else { event };
                         append(transaction, Some(event)).await?;
                     }
                     Ok(())

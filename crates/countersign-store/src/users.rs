@@ -222,6 +222,15 @@ pub(crate) async fn lock_user(transaction: &mut Transaction<'_>, id: UserId) -> 
     Ok(())
 }
 
+/// Whether the user is there; and stays until this transaction ends, so that who deletes the user comes after it.
+pub(crate) async fn is_there(transaction: &mut Transaction<'_>, id: UserId) -> Result<bool, StoreError> {
+    let sql = match transaction {
+        Transaction::Sqlite(_) => "SELECT 1 FROM auth_user WHERE id = $1",
+        Transaction::Postgres(_) => "SELECT 1 FROM auth_user WHERE id = $1 FOR KEY SHARE",
+    };
+    Ok(transaction.first(sql, &[id.into()], |_| Ok(())).await?.is_some())
+}
+
 /// Whether the account is there, with the same password, and active if it must be; it stays so until this transaction ends.
 pub(crate) async fn is_still(
     transaction: &mut Transaction<'_>,

@@ -30,9 +30,15 @@ macro_rules! chain_columns {
 }
 pub(super) use chain_columns;
 
-/// Links what waits, the oldest first; returns how many.
+/// Links what waits, the oldest first; returns how many. Rows that stand beyond the end, where only somebody else can have put
+/// them, wait like any other: nobody is to be kept from linking by one that has the next place.
 pub(super) async fn link(transaction: &mut Transaction<'_>) -> Result<usize, StoreError> {
     let Chain { mut last_position, mut last_hash, .. } = lock_chain(transaction).await?;
+    let sql = "UPDATE countersign_event SET position = NULL, hash = NULL WHERE position > $1";
+    let beyond = transaction.execute(sql, &[last_position.into()]).await?;
+    if beyond > 0 {
+        tracing::error!(events = beyond, "somebody has put events beyond the end of the audit log's chain");
+    }
     let sql = concat!(
         "SELECT ",
         event_columns!(),
@@ -52,14 +58,21 @@ pub(super) async fn link(transaction: &mut Transaction<'_>) -> Result<usize, Sto
     Ok(waiting.len())
 }
 
-/// The ends of the chain, which nobody else changes until this transaction ends. (SQLite has one writer at a time.)
+/// The ends of the chain, which nobody else changes until this transaction ends. (SQLite has one writer at a time.) On PostgreSQL
+/// that ends by itself when its server says nothing more, as one that has died; else nobody could link any more, or delete a
+/// user.
 pub(super) async fn lock_chain(transaction: &mut Transaction<'_>) -> Result<Chain, StoreError> {
     let sql = match transaction {
         Transaction::Sqlite(_) => {
             concat!("SELECT ", chain_columns!(), " FROM countersign_event_chain WHERE id = 1")
         }
         Transaction::Postgres(_) => {
-            concat!("SELECT ", chain_columns!(), " FROM countersign_event_chain WHERE id = 1 FOR UPDATE")
+            concat!(
+                "SELECT ",
+                chain_columns!(),
+                ", set_config('idle_in_transaction_session_timeout', '10s', true)
+                   FROM countersign_event_chain WHERE id = 1 FOR UPDATE"
+            )
         }
     };
     transaction.first(sql, &[], read_chain).await?.ok_or_else(no_chain)

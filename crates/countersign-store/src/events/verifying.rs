@@ -1,15 +1,22 @@
 //! Verifying the chain: whether each event is the one that was linked, and none is missing.
 
+use std::collections::HashMap;
 use std::fmt;
+
+use countersign_domain::EventKind;
+use jiff::{SignedDuration, Timestamp};
 
 use super::chain::{Chain, chain_columns, commitment, hash_of, no_chain, read_chain};
 use super::reading::StoredEvent;
+use crate::engine::Engine;
 use crate::{Store, StoreError};
 
 /// Events that are read together.
 const PAGE: i64 = 1000;
 /// The most breaks that are told.
 const MOST_BREAKS: usize = 100;
+/// How far the clocks of servers may be apart: what was erased can seem to have happened after its erasure.
+const APART: SignedDuration = SignedDuration::from_secs(60);
 
 /// What a walk along the chain came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,6 +42,10 @@ pub enum Break {
     Changed(i64, String),
     /// The personal part of the event at this position, by its id, is not the one that was linked.
     PersonalChanged(i64, String),
+    /// The personal part of the event at this position, by its id, is gone, and no event says that it was erased.
+    PersonalMissing(i64, String),
+    /// So many events stand outside the chain: before its beginning, after its end, or unlinked where each is linked at once.
+    Outside(i64),
     /// The chain does not end with the event that it is known to end with.
     End,
     /// What was noted of the event at this position is not what there is.
@@ -52,6 +63,12 @@ impl fmt::Display for Break {
             Self::PersonalChanged(position, id) => {
                 write!(formatter, "the personal data of event {position} ({id}) were changed")
             }
+            Self::PersonalMissing(position, id) => write!(
+                formatter,
+                "the personal data of event {position} ({id}) are gone, and no event says that they were erased"
+            ),
+            Self::Outside(1) => formatter.write_str("an event stands outside the chain"),
+            Self::Outside(count) => write!(formatter, "{count} events stand outside the chain"),
             Self::End => formatter.write_str("the chain does not end where it should"),
             Self::NotAsNoted(position) => write!(formatter, "event {position} is not the one that was noted"),
             Self::NotedIsDeleted(position) => {
@@ -66,7 +83,11 @@ impl Store {
     pub async fn verify_events(&self, noted: Option<(i64, String)>) -> Result<Verified, StoreError> {
         let mut chain = self.chain().await?;
         loop {
-            let verified = self.walk(&chain, noted.as_ref()).await?;
+            let mut verified = self.walk(&chain, noted.as_ref()).await?;
+            let outside = self.count_outside().await?;
+            if outside > 0 {
+                verified.found(Break::Outside(outside));
+            }
             let now = self.chain().await?;
             // The oldest may have been deleted meanwhile.
             if verified.breaks.is_empty() || now.deleted_position == chain.deleted_position {
@@ -81,20 +102,79 @@ impl Store {
         self.engine.first(sql, &[], read_chain).await?.ok_or_else(no_chain)
     }
 
+    /// How many events are not in the chain, at one moment; but for those that wait for it on PostgreSQL.
+    async fn count_outside(&self) -> Result<i64, StoreError> {
+        let beyond = "SELECT (SELECT count(*) FROM countersign_event
+                               WHERE position > (SELECT last_position FROM countersign_event_chain WHERE id = 1))
+                           + (SELECT count(*) FROM countersign_event
+                               WHERE position <= (SELECT deleted_position FROM countersign_event_chain WHERE id = 1))";
+        let beyond: Option<i64> = self.engine.first(beyond, &[], |row| row.get(0)).await?;
+        let waiting = match &*self.engine {
+            Engine::Sqlite(_) => self.waiting_events(PAGE).await?.len(),
+            Engine::Postgres(_) => 0,
+        };
+        Ok(beyond.unwrap_or_default() + i64::try_from(waiting).unwrap_or(PAGE))
+    }
+
+    /// Whether an event says that a user's personal data of this time were erased. It may be one that waits to be linked.
+    async fn says_that_it_erased(&self, user: &str, at: Timestamp) -> Result<bool, StoreError> {
+        let sql =
+            "SELECT 1 FROM countersign_event WHERE subject = $1 AND kind IN ($2, $3) AND at >= $4 LIMIT 1";
+        let [erased, deleted] = ERASING.map(EventKind::name);
+        let values = [user.into(), erased.into(), deleted.into(), at.as_microsecond().into()];
+        Ok(self.engine.first(sql, &values, |_| Ok(())).await?.is_some())
+    }
+
     async fn walk(&self, chain: &Chain, noted: Option<&(i64, String)>) -> Result<Verified, StoreError> {
         let mut walk = Walk::from(chain, noted);
         loop {
             let page = self.events_after(walk.position, PAGE).await?;
-            if page.is_empty() {
-                return Ok(walk.end(chain));
-            }
+            let is_over = page.last().is_none_or(|last| last.position > Some(chain.last_position));
             for event in &page {
                 let position = event.position.unwrap_or_default();
-                if position > chain.last_position {
-                    return Ok(walk.end(chain)); // linked since
+                if position <= chain.last_position {
+                    walk.step(position, event); // others were linked since
                 }
-                walk.step(position, event);
             }
+            if is_over {
+                break;
+            }
+        }
+        for (user, erased) in walk.unexplained() {
+            let is_explained = match user {
+                Some(user) => self.says_that_it_erased(&user, erased.not_before()).await?,
+                None => false,
+            };
+            if !is_explained {
+                walk.verified.found(Break::PersonalMissing(erased.position, erased.id));
+            }
+        }
+        Ok(walk.end(chain))
+    }
+}
+
+/// What erases the personal part of a user's events.
+const ERASING: [EventKind; 2] = [EventKind::PersonalDataErased, EventKind::UserDeleted];
+
+/// The last event of a user whose personal part is gone.
+#[derive(Clone)]
+struct Erased {
+    position: i64,
+    id: String,
+    at: Timestamp,
+}
+
+impl Erased {
+    /// An event that says so is not earlier.
+    fn not_before(&self) -> Timestamp {
+        self.at.checked_sub(APART).unwrap_or(Timestamp::MIN)
+    }
+}
+
+impl Verified {
+    fn found(&mut self, found: Break) {
+        if self.breaks.len() < MOST_BREAKS {
+            self.breaks.push(found);
         }
     }
 }
@@ -105,6 +185,10 @@ struct Walk<'a> {
     /// The hash of the event there; `None` after a gap, where nobody knows.
     hash: Option<String>,
     noted: Option<&'a (i64, String)>,
+    /// By their users, if they have any.
+    erased: HashMap<Option<String>, Erased>,
+    /// When events say that a user's were erased, at last.
+    erasures: HashMap<String, Timestamp>,
     verified: Verified,
 }
 
@@ -115,6 +199,8 @@ impl<'a> Walk<'a> {
             position: chain.deleted_position,
             hash: Some(chain.deleted_hash.clone()),
             noted,
+            erased: HashMap::new(),
+            erasures: HashMap::new(),
             verified,
         };
         walk.compare_with_noted();
@@ -138,9 +224,38 @@ impl<'a> Walk<'a> {
             self.found(Break::PersonalChanged(position, event.id.clone()));
         }
         self.verified.events += 1;
-        self.verified.erased += u64::from(event.is_erased());
+        self.note_erasing(position, event);
         (self.position, self.hash) = (position, event.hash.clone());
         self.compare_with_noted();
+    }
+
+    fn note_erasing(&mut self, position: i64, event: &StoredEvent) {
+        if event.is_erased() {
+            self.verified.erased += 1;
+            let latest = self.erased.get(&event.user).is_none_or(|known| known.at <= event.at);
+            if latest {
+                let erased = Erased { position, id: event.id.clone(), at: event.at };
+                self.erased.insert(event.user.clone(), erased);
+            }
+        }
+        if let Some(user) =
+            event.user.as_ref().filter(|_| ERASING.iter().any(|kind| kind.name() == event.kind))
+        {
+            let at = self.erasures.entry(user.clone()).or_insert(event.at);
+            *at = event.at.max(*at);
+        }
+    }
+
+    /// Of each user the last event whose personal part is gone, where none of the events on the way says that it was erased.
+    fn unexplained(&mut self) -> Vec<(Option<String>, Erased)> {
+        let is_explained = |user: &Option<String>, erased: &Erased| {
+            let at = user.as_ref().and_then(|user| self.erasures.get(user));
+            at.is_some_and(|at| *at >= erased.not_before())
+        };
+        let mut found: Vec<_> =
+            self.erased.drain().filter(|(user, erased)| !is_explained(user, erased)).collect();
+        found.sort_by_key(|(_, erased)| erased.position);
+        found
     }
 
     fn compare_with_noted(&mut self) {
@@ -166,8 +281,6 @@ impl<'a> Walk<'a> {
     }
 
     fn found(&mut self, found: Break) {
-        if self.verified.breaks.len() < MOST_BREAKS {
-            self.verified.breaks.push(found);
-        }
+        self.verified.found(found);
     }
 }

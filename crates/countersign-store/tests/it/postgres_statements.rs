@@ -47,8 +47,8 @@ async fn filled() -> Option<Database> {
 fn types(sql: &str) -> &'static str {
     if sql.contains("unnest($1, $2, $3, $4, $5)") {
         "(text[], bigint[], text[], bigint[], bigint[])"
-    } else if sql.contains("asked.every * $5") {
-        "(bigint[], bigint[], bigint[], bigint, bigint)"
+    } else if sql.contains("unnest($1, $2, $3, $5)") {
+        "(bigint[], bigint[], bigint[], bigint, bigint[])"
     } else if sql.contains("unnest($1, $2, $3) AS asked (id") {
         "(bigint[], bigint[], bigint[], bigint)"
     } else if sql.contains("unnest($1, $2, $3)") {

@@ -66,7 +66,9 @@ pub fn reads_all_or_one(sql: &str) -> bool {
 fn statements() -> Vec<String> {
     all_statements()
         .into_iter()
-        .filter(|text| !text.contains(" FOR UPDATE") && !text.contains("unnest("))
+        .filter(|text| {
+            !text.contains(" FOR UPDATE") && !text.contains(" FOR KEY SHARE") && !text.contains("unnest(")
+        })
         .chain(statements_of(&ON_SQLITE))
         .collect()
 }

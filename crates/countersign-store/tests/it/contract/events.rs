@@ -150,7 +150,8 @@ async fn each_act_leaves_one_event_and_the_end_of_sessions_says_which() {
         changed_at: noon(),
     };
     assert!(noted(EventKind::KeyMade).insert_key(key).await.unwrap());
-    assert!(noted(EventKind::UserDeleted).delete_user_and_end_tokens(ada, ending(noon())).await.unwrap());
+    let deleted = store.noting(Event { user: Some(ada), ..event(EventKind::UserDeleted).impersonal() });
+    assert!(deleted.delete_user_and_end_tokens(ada, ending(noon())).await.unwrap());
     let told: Vec<_> = events(&store).await.into_iter().skip(5).map(|e| (e.kind, e.details)).collect();
     let named = |number| id(number).to_string();
     let expected = [
@@ -268,19 +269,78 @@ async fn personal_data_are_erased_and_the_chain_stays_whole() {
     let Some((place, store, ada)) = with_logins(2).await else { return };
     let bob = store.noting(event(EventKind::UserCreated)).insert_user(person("bob")).await.unwrap();
     store.link_events().await.unwrap();
-    let erased = Event { name: None, client: Client::default(), ..event(EventKind::PersonalDataErased) };
+    let erased = Event { user: Some(ada), ..event(EventKind::PersonalDataErased).impersonal() };
     assert_eq!(store.noting(erased).erase_personal_data(ada).await.unwrap(), 3);
     let all = events(&store).await;
     let of = |user: UserId| all.iter().filter(move |event| event.is_about(user));
-    assert!(of(ada).all(|event| event.is_erased() && event.commitment.is_some()));
+    let mut before = of(ada).filter(|event| event.kind != "personal_data_erased");
+    assert!(before.all(|event| event.is_erased() && event.commitment.is_some()));
     assert!(of(bob).all(|event| event.personal.is_some()), "another's are left");
     assert_eq!(all.last().unwrap().details, r#"{"events":"3"}"#);
     let verified = store.verify_events(None).await.unwrap();
     assert_eq!((verified.events, verified.erased, verified.breaks), (5, 3, Vec::new()));
     assert_eq!(place.rows("SELECT count(*) FROM countersign_event WHERE personal LIKE '%192.0.2.1%'"), ["1"]);
-    assert!(store.delete_user(bob).await.unwrap());
+    let deleted = Event { user: Some(bob), ..event(EventKind::UserDeleted).impersonal() };
+    assert!(store.noting(deleted).delete_user_and_end_tokens(bob, ending(noon())).await.unwrap());
     assert_eq!(place.rows("SELECT count(*) FROM countersign_event WHERE personal IS NOT NULL"), ["0"]);
     assert_eq!(breaks(&store).await, [], "a deleted user's are gone with the user");
+}
+
+#[tokio::test]
+async fn personal_data_that_are_gone_without_an_event_that_says_so_are_found() {
+    let Some((place, store, ada)) = with_logins(2).await else { return };
+    let erase = |position: i64| {
+        place.run(&format!("UPDATE countersign_event SET personal = NULL WHERE position = {position}"));
+    };
+    erase(2);
+    let id = |all: &[StoredEvent], position: usize| all[position - 1].id.clone();
+    let all = events(&store).await;
+    assert_eq!(breaks(&store).await, [Break::PersonalMissing(2, id(&all, 2))]);
+    let erased = event(EventKind::PersonalDataErased).impersonal();
+    let erased = |at: Timestamp| Event { user: Some(ada), at, ..erased.clone() };
+    store.record_events(vec![erased(after_noon(-300))]).await.unwrap();
+    assert_eq!(breaks(&store).await, [Break::PersonalMissing(2, id(&all, 2))], "that was before");
+    store.noting(erased(noon())).erase_personal_data(ada).await.unwrap();
+    assert_eq!(breaks(&store).await, [], "whether it is linked yet or not");
+    store.link_events().await.unwrap();
+    store.record_events(vec![event(EventKind::ServerStarted)]).await.unwrap();
+    let all = events(&store).await;
+    assert_eq!(breaks(&store).await, []);
+    erase(6);
+    assert_eq!(breaks(&store).await, [Break::PersonalMissing(6, id(&all, 6))], "nobody's are erased");
+}
+
+#[tokio::test]
+async fn events_outside_the_chain_are_told_and_keep_nobody_from_linking() {
+    let put = |id: &str, position: &str| {
+        let hash = if position == "NULL" { "NULL" } else { "'none'" };
+        format!(
+            "INSERT INTO countersign_event (id, position, hash, at, kind, actor, details)
+             VALUES ('{id}', {position}, {hash}, 0, 'login', 'user', '{{}}')"
+        )
+    };
+    let Some((place, store, ada)) = with_logins(2).await else { return };
+    for (id, position) in [("a", "4"), ("b", "9223372036854775807"), ("c", "0")] {
+        place.run(&put(id, position));
+    }
+    assert_eq!(breaks(&store).await, [Break::Outside(3)]);
+    assert!(log_in(&store, ada, &format!("{:032x}", 77)).await);
+    assert_eq!(events(&store).await.len(), 6, "those that stood beyond the end have been linked");
+    assert_eq!(breaks(&store).await, [Break::Outside(1)], "the one before the beginning");
+}
+
+#[tokio::test]
+async fn what_is_noted_of_a_user_who_was_deleted_meanwhile_has_nothing_personal() {
+    let Some((place, store, ada)) = with_logins(0).await else { return };
+    let late = Event { user: Some(ada), ..event(EventKind::LoginFailed) };
+    store.record_events(vec![late.clone()]).await.unwrap();
+    assert!(events(&store).await[1].personal.is_some());
+    let deleted = Event { user: Some(ada), ..event(EventKind::UserDeleted).impersonal() };
+    assert!(store.noting(deleted).delete_user_and_end_tokens(ada, ending(noon())).await.unwrap());
+    store.record_events(vec![late]).await.unwrap();
+    assert_eq!(events(&store).await.len(), 4);
+    assert_eq!(place.rows("SELECT count(*) FROM countersign_event WHERE personal IS NOT NULL"), ["0"]);
+    assert_eq!(breaks(&store).await, []);
 }
 
 #[tokio::test]

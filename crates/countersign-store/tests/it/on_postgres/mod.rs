@@ -4,6 +4,7 @@
 mod adoption;
 #[path = "../contract/attempts.rs"]
 mod attempts;
+mod dead_host;
 #[path = "../contract/events.rs"]
 mod events;
 #[path = "../contract/groups.rs"]
