@@ -118,9 +118,9 @@ where
         }
         if length > SMALL_BODY_BYTES && place.is_none() {
             place = Some(large_bodies.place().await?);
-            bytes = with_room(bytes, limit);
+            bytes = with_room(&bytes, limit);
         } else if length > bytes.capacity() {
-            bytes = with_room(bytes, length.max(2 * length.min(SMALL_BODY_BYTES / 2)));
+            bytes = with_room(&bytes, length.max(2 * length.min(SMALL_BODY_BYTES / 2)));
         }
         bytes.extend_from_slice(&data);
     }
@@ -128,9 +128,9 @@ where
 }
 
 /// The same with more room, in a place of its own: a vector that grows by itself leaves a copy behind that nobody wipes.
-fn with_room(bytes: Zeroizing<Vec<u8>>, capacity: usize) -> Zeroizing<Vec<u8>> {
+fn with_room(bytes: &[u8], capacity: usize) -> Zeroizing<Vec<u8>> {
     let mut roomy = Zeroizing::new(Vec::with_capacity(capacity));
-    roomy.extend_from_slice(&bytes);
+    roomy.extend_from_slice(bytes);
     roomy
 }
 

@@ -176,12 +176,11 @@ impl Connection {
     /// one that has its own. While it waits for one, its connection does not give way itself.
     pub(crate) async fn place_beside(&self, task: AbortHandle) -> Option<Beside> {
         let seat = self.seat.as_ref()?;
-        let place = match self.shared.places.for_stream() {
-            Some(place) => place,
-            None => {
-                let _stays = seat.stay();
-                self.shared.place_of_another().await?
-            }
+        let place = if let Some(place) = self.shared.places.for_stream() {
+            place
+        } else {
+            let _stays = seat.stay();
+            self.shared.place_of_another().await?
         };
         Some(Beside { seat: seat.beside(task), _place: place })
     }

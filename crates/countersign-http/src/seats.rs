@@ -69,7 +69,7 @@ impl Seats {
     /// asked before others because it holds more.
     pub(crate) fn take(self: &Arc<Self>, peer: Option<IpAddr>) -> Taken {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let whose = peer.map_or(Whose::Own(number), |peer| Whose::Of(around(peer)));
+        let whose = peer.map_or(Whose::Nobody, |peer| Whose::Of(around(peer)));
         self.seat(whose, number, Way::Told(Notify::new()))
     }
 
@@ -91,23 +91,29 @@ impl Seats {
 
     /// Has the one go whose turn that is; false if nobody waits.
     pub(crate) fn make_room(&self) -> bool {
+        // Whoever goes leaves the line, which must be free then.
+        match self.next_to_go().as_deref().map(|seat| &seat.way) {
+            Some(Way::Told(go)) => go.notify_one(),
+            Some(Way::Ended(task)) => task.abort(),
+            None => return false,
+        }
+        true
+    }
+
+    fn next_to_go(&self) -> Option<Arc<Seat>> {
         let mut line = self.line();
         for _ in 0..LOOKS {
-            let Some((stood_at, seat)) = line.pop() else { break };
+            let (stood_at, seat) = line.pop()?;
             if seat.steps_out() {
                 continue;
             }
             let since = seat.waits_since.load(Ordering::Relaxed);
             if since <= stood_at {
-                match &seat.way {
-                    Way::Told(go) => go.notify_one(),
-                    Way::Ended(task) => task.abort(),
-                }
-                return true;
+                return Some(seat);
             }
             line.insert(seat, since);
         }
-        false
+        None
     }
 
     fn now(&self) -> u64 {
@@ -144,8 +150,7 @@ impl Taken {
     /// A seat for a request that has a place of its own beside others of this connection; the task is what answers it.
     pub(crate) fn beside(&self, task: AbortHandle) -> Self {
         let number = self.seats.next.fetch_add(1, Ordering::Relaxed);
-        let whose = if let Whose::Own(_) = self.seat.whose { Whose::Own(number) } else { self.seat.whose };
-        self.seats.seat(whose, number, Way::Ended(task))
+        self.seats.seat(self.seat.whose, number, Way::Ended(task))
     }
 
     /// Ready when the connection has to go. It may have got a request since that was said; then it stays.

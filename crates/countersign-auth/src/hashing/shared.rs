@@ -128,7 +128,7 @@ impl Shared {
     /// A worker has given back the memory that an odd job needed.
     pub(super) fn leave_odd(&self) {
         self.state().odd -= 1;
-        self.changed.notify_one();
+        self.changed.notify_all(); // at the end, those too who have waited for this one alone
     }
 
     /// Takes note of how long a worker had a job.

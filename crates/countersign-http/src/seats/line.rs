@@ -15,14 +15,14 @@ use super::Seat;
 pub(super) enum Whose {
     /// By somebody in this network.
     Of(Network),
-    /// By somebody who is counted with nobody.
-    Own(u64),
+    /// By somebody who is counted by themselves.
+    Nobody,
 }
 
 /// Milliseconds since the server began, and a number of the seat's own.
 type Position = (u64, u64);
 
-/// How many there are, and the first of them; the greatest is asked.
+/// How many places are held, and the first who does; the greatest is asked.
 type Rank = (usize, Reverse<Position>, Whose);
 
 #[derive(Default)]
@@ -65,5 +65,6 @@ impl Line {
 }
 
 fn rank(whose: Whose, standing: &BTreeMap<Position, Arc<Seat>>) -> Option<Rank> {
-    standing.keys().next().map(|first| (standing.len(), Reverse(*first), whose))
+    let places = if whose == Whose::Nobody { 1 } else { standing.len() };
+    standing.keys().next().map(|first| (places, Reverse(*first), whose))
 }

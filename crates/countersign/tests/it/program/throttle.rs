@@ -88,11 +88,12 @@ fn the_cookie_is_for_encrypted_connections_unless_debug_is_on() {
         let head = server.anon().head_of_answer("login", &body);
         let cookie = head
             .lines()
-            .find(|line| line.starts_with("set-cookie: __Secure-countersign_device_"))
+            .find(|line| line.starts_with("set-cookie: ") && line.contains("countersign_device_"))
             .expect("a cookie");
         assert!(
             cookie.contains("; HttpOnly") && cookie.contains("; Path=/user/api/login/; Max-Age=15552000")
         );
         assert_eq!(cookie.contains("; Secure"), is_secure, "{cookie}");
+        assert_eq!(cookie.contains(": __Secure-"), is_secure, "{cookie}");
     }
 }
