@@ -82,10 +82,9 @@ impl StoreError {
     pub(crate) fn of_opening(url: &DatabaseUrl, error: Self) -> Self {
         let path = url.to_string();
         match error {
-            Self::Migration(_) => error,
+            Self::Migration(_) | Self::Open { .. } => error,
             Self::Disconnected(reason) => Self::Unreachable { path, reason },
             Self::TooSlow => Self::Unreachable { path, reason: "it took too long".to_owned() },
-            Self::Open { .. } => error,
             Self::Refused(reason) => Self::Open { path, reason },
             Self::Statement(cause) => Self::Open { path, reason: told(&*cause, remedy_of(&*cause)) },
             error => Self::Open { path, reason: error.to_string() },
