@@ -11,6 +11,8 @@ use crate::Auth;
 /// A database that has not answered by then is taken for one that does not.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+const NOT_ASKED: &str = "it cannot be asked how much is free";
+
 /// What a look at everything came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Health {
@@ -87,6 +89,11 @@ impl Auth {
             }
             _ => Verdict::Unknown,
         };
+        // A file that is lost is one trouble, and its disk not another.
+        let disk = match (database, disk) {
+            (Verdict::Bad(_), Verdict::Bad(NOT_ASKED)) => Verdict::Unknown,
+            (_, disk) => disk,
+        };
         // A new process could not write either.
         let is_for_a_restart = database != Verdict::Good && !is_not_writable && self.store.is_embedded();
         Health { database, migrations, keys, disk, is_for_a_restart }
@@ -125,7 +132,7 @@ impl Auth {
 fn disk(store: &Store, min_free: u64) -> Verdict {
     match store.free_disk_bytes() {
         Some(Ok(free)) if free < min_free => Verdict::Bad("less is free than MIN_FREE_DISK_MIB asks for"),
-        Some(Err(_)) => Verdict::Bad("it cannot be asked how much is free"),
+        Some(Err(_)) => Verdict::Bad(NOT_ASKED),
         Some(Ok(_)) | None => Verdict::Good,
     }
 }

@@ -67,8 +67,8 @@ impl KeyRing {
         let kept = self.kept().await?;
         self.tokens(&kept)?;
         let Kept::Rows(rows) = kept else { return Ok(None) };
-        let next = rows.iter().filter(|row| row.state == KeyState::Next);
-        Ok(next.filter_map(|row| self.configured.sealing.open(row).err()).next())
+        let mut next = rows.iter().filter(|row| row.state == KeyState::Next);
+        Ok(next.find_map(|row| self.configured.sealing.open(row).err()))
     }
 
     pub(crate) async fn kept(&self) -> Result<Kept, KeyRingError> {

@@ -74,7 +74,7 @@ async fn copy(
     let store = Store::open(&config.database, &config.pool).await?;
     let moved = source.copy_into(Some(&store), now, |rows| bar.inc(rows)).await?;
     let keys = open_key_ring(config).await?.0.check().await;
-    let warning = keys.map_or_else(Some, |next| next).map(|error| {
+    let warning = keys.unwrap_or_else(Some).map(|error| {
         format!("The signing keys cannot be used yet: {error}. Use the SECRET_KEY of the database that they come from")
     });
     Ok((moved, warning))

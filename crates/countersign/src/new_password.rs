@@ -24,7 +24,7 @@ pub async fn with_new_password<T>(
         return Ok(take(&password).await?);
     }
     // Ctrl-C at the prompt is sent on as a signal before the terminal is put right. It must not end us by itself.
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(unreadable)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| unreadable(&error))?;
     let mut left = ATTEMPTS;
     loop {
         left -= 1;
@@ -48,7 +48,7 @@ pub async fn with_new_password<T>(
 /// What is not typed, if it is to be read from elsewhere.
 fn given(args: &PasswordArgs) -> Result<Option<Zeroizing<String>>, Failure> {
     if args.password_stdin {
-        return first_line(std::io::stdin().lock()).map(Some).map_err(unreadable);
+        return first_line(std::io::stdin().lock()).map(Some).map_err(|error| unreadable(&error));
     }
     if let Some(path) = &args.password_file {
         let line = File::open(path).and_then(|file| first_line(BufReader::new(file)));
@@ -69,7 +69,7 @@ fn given(args: &PasswordArgs) -> Result<Option<Zeroizing<String>>, Failure> {
 fn typed_twice() -> Result<Option<Zeroizing<String>>, Failure> {
     let typed = |prompt| match rpassword::prompt_password(prompt) {
         Err(error) if error.kind() == ErrorKind::Interrupted => Err(interrupted()),
-        typed => typed.map(Zeroizing::new).map_err(unreadable),
+        typed => typed.map(Zeroizing::new).map_err(|error| unreadable(&error)),
     };
     let (first, second) = (typed("Password: ")?, typed("Password (again): ")?);
     Ok((*first == *second).then_some(first))
@@ -79,7 +79,7 @@ fn interrupted() -> Failure {
     Failure::Other("interrupted, and nothing is changed; run it again".to_owned())
 }
 
-fn unreadable(error: std::io::Error) -> Failure {
+fn unreadable(error: &std::io::Error) -> Failure {
     Failure::Other(format!("the password cannot be read: {error}; try again, or use --password-file"))
 }
 

@@ -80,10 +80,8 @@ fn write_pages(command: &Command, directory: &Path) -> std::io::Result<()> {
 fn usage(command: &Command) -> String {
     let name = command.get_bin_name().unwrap_or_else(|| command.get_name());
     let options = command.get_arguments().filter(|option| !option.is_hide_set() && !option.is_positional());
-    let options = options.map(|option| match option.is_required_set() {
-        true => option.to_string(),
-        false => format!("[{option}]"),
-    });
+    let options = options
+        .map(|option| if option.is_required_set() { option.to_string() } else { format!("[{option}]") });
     let operands = command.get_positionals().map(ToString::to_string);
     let subcommand = match (command.has_subcommands(), command.is_subcommand_required_set()) {
         (false, _) => None,

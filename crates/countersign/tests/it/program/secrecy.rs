@@ -108,7 +108,7 @@ impl Page {
         let lines = head.lines().filter_map(|line| line.strip_prefix("set-cookie: "));
         let cookies = lines.map(|line| line.split(';').next().unwrap_or_default().to_owned()).collect();
         let body: Value = serde_json::from_str(body).unwrap_or_default();
-        let csrf = body["csrf_token"].as_str().unwrap_or_default().to_owned();
+        let csrf = body.get("csrf_token").and_then(Value::as_str).unwrap_or_default().to_owned();
         Self { cookies, body, csrf }
     }
 }
