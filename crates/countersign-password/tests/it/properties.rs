@@ -59,7 +59,8 @@ proptest! {
         let mut workspace = Workspace::default();
         let verdict = tiny().verify(&password, &stored, &mut workspace);
         prop_assert!(!verdict.is_correct());
-        prop_assert!(workspace.work() <= 128, "{} for {stored}", workspace.work());
+        // Its own 128 at the most, and the 3 of a hash like new ones, which every refusal costs.
+        prop_assert!(workspace.work() <= 128 + 3, "{} for {stored}", workspace.work());
         prop_assert!(workspace.memory_kib() == 0);
     }
 
