@@ -416,7 +416,7 @@ def run_all(check, wanted, quick):
 
 def one_server(check, wanted, quick, postgres):
     """What is done to a single server, on each engine."""
-    rows = crashes.run(check, wanted, quick, postgres) + disks.run(check, judge, wanted, quick)
+    rows = crashes.run(check, wanted, quick, postgres) + disks.run(check, judge, wanted, quick, postgres)
     clocks.run(check, wanted, postgres)
     return rows
 
