@@ -123,6 +123,15 @@ def under_fault(check, judge, server, name, begin, end, seconds):
     return judge(check, name, load.record, [server.port])
 
 
+def stays_unready(server, seconds):
+    until = time.monotonic() + seconds
+    while readiness(server) == (503, CANNOT_WRITE):
+        if time.monotonic() > until:
+            return True
+        time.sleep(0.1)
+    return False
+
+
 CANNOT_WRITE = "nothing can be written; the log says why"
 
 
@@ -185,18 +194,15 @@ def starts_on_a_full_disk(check, disk, server):
     # The write-ahead log may have room left from before.
     refused = next((name for name in names if caller.register(name).status == 503), None)
     check.holds("it starts, and refuses what it cannot write", refused is not None)
-    wait_until("readiness says so", lambda: readiness(server) == (503, CANNOT_WRITE), 10)
-    # Nobody tries to write meanwhile, but the server itself.
-    seen = set()
-    repeatedly(3, 0.1, lambda: seen.add(readiness(server)))
-    check.holds("it is not ready until there is room", seen == {(503, CANNOT_WRITE)}, seen)
+    # Nobody writes meanwhile but the server itself, which may find room for a page or two yet.
+    wait_until("it is not ready any more, and stays so", lambda: stays_unready(server, 3))
     disk.make_room()
     wait_until("it is ready", lambda: readiness(server)[0] == 200, 20)
     made = caller.register(refused)
     check.holds("with room it goes on", made.status == 201, made)
 
 
-def run(check, judge, wanted, quick):
+def run(check, judge, wanted, quick, postgres):
     """The faults; their rows of the table."""
     if not wanted("disk"):
         return []
@@ -204,4 +210,41 @@ def run(check, judge, wanted, quick):
     if refusal:
         print(f"SKIPPED: full disks and read-only file systems are NOT tried: {refusal}", flush=True)
         return []
-    return on_sqlite(check, judge, 2 if quick else 6)
+    seconds = 2 if quick else 6
+    return [*on_sqlite(check, judge, seconds), on_postgres(check, judge, postgres, seconds)]
+
+
+def on_postgres(check, judge, postgres, seconds):
+    """The disk of the tables is full; the log of PostgreSQL has another, without which it would not run at all."""
+    name = "the disk of the tables is full, PostgreSQL"
+    print(name, flush=True)
+    disk = Disk("tablespace", 64)
+    tables = disk.place / "tables"
+    tables.mkdir()
+    if postgres.user:
+        shutil.chown(tables, postgres.user)
+    postgres.query(f"CREATE TABLESPACE small LOCATION '{tables}'")
+    postgres.query("CREATE DATABASE small TABLESPACE small ENCODING 'UTF8' TEMPLATE template0")
+    server = Replica("on-small", *free_ports(1), f"postgresql://countersign@127.0.0.1:{postgres.port}/small")
+    try:
+        server.start()
+        caller = Caller(server.port)
+        caller.register("witness")
+        access = caller.log_in("witness").json()["access"]
+        with Load(server.port, clients=8) as load:
+            time.sleep(1)
+            disk.fill()
+            wait_until("something is refused", lambda: load.record.outcomes["503"] > 20)
+            seen = set()
+            repeatedly(seconds, 0.1, lambda: seen.add(caller.me(access).status))
+            disk.make_room()
+            time.sleep(1)
+        check.holds("reads go on", seen == {200}, seen)
+        refused = "could not extend file" in server.log.read_text()
+        check.holds("the log says why", refused)
+        return judge(check, name, load.record, [server.port])
+    finally:
+        server.kill()
+        postgres.query("DROP DATABASE small WITH (FORCE)")
+        postgres.query("DROP TABLESPACE small")
+        disk.unmount()

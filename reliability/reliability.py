@@ -362,7 +362,7 @@ def token_of_new_key(signs, caller, name):
 
 def main():
     parser = argparse.ArgumentParser(prog="reliability/run")
-    parser.add_argument("--quick", action="store_true", help="shorter faults, under 90 seconds")
+    parser.add_argument("--quick", action="store_true", help="shorter faults, about two minutes")
     parser.add_argument("--patroni", action="store_true", help="kill the primary of a Patroni cluster")
     parser.add_argument("--crashes", action="store_true", help="kill one server again and again, fill its disk, set its clock")
     parser.add_argument("names", nargs="*", metavar="NAME", help="parts of scenarios' names; all without")
@@ -416,7 +416,7 @@ def run_all(check, wanted, quick):
 
 def one_server(check, wanted, quick, postgres):
     """What is done to a single server, on each engine."""
-    rows = crashes.run(check, wanted, quick, postgres) + disks.run(check, judge, wanted, quick)
+    rows = crashes.run(check, wanted, quick, postgres) + disks.run(check, judge, wanted, quick, postgres)
     clocks.run(check, wanted, postgres)
     return rows
 

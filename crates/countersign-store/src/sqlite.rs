@@ -32,6 +32,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const QUEUE_LENGTH: usize = 1024;
 /// Writes that share a commit at the most, so that the first of them does not wait for ever.
 const BATCH_LENGTH: usize = 256;
+/// What a file system has to have left before writes that failed are tried anew: a group of them may take as much.
+const ROOM_BYTES: u64 = 1024 * 1024;
 const CACHED_STATEMENTS: usize = 64;
 const PARAMETER_NAMES: [&str; 12] =
     ["$1", "$2", "$3", "$4", "$5", "$6", "$7", "$8", "$9", "$10", "$11", "$12"];
@@ -203,18 +205,26 @@ impl Sqlite {
             return Err(StoreError::NotCommitted);
         }
         if self.writes_fail.load(Ordering::Acquire) {
-            let fail = Arc::clone(&self.writes_fail);
-            // A queue that is full has another one, soon.
-            drop(queue.try_send(Box::new(move |transaction| {
-                let written = rewrite_first_page(connection_of(transaction));
-                Box::new(move || fail.store(written.is_err(), Ordering::Release))
-            })));
+            // On a full disk the log may have room for a page where a whole write found none.
+            if self.free_disk_bytes().is_ok_and(|free| free >= ROOM_BYTES) {
+                self.try_to_write(queue);
+            }
             return Err(StoreError::NotWritable);
         }
         if let Some(anchor) = &self.anchor {
             anchor.cast(); // others may have written since
         }
         Ok(())
+    }
+
+    /// Has a page written, and learns whether that was possible.
+    fn try_to_write(&self, queue: &mpsc::Sender<Job>) {
+        let fail = Arc::clone(&self.writes_fail);
+        // A queue that is full has another one, soon.
+        drop(queue.try_send(Box::new(move |transaction| {
+            let written = rewrite_first_page(connection_of(transaction));
+            Box::new(move || fail.store(written.is_err(), Ordering::Release))
+        })));
     }
 
     /// What its file system has left for us.
