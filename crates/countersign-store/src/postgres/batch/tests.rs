@@ -98,7 +98,7 @@ async fn a_refused_value_is_told_to_its_own_caller_alone() {
     let _busy = occupy(&batches).await;
     let asking = ask_all(&batches, 6..9).await;
     asked.permits.add_permits(100);
-    assert_eq!(told(asking).await, ["6", "a text does not fit its column: seven", "8"]);
+    assert_eq!(told(asking).await, ["6", "a text does not fit its column: seven; choose another", "8"]);
     let noted = asked.metrics.text(countersign_metrics::Form::OpenMetrics);
     for (series, wanted) in [("count", 3), ("sum", 5)] {
         let line = format!("countersign_database_batch_length_{series}{{of=\"reads\"}} {wanted}");
@@ -127,7 +127,9 @@ async fn what_others_meet_as_well_is_not_asked_one_by_one() {
     let _busy = occupy(&batches).await;
     let asking = ask_all(&batches, 1..4).await;
     asked.permits.add_permits(100);
-    assert_eq!(told(asking).await, ["the database refused a statement: the disk is full"; 3]);
+    let refused =
+        "the database refused a statement: the disk is full; try again, and look at the database's own log";
+    assert_eq!(told(asking).await, [refused; 3]);
     assert_eq!(asked.questions(), [vec![0], vec![0], vec![1, 2, 3]]);
 }
 
@@ -142,7 +144,7 @@ async fn the_first_error_that_others_meet_as_well_ends_the_asking_one_by_one() {
     let asking = ask_all(&batches, [6, 7, 8, 9]).await;
     asked.permits.add_permits(100);
     let broke = "the connection to the database broke: gone; see that it runs, and try again";
-    assert_eq!(told(asking).await, ["6", "a text does not fit its column: seven", broke, broke]);
+    assert_eq!(told(asking).await, ["6", "a text does not fit its column: seven; choose another", broke, broke]);
     assert_eq!(asked.questions(), [vec![0], vec![0], vec![6, 7, 8, 9], vec![6], vec![7], vec![8]]);
 }
 

@@ -61,9 +61,10 @@ fn use_cookies(anon: &Client) -> Vec<String> {
     let kept =
         format!("{page}Cookie: {}\r\nX-CSRFToken: {}\r\n", refreshed.cookies.join("; "), refreshed.csrf);
     Page::of(anon, "POST", "/user/api/logout/", &kept, "{}");
-    let mark = cookies.iter().find_map(|cookie| cookie.strip_prefix("countersign_device=")).expect("a mark");
+    let device = cookies.iter().find(|cookie| cookie.contains("countersign_device")).expect("a mark");
+    let (_, mark) = device.split_once('=').expect("a cookie has a value");
     let json = "Content-Type: application/json\r\n";
-    for device in [format!("Cookie: countersign_device={mark}\r\n"), format!("X-Known-Device: {mark}\r\n")] {
+    for device in [format!("Cookie: {device}\r\n"), format!("X-Known-Device: {mark}\r\n")] {
         Page::of(anon, "POST", "/user/api/login/", &format!("{json}{device}"), &login);
     }
     let form = "Content-Type: application/x-www-form-urlencoded\r\n";
