@@ -224,10 +224,11 @@ pub(crate) async fn lock_user(transaction: &mut Transaction<'_>, id: UserId) -> 
 
 /// Whether the user is there; and stays until this transaction ends, so that who deletes the user comes after it.
 pub(crate) async fn is_there(transaction: &mut Transaction<'_>, id: UserId) -> Result<bool, StoreError> {
-    let sql = match transaction {
-        Transaction::Sqlite(_) => "SELECT 1 FROM auth_user WHERE id = $1",
-        Transaction::Postgres(_) => "SELECT 1 FROM auth_user WHERE id = $1 FOR KEY SHARE",
-    };
+    if let Transaction::Postgres(_) = transaction {
+        let sql = "SELECT 1 FROM auth_user WHERE id = $1 FOR KEY SHARE";
+        transaction.first(sql, &[id.into()], |_| Ok(())).await?;
+    }
+    let sql = "SELECT 1 FROM auth_user WHERE id = $1";
     Ok(transaction.first(sql, &[id.into()], |_| Ok(())).await?.is_some())
 }
 

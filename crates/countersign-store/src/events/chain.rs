@@ -70,7 +70,7 @@ pub(super) async fn lock_chain(transaction: &mut Transaction<'_>) -> Result<Chai
             concat!(
                 "SELECT ",
                 chain_columns!(),
-                ", set_config('idle_in_transaction_session_timeout', '10s', true)
+                ", set_config('idle_in_transaction_session_timeout', '10s', 't')
                    FROM countersign_event_chain WHERE id = 1 FOR UPDATE"
             )
         }
