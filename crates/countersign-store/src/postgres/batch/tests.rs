@@ -144,7 +144,10 @@ async fn the_first_error_that_others_meet_as_well_ends_the_asking_one_by_one() {
     let asking = ask_all(&batches, [6, 7, 8, 9]).await;
     asked.permits.add_permits(100);
     let broke = "the connection to the database broke: gone; see that it runs, and try again";
-    assert_eq!(told(asking).await, ["6", "a text does not fit its column: seven; choose another", broke, broke]);
+    assert_eq!(
+        told(asking).await,
+        ["6", "a text does not fit its column: seven; choose another", broke, broke]
+    );
     assert_eq!(asked.questions(), [vec![0], vec![0], vec![6, 7, 8, 9], vec![6], vec![7], vec![8]]);
 }
 
