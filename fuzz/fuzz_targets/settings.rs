@@ -2,41 +2,7 @@
 //! taken or refused by their names. The program has no library, so that its modules are included.
 #![no_main]
 
-#[expect(dead_code, reason = "most of the program is not run here")]
-#[path = "../../crates/countersign/src"]
-mod program_modules {
-    pub mod account;
-    pub mod adopt;
-    pub mod audit;
-    pub mod cgroup;
-    pub mod changepassword;
-    pub mod check;
-    pub mod cli;
-    pub mod config;
-    pub mod createsuperuser;
-    pub mod demo;
-    pub mod dotenv;
-    pub mod durations;
-    pub mod explain;
-    pub mod export;
-    pub mod flushexpiredtokens;
-    pub mod healthcheck;
-    pub mod import;
-    pub mod init;
-    pub mod keys;
-    pub mod logging;
-    pub mod migrate;
-    pub mod packaging;
-    pub mod private_file;
-    pub mod program;
-    pub mod progress;
-    pub mod secret_key;
-    pub mod serve;
-    pub mod settings;
-    pub mod show_config;
-    pub mod sources;
-    pub mod user;
-}
+include!(concat!(env!("OUT_DIR"), "/modules.rs")); // build.rs
 use program_modules::*; // by these names they call each other
 
 use std::collections::BTreeMap;
