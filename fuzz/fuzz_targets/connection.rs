@@ -19,15 +19,17 @@ const PATIENCE: Duration = Duration::from_secs(15);
 struct Server {
     address: SocketAddr,
     _runtime: Runtime,
+    _world: World,
 }
 
 static SERVER: LazyLock<Server> = LazyLock::new(|| {
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
     let address = listener.local_addr().expect("an address");
-    let service = Arc::new(World::new().service);
+    let world = World::new();
+    let service = Arc::clone(&world.services[0]);
     runtime.spawn(serve(listener, service, std::future::pending::<()>(), Manners::default()));
-    Server { address, _runtime: runtime }
+    Server { address, _runtime: runtime, _world: world }
 });
 
 /// All that the server says to these bytes until it lets go, or nothing if it hangs up on them. Who leaves says no more

@@ -78,7 +78,10 @@ fn read(data: &[u8]) -> Option<Request<Full<Bytes>>> {
 
 fn answer(request: Request<Full<Bytes>>) -> Answer {
     let peer: IpAddr = PEER.parse().expect("an address");
-    let answer: Response<_> = RUNTIME.block_on(WORLD.service.answer(request, Some(peer)));
+    let [by_x_forwarded_for, by_forwarded] = &WORLD.services;
+    let is_forwarded = request.headers().contains_key("forwarded");
+    let service = if is_forwarded { by_forwarded } else { by_x_forwarded_for };
+    let answer: Response<_> = RUNTIME.block_on(service.answer(request, Some(peer)));
     let (head, body) = answer.into_parts();
     let body = RUNTIME.block_on(body.collect()).expect("it is there").to_bytes();
     Answer { head, body }

@@ -1,11 +1,14 @@
 //! What several targets need: a service in this process, and the pieces that an input is made of.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use countersign_auth::{Auth, Clock, ConfiguredKeys, ManualClock, Rules, Throttles};
 use countersign_domain::PasswordPolicy;
-use countersign_http::{AllowedHosts, Origins, Renderer, Service, Settings, TokenCookies, TrustedProxies};
+use countersign_http::{
+    AllowedHosts, ForwardedHeader, Origins, Renderer, Service, Settings, TokenCookies, TrustedProxies,
+};
 use countersign_password::{Algorithm as HashAlgorithm, Hashers, Limits, Preferred};
 use countersign_store::{DatabaseUrl, PoolOptions, Store};
 use countersign_token::Settings as TokenSettings;
@@ -25,7 +28,8 @@ pub fn split_at(data: &[u8], separator: u8) -> (&[u8], &[u8]) {
 
 /// A service with every parser of requests switched on: cookies, marks of devices, trusted proxies, pages.
 pub struct World {
-    pub service: Service,
+    /// Two on one database: the proxies before one write `X-Forwarded-For`, those before the other `Forwarded`.
+    pub services: [Arc<Service>; 2],
     _directory: TempDir,
 }
 
@@ -35,18 +39,9 @@ impl World {
         let directory =
             tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a directory");
         let url = DatabaseUrl::Sqlite(directory.path().join("db.sqlite3"));
-        let store = at_once(Store::open(&url, &PoolOptions::default())).expect("a database");
-        let clock = Clock::Manual(ManualClock::at(NOW.parse().expect("a time")));
-        let cheap = Preferred::Argon2id { memory_kib: 64, iterations: 1, parallelism: 1 };
-        let hashers = Hashers::new(cheap, &HashAlgorithm::DJANGO_DEFAULT, Limits::default()).expect("valid");
-        let sessions = TokenSettings { session_claim: Some("sid".to_owned()), ..TokenSettings::default() };
-        let keys = ConfiguredKeys::new(sessions, SECRET_KEY).expect("a key");
-        let known_device_lifetime = SignedDuration::from_hours(24);
-        let throttles = Throttles { is_on: true, known_device_lifetime, ..Throttles::default() };
-        let rules = Rules { throttles, ..Rules::default() };
-        let auth = at_once(Auth::start(store, hashers, keys, PasswordPolicy::default(), rules, clock));
-        let service = Service::new(auth.expect("threads"), settings());
-        Self { service, _directory: directory }
+        let services = [ForwardedHeader::XForwardedFor, ForwardedHeader::Forwarded]
+            .map(|header| Arc::new(Service::new(auth(&url), settings(header))));
+        Self { services, _directory: directory }
     }
 }
 
@@ -56,7 +51,20 @@ impl Default for World {
     }
 }
 
-fn settings() -> Settings {
+fn auth(url: &DatabaseUrl) -> Auth {
+    let store = at_once(Store::open(url, &PoolOptions::default())).expect("a database");
+    let clock = Clock::Manual(ManualClock::at(NOW.parse().expect("a time")));
+    let cheap = Preferred::Argon2id { memory_kib: 64, iterations: 1, parallelism: 1 };
+    let hashers = Hashers::new(cheap, &HashAlgorithm::DJANGO_DEFAULT, Limits::default()).expect("valid");
+    let sessions = TokenSettings { session_claim: Some("sid".to_owned()), ..TokenSettings::default() };
+    let keys = ConfiguredKeys::new(sessions, SECRET_KEY).expect("a key");
+    let known_device_lifetime = SignedDuration::from_hours(24);
+    let throttles = Throttles { is_on: true, known_device_lifetime, ..Throttles::default() };
+    let rules = Rules { throttles, ..Rules::default() };
+    at_once(Auth::start(store, hashers, keys, PasswordPolicy::default(), rules, clock)).expect("threads")
+}
+
+fn settings(header: ForwardedHeader) -> Settings {
     let proxies = ["192.0.2.0/24", "2001:db8::/32"].map(|network| network.parse().expect("a network"));
     Settings {
         allowed_hosts: AllowedHosts::parse(".auth.example", false),
@@ -69,7 +77,7 @@ fn settings() -> Settings {
             access_lifetime: SignedDuration::from_mins(5),
             refresh_lifetime: SignedDuration::from_hours(24),
         }),
-        trusted_proxies: TrustedProxies::new(proxies.to_vec()),
+        trusted_proxies: TrustedProxies::new(proxies.to_vec(), header),
         secure_cookies: true,
         access_log: true,
     }
