@@ -172,6 +172,6 @@ impl Writer {
 
 /// Whether nothing in it has to be escaped anywhere. Looks at every byte, many at once: tokens are long, and plain.
 fn is_plain(text: &str) -> bool {
-    let is_plain = |byte: u8| (b' '..=b'~').contains(&byte) & (byte != b'"') & (byte != b'\\');
+    let is_plain = |byte: u8| (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\';
     text.bytes().fold(true, |plain, byte| plain & is_plain(byte))
 }
