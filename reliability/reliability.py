@@ -362,7 +362,7 @@ def token_of_new_key(signs, caller, name):
 
 def main():
     parser = argparse.ArgumentParser(prog="reliability/run")
-    parser.add_argument("--quick", action="store_true", help="shorter faults, about two minutes")
+    parser.add_argument("--quick", action="store_true", help="shorter faults, about three minutes")
     parser.add_argument("--patroni", action="store_true", help="kill the primary of a Patroni cluster")
     parser.add_argument("--crashes", action="store_true", help="kill one server again and again, fill its disk, set its clock")
     parser.add_argument("names", nargs="*", metavar="NAME", help="parts of scenarios' names; all without")
