@@ -209,15 +209,15 @@ fn few_long_passwords_wait_at_once_and_any_number_of_usual_ones() {
     let come = |length| begin(world.pool.burn(Network::Unknown, password(length)));
     let mut waiting = Vec::new();
     for _ in 0..LONG_PASSWORDS {
-        waiting.push(come(60_000).err().expect("there is room"));
+        waiting.push(come(60_000).expect_err("there is room"));
     }
     assert!(matches!(come(USUAL_PASSWORD_BYTES + 1), Ok(Err(Error::Overloaded))));
     assert_eq!(world.metrics.rejected.get(), 1);
     for _ in 0..100 {
-        waiting.push(come(USUAL_PASSWORD_BYTES).err().expect("everybody's place"));
+        waiting.push(come(USUAL_PASSWORD_BYTES).expect_err("everybody's place"));
     }
     drop(waiting.swap_remove(0)); // it hangs up
-    waiting.push(come(60_000).err().expect("there is room again"));
+    waiting.push(come(60_000).expect_err("there is room again"));
     drop(held);
     for one in waiting {
         block_on(one).unwrap();
