@@ -130,7 +130,6 @@ impl Sqlite {
         let (file, batches) = (identity.clone(), metrics.writes_per_commit.clone());
         let writes_fail = Arc::<AtomicBool>::default();
         let anchor = Arc::new(Anchor::on(path));
-        anchor.cast();
         let (fail, cast) = (Arc::clone(&writes_fail), Arc::clone(&anchor));
         let handle = thread
             .spawn(move || write_until_closed(writer, &file, jobs, &batches, &fail, &cast))
@@ -212,7 +211,7 @@ impl Sqlite {
             return Err(StoreError::NotWritable);
         }
         if let Some(anchor) = &self.anchor {
-            anchor.cast(); // others may have written since
+            anchor.serve(); // also after what others have written since
         }
         Ok(())
     }
@@ -451,6 +450,8 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
         connection.execute_batch(
             "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;",
         )?;
+        // A log that was long once is cut when it is begun anew.
+        connection.execute_batch(&format!("PRAGMA journal_size_limit = {}", anchor::MOST_LOG_BYTES))?;
         keep_statements(&connection)?;
         Ok(connection)
     };
