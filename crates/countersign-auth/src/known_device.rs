@@ -4,14 +4,15 @@
 //! nobody else can lock the owner out. It is bound to the account and its password hash by a key derived from `SECRET_KEY`;
 //! nothing of it is stored.
 
-use countersign_domain::User;
+use countersign_domain::{PasswordHash, User, UserId};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::proofs::Proofs;
 use crate::{Auth, ConfiguredKeys};
 
-/// Longer ones are none.
-const LONGEST: usize = 128;
+/// As long as what is stored for most users.
+const USUAL_HASH: &str = "argon2$argon2id$v=19$m=19456,t=2,p=1$MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMQ$\
+                          MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE";
 /// A client keeps marks of so many users; of more, one takes the place of another's.
 const PLACES: u8 = 32;
 /// So many of the marks that a client brings are looked at: all that fit into a head.
@@ -61,7 +62,7 @@ impl Marks {
 
     /// The device whose mark for this user this is, and when that expires.
     fn read(&self, user: &User, mark: &str) -> Option<(DeviceId, Timestamp)> {
-        let mut parts = Some(mark).filter(|mark| mark.len() <= LONGEST)?.split('.');
+        let mut parts = mark.split('.');
         let (device, expires, proof) = (parts.next()?, parts.next()?, parts.next()?);
         let device = DeviceId(device.to_owned());
         let id = user.id.to_string();
@@ -75,6 +76,39 @@ fn bound_to<'a>(id: &'a str, user: &'a User, device: &'a DeviceId, expires: &'a 
     [id.as_bytes(), user.password_hash.as_str().as_bytes(), device.as_bytes(), expires.as_bytes()]
 }
 
+/// Whether one of these could be a mark.
+pub(crate) fn has_a_mark(marks: &[&str]) -> bool {
+    marks.iter().any(|mark| is_shaped_like_one(mark))
+}
+
+/// What is not need not be computed with; and what others have planted does not hide ours behind it.
+fn is_shaped_like_one(mark: &str) -> bool {
+    let is_hex =
+        |text: &str, length| text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let mut parts = mark.split('.');
+    let parts = (parts.next(), parts.next(), parts.next(), parts.next());
+    let (Some(device), Some(expires), Some(proof), None) = parts else { return false };
+    let is_number = (1..=20).contains(&expires.len()) && expires.bytes().all(|byte| byte.is_ascii_digit());
+    is_hex(device, 32) && is_number && is_hex(proof, 64)
+}
+
+/// Who has no account.
+fn nobody() -> User {
+    User {
+        id: UserId::Number(0),
+        username: String::new(),
+        email: String::new(),
+        password_hash: PasswordHash::new(USUAL_HASH.to_owned()),
+        is_active: false,
+        is_staff: false,
+        is_superuser: false,
+        first_name: String::new(),
+        last_name: String::new(),
+        last_login: None,
+        date_joined: Timestamp::UNIX_EPOCH,
+    }
+}
+
 fn place_of(user: &User) -> u8 {
     let number =
         user.id.to_string().bytes().fold(0_u32, |hash, byte| hash.wrapping_mul(10).wrapping_add(byte.into()));
@@ -83,9 +117,18 @@ fn place_of(user: &User) -> u8 {
 
 impl Auth {
     /// The device whose mark one of these is, if it is good for this user at this time. A client brings those of other users
-    /// too, and what a neighbour under the same domain has planted.
-    pub(crate) fn known_device(&self, user: &User, marks: &[&str]) -> Option<DeviceId> {
-        marks.iter().take(MOST_PRESENTED).find_map(|mark| self.device_of(user, mark))
+    /// too, and what a neighbour under the same domain has planted. Where there is no user, they are looked at as for one:
+    /// that there is none must not be told by the time that takes.
+    pub(crate) fn known_device<'u>(
+        &self,
+        user: Option<&'u User>,
+        marks: &[&str],
+    ) -> Option<(&'u User, DeviceId)> {
+        let nobody = if user.is_none() && has_a_mark(marks) { Some(nobody()) } else { None };
+        let whose = user.or(nobody.as_ref())?;
+        let mut of_our_shape = marks.iter().filter(|mark| is_shaped_like_one(mark)).take(MOST_PRESENTED);
+        let device = of_our_shape.find_map(|mark| self.device_of(whose, mark));
+        Some((user?, device?))
     }
 
     fn device_of(&self, user: &User, mark: &str) -> Option<DeviceId> {
@@ -105,5 +148,28 @@ impl Auth {
             place: place_of(user),
             lifetime,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_shaped_like_a_mark_is_computed_with() {
+        let (device, proof) = ("0f".repeat(16), "a5".repeat(32));
+        let good = format!("{device}.1767225600.{proof}");
+        assert!(is_shaped_like_one(&good) && has_a_mark(&["a.1.00", &good]));
+        for bad in [
+            String::new(),
+            "a.1.00".to_owned(),
+            format!("{device}..{proof}"),
+            format!("{device}.1.{proof}."),
+            format!("{device}.-1.{proof}"),
+            format!("{device}.1.{}", "x".repeat(64)),
+            format!("{device}.{}.{proof}", "1".repeat(21)),
+        ] {
+            assert!(!is_shaped_like_one(&bad), "{bad}");
+        }
     }
 }

@@ -13,7 +13,7 @@ use countersign_store::{Charge, Charged};
 use countersign_token::{Mac, Refusal};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::known_device::DeviceId;
+use crate::known_device::{DeviceId, has_a_mark};
 use crate::{Auth, ConfiguredKeys, Error, Origin};
 
 /// Bits of a keyed hash that tell the budgets of one kind from each other: there are never more rows, and nobody outside can
@@ -142,7 +142,7 @@ impl Auth {
         if !throttles.is_on {
             return Ok(pass);
         }
-        if let Some((user, device)) = user.and_then(|user| Some((user, self.known_device(user, marks)?))) {
+        if let Some((user, device)) = self.known_device(user, marks) {
             let rate = throttles.login_device;
             pass.add(&self.buckets, Limit::LoginDevice, rate, device.as_bytes());
             let of_all = rate.map(|rate| rate.times(OF_ALL_DEVICES));
@@ -159,7 +159,7 @@ impl Auth {
     /// Refuses a login for which it was said a moment ago that it has to wait, before anything is looked up for it. Whoever
     /// has a mark may go by that alone.
     pub(crate) fn refuse_again(&self, typed: &str, origin: &Origin<'_>, marks: &[&str]) -> Result<(), Error> {
-        if !self.rules.throttles.is_on || !marks.is_empty() || self.refusals.is_empty() {
+        if !self.rules.throttles.is_on || has_a_mark(marks) || self.refusals.is_empty() {
             return Ok(());
         }
         self.recall(&self.pass_of_a_stranger(typed, origin), origin)
