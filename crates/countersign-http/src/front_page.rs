@@ -48,7 +48,7 @@ fn page(status: &'static str) -> String {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n  <title>Countersign</title>\n  \
          <link rel=\"icon\" href=\"data:,\">\n  <link rel=\"stylesheet\" href=\"docs/docs.css\">\n</head>\n\
          <body class=\"front\">\n  <h1>Countersign {VERSION}</h1>\n  <p>Accounts for an API: register, log in, refresh, \
-         log out, protect an endpoint.</p>\n  <p>This server is {status}.</p>\n  \
+         log out, protect an endpoint.</p>\n  <p>Status: {status}.</p>\n  \
          <p><a href=\"docs/\">Read and try the API</a>, or take it as <a href=\"openapi.json\">openapi.json</a>.</p>\n\
          </body>\n</html>\n"
     )

@@ -11,6 +11,7 @@ mod api_page;
 mod bearer;
 mod blacklist;
 mod body;
+mod caught;
 mod client_address;
 mod connection;
 mod cookies;

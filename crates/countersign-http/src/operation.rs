@@ -114,13 +114,14 @@ impl Member {
 }
 
 /// What every request can meet.
-const ANY: [Code; 7] = [
+const ANY: [Code; 8] = [
     Code::BadRequest,
     Code::MalformedRequest,
     Code::RequestLineTooLong,
     Code::ExpectationFailed,
     Code::HeaderTooLong,
     Code::ServiceUnavailable,
+    Code::ServerError,
     Code::NoPlace,
 ];
 /// What a request can meet that comes from a client, and no proxy.

@@ -72,6 +72,7 @@ pub(crate) fn page(code: Code) -> Response<Full<Bytes>> {
     let (title, text) = match status {
         StatusCode::NOT_FOUND => ("Not Found", "The requested resource was not found on this server."),
         StatusCode::BAD_REQUEST => ("Bad Request (400)", ""),
+        StatusCode::INTERNAL_SERVER_ERROR => ("Server Error (500)", ""),
         _ => (status.canonical_reason().unwrap_or("Error"), ""),
     };
     finish(framed(status).header(CONTENT_TYPE, HTML).extension(code), html_page(title, text))

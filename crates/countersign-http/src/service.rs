@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use hyper::body::Body;
 use tracing::Instrument;
 
 use crate::body::{self, Form};
+use crate::caught::caught;
 use crate::client_address::TrustedProxies;
 use crate::cookies::{Cookies, TokenCookies};
 use crate::cors::{self, Cors};
@@ -133,7 +135,8 @@ impl Service {
             let mut answer = if cors.is_some() && cors::is_preflight(&head) {
                 cors::preflight()
             } else {
-                self.answer_at(&route, &head, body, peer, &seen).await
+                let work = pin!(self.answer_at(&route, &head, body, peer, &seen));
+                caught(work).await.unwrap_or_else(|| self.failed(&seen, &head))
             };
             if let Some(cors) = cors {
                 cors.dress(&head, answer.headers_mut());
@@ -142,6 +145,14 @@ impl Service {
         };
         // The log's outside: what is below the request is below its own span for the collector.
         answering.instrument(seen.span.clone()).instrument(self.observer.span(&seen, &head)).await
+    }
+
+    /// The answer to a request over which we panicked.
+    fn failed(&self, seen: &Seen, head: &Parts) -> Response<Full<Bytes>> {
+        let say =
+            || tracing::error!("answering a request panicked: an error in Countersign; please report it");
+        self.observer.tell(seen, head, say);
+        response::page(Code::ServerError)
     }
 
     async fn answer_at<B>(

@@ -42,7 +42,7 @@ impl Requests {
             "http_requests",
             "counter",
             "Requests that were answered, by route, status and the code of the refusal (`docs/errors.md`).",
-            "`route`: as in `docs/api.md`, or `none`; `status`; `code`, or empty".to_owned(),
+            "`route`: a path, as in `/openapi.json`, or `none`; `status`; `code`, or empty".to_owned(),
             Counter::default as fn() -> Counter,
         );
         let timed = to.family(

@@ -41,6 +41,9 @@ pub enum DatabaseUrlError {
         "{0:?} is not a database this version can open; use sqlite:PATH or postgresql://USER@HOST/DATABASE"
     )]
     UnknownScheme(String),
+    /// No scheme at all. What stands there is not said: it may be a password, or a key.
+    #[error("it is no URL; use sqlite:PATH or postgresql://USER@HOST/DATABASE")]
+    NoScheme,
     /// A `postgresql:` URL that cannot be read.
     #[error("not a URL of PostgreSQL: {0}; use postgresql://USER:PASSWORD@HOST:PORT/DATABASE")]
     Postgres(String),
@@ -55,7 +58,9 @@ impl FromStr for DatabaseUrl {
     /// Reads `sqlite:PATH`; `sqlite:///PATH` and `sqlite://PATH` as other tools write it mean the same file:
     /// three slashes a path relative to the working directory, four an absolute one.
     fn from_str(url: &str) -> Result<Self, Self::Err> {
-        let scheme = url.split(':').next().unwrap_or(url);
+        let is_scheme = |text: &&str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+');
+        let (scheme, _) = url.split_once(':').ok_or(DatabaseUrlError::NoScheme)?;
+        let scheme = Some(scheme).filter(is_scheme).ok_or(DatabaseUrlError::NoScheme)?;
         if matches!(scheme, "postgres" | "postgresql") {
             return Ok(Self::Postgres(Box::new(url.parse()?)));
         }
@@ -106,6 +111,10 @@ impl FromStr for Server {
     /// What is about certificates is taken out first: tokio-postgres does not know of it.
     fn from_str(url: &str) -> Result<Self, Self::Err> {
         let (address, parameters) = url.split_once('?').unwrap_or((url, ""));
+        if address.matches('@').count() > 1 {
+            let fix = "it has more than one @; write one that is in the password or a name as %40";
+            return Err(DatabaseUrlError::Postgres(fix.to_owned()));
+        }
         let mut encryption = Encryption::default();
         let mut others = Vec::new();
         for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {

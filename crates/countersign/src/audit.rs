@@ -1,7 +1,5 @@
 //! `countersign audit …`: the audit log, verified, exported, and without what is personal in it.
 
-use std::io::Write;
-
 use countersign_auth::Clock;
 use countersign_domain::{Actor, Event, EventKind, UserId};
 use countersign_store::{Break, Store, StoredEvent, Verified};
@@ -9,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{AuditCommand, ExportEventsArgs};
 use crate::config::Files;
-use crate::program::{Failure, block_on, configure, open_store, report};
+use crate::program::{Failure, block_on, configure, open_store, print_part, report};
 
 /// Events that are read together.
 const PAGE: i64 = 1000;
@@ -69,19 +67,22 @@ async fn export(store: &Store, args: &ExportEventsArgs) -> Result<(), Failure> {
     loop {
         let page = store.events_after(after, PAGE).await?;
         let Some(last) = page.last().and_then(|event| event.position) else { break };
-        if !print(&page, args) {
+        if !print(&page, args)? {
             return Ok(());
         }
         after = last;
     }
-    print(&store.waiting_events(PAGE).await?, args);
-    Ok(())
+    print(&store.waiting_events(PAGE).await?, args).map(|_| ())
 }
 
 /// Whether somebody reads on.
-fn print(page: &[StoredEvent], args: &ExportEventsArgs) -> bool {
-    let mut out = std::io::stdout().lock();
-    page.iter().filter(|event| is_wanted(event, args)).all(|event| writeln!(out, "{}", line(event)).is_ok())
+fn print(page: &[StoredEvent], args: &ExportEventsArgs) -> Result<bool, Failure> {
+    let lines: Vec<String> = page
+        .iter()
+        .filter(|event| is_wanted(event, args))
+        .map(|event| format!("{}\n", line(event)))
+        .collect();
+    print_part(lines.concat().as_bytes())
 }
 
 fn is_wanted(event: &StoredEvent, args: &ExportEventsArgs) -> bool {

@@ -301,11 +301,13 @@ fn http_settings(
         _ => vec![Renderer::Json, Renderer::Api], // the other of its two choices
     };
     let auth_header_types = reader.list("AUTH_HEADER_TYPES")?;
-    let is_word = |word: &String| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_graphic());
+    // RFC 9110's tokens: what else is visible would need quotes in a challenge, and in the documentation.
+    let is_of_a_word = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    let is_word = |word: &String| !word.is_empty() && word.bytes().all(is_of_a_word);
     if auth_header_types.is_empty() || !auth_header_types.iter().all(is_word) {
         return Err(refused(
             "AUTH_HEADER_TYPES",
-            "needs at least one word, such as Bearer, of visible ASCII",
+            "needs at least one word, such as Bearer, of letters, digits or !#$%&'*+-.^_`|~",
         ));
     }
     Ok(countersign_http::Settings {

@@ -12,7 +12,7 @@ pub struct DotenvError {
 }
 
 /// Reads the names and values of a file; the last of several with one name counts. A name without `=` sets nothing, as in
-/// python-dotenv, but is refused unless it `may_stand_alone`: it may be anything that was pasted there.
+/// python-dotenv. One that is not `expected` with or without a value is refused: it may be anything that was pasted there.
 ///
 /// Values may be bare (up to a ` #` comment), in single quotes (`\\` and `\'` escaped) or in double quotes (with C's
 /// escapes), quoted ones over several lines. `${NAME}` and `${NAME:-default}` are replaced by `variable(NAME)` or an
@@ -20,7 +20,7 @@ pub struct DotenvError {
 pub fn parse(
     text: &str,
     variable: impl Fn(&str) -> Option<String>,
-    may_stand_alone: impl Fn(&str) -> bool,
+    expected: impl Fn(&str, Option<&str>) -> bool,
 ) -> Result<Vec<(String, Zeroizing<String>)>, DotenvError> {
     let text = with_plain_line_ends(text);
     let mut scanner = Scanner { text: &text, rest: &text };
@@ -29,7 +29,7 @@ pub fn parse(
         let line = scanner.line();
         let (name, value) = scanner
             .statement()
-            .filter(|(name, value)| value.is_some() || may_stand_alone(name))
+            .filter(|(name, value)| expected(name, value.as_deref()))
             .ok_or(DotenvError { line })?;
         let earlier = |name: &str| {
             let (_, value) = values.iter().find(|(known, _)| known == name)?;
@@ -52,7 +52,7 @@ pub fn line(name: &str, value: &str) -> Option<Zeroizing<String>> {
     } else {
         format!("{name}='{}'\n", value.replace('\\', "\\\\").replace('\'', "\\'"))
     });
-    let read = parse(&line, |_| None, |_| false).ok()?;
+    let read = parse(&line, |_| None, |_, value| value.is_some()).ok()?;
     matches!(read.as_slice(), [(known, read)] if known == name && **read == value).then_some(line)
 }
 

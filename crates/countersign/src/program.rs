@@ -219,12 +219,18 @@ pub fn report(as_json: bool, json: &Value, sentence: &str) -> Result<(), Failure
 
 /// Prints a result. A reader that has gone away (`countersign config | head -1`) is no failure, a full disk is.
 pub fn print(text: &[u8]) -> Result<(), Failure> {
+    print_part(text).map(|_| ())
+}
+
+/// Prints a part of a result, and tells whether somebody reads on.
+pub fn print_part(text: &[u8]) -> Result<bool, Failure> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::Other(format!(
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::Other(format!(
             "the result cannot be written: {error}; make room, or let it go elsewhere"
         ))),
-        _ => Ok(()),
     }
 }
 

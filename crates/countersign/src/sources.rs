@@ -195,7 +195,8 @@ fn read_dotenv(
             )));
         }
     };
-    let values = dotenv::parse(&text, variable, is_known)
+    let expected = |name: &str, value: Option<&str>| is_known(name) || unknown::may_be_named(name, value);
+    let values = dotenv::parse(&text, variable, expected)
         .map_err(|error| SettingError(format!("{}: {error}", path.display())))?;
     let values = values.into_iter().map(|(name, text)| (name, Value::text(text))).collect();
     Ok(Place { name: DOTENV.to_owned(), path: Some(path.to_owned()), values })

@@ -139,6 +139,9 @@ codes! {
     ServiceUnavailable: "service_unavailable", SERVICE_UNAVAILABLE,
         "Too many passwords wait to be hashed, too many large bodies are held, or the database cannot be reached.",
         "Try again after the seconds that `Retry-After` says.";
+    ServerError: "server_error", INTERNAL_SERVER_ERROR,
+        "There is an error in Countersign itself, which standard error tells of. A page, not JSON.",
+        "Tell the operator, with the answer's `X-Request-Id`.";
     NoPlace: "no_place", SERVICE_UNAVAILABLE,
         "Every place for a connection is taken. A page, not JSON.",
         "Try again after the seconds that `Retry-After` says.";

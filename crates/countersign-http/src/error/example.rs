@@ -44,7 +44,8 @@ impl Code {
             Self::MethodNotAllowed => Error::MethodNotAllowed("PUT".to_owned()),
             Self::Throttled => AuthError::Throttled { wait_secs: 20 }.into(),
             Self::ServiceUnavailable => AuthError::Overloaded.into(),
-            Self::NoPlace
+            Self::ServerError
+            | Self::NoPlace
             | Self::BadRequest
             | Self::NotFound
             | Self::DisallowedHost

@@ -41,7 +41,8 @@ pub(super) fn of_document(document: &Document) -> Value {
     let mut answers =
         BTreeMap::from([(StatusCode::OK, success), (StatusCode::NOT_MODIFIED, unchanged.into())]);
     let [malformed, rest @ ..] = HEADS;
-    refused(&mut answers, &[&[Code::DisallowedHost, malformed], &rest[..], &[Code::NoPlace]].concat());
+    let last = [Code::ServerError, Code::NoPlace];
+    refused(&mut answers, &[&[Code::DisallowedHost, malformed], &rest[..], &last].concat());
     by_status(answers)
 }
 

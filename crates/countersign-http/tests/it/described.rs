@@ -58,6 +58,10 @@ impl Described {
         let Some(((_, template), answers)) = found else { return Ok(()) };
         let name = format!("{method} {template}");
         let Got { status, content_type, body } = *got;
+        // The document has it, and every one is an error of ours.
+        if status == 500 {
+            return Err(format!("{name} panicked"));
+        }
         let (types, schema) =
             answers.get(&status).ok_or_else(|| format!("openapi.json has no {status} for {name}"))?;
         let found = content_type.split(';').next().unwrap_or_default();

@@ -33,11 +33,30 @@ fn what_would_lose_data_or_cannot_be_opened_is_refused() {
     for url in ["sqlite::memory:", "sqlite://:memory:", "sqlite:///:memory:"] {
         assert_eq!(url.parse::<DatabaseUrl>(), Err(DatabaseUrlError::InMemory), "{url}");
     }
-    for (url, scheme) in [("mysql://u:secret@host/db", "mysql"), ("SQLite:a", "SQLite"), ("", "")] {
+    for (url, scheme) in [("mysql://u:secret@host/db", "mysql"), ("SQLite:a", "SQLite")] {
         let error = url.parse::<DatabaseUrl>().unwrap_err();
         assert_eq!(error, DatabaseUrlError::UnknownScheme(scheme.to_owned()));
         assert!(!error.to_string().contains("secret"));
     }
+}
+
+#[test]
+fn what_is_no_url_is_not_repeated() {
+    for url in ["", "secret", "host=db user=ada password=secret", "host=db password=secret options=a:b"] {
+        let error = url.parse::<DatabaseUrl>().unwrap_err();
+        assert_eq!(error, DatabaseUrlError::NoScheme, "{url}");
+        assert!(!error.to_string().contains("secret"), "{error}");
+    }
+}
+
+#[test]
+fn an_at_sign_in_a_password_is_refused_unless_it_is_written_as_another_sign() {
+    for url in ["postgresql://ada:p@secret@db/x", "postgresql://ada:p@s/secret@db/x?sslmode=require"] {
+        let error = url.parse::<DatabaseUrl>().unwrap_err().to_string();
+        assert!(error.contains("%40") && !error.contains("secret"), "{error}");
+    }
+    let url: DatabaseUrl = "postgresql://ada:p%40secret@db/x".parse().unwrap();
+    assert_eq!(url.to_string(), "postgresql://ada@db:5432/x");
 }
 
 #[test]

@@ -10,7 +10,7 @@ fn environment(name: &str) -> Option<String> {
 
 /// The file as `NAME=value` joined by ` & `.
 fn read(text: &str) -> String {
-    match parse(text, environment, |_| true) {
+    match parse(text, environment, |_, _| true) {
         Ok(values) => {
             let values: Vec<_> =
                 values.iter().map(|(name, value)| format!("{name}={}", value.as_str())).collect();
@@ -95,15 +95,15 @@ fn files_mean_what_they_mean_to_python_dotenv() {
 proptest! {
     #[test]
     fn no_text_is_too_much(text in ".{0,60}", pieces in prop::collection::vec("[A-B=#'\"\\\\ ${}:\n\r\t-]|export ", 0..40)) {
-        let _ = parse(&text, environment, |_| true);
-        let _ = parse(&pieces.concat(), environment, |_| true);
+        let _ = parse(&text, environment, |_, _| true);
+        let _ = parse(&pieces.concat(), environment, |_, _| true);
     }
 
     #[test]
     fn a_value_in_single_quotes_is_kept(value in "[^$]{0,40}") {
         let value = value.replace(['\r', '\n'], " ");
         let quoted = value.replace('\\', r"\\").replace('\'', r"\'");
-        let read = parse(&format!("A='{quoted}' # c\nB=2"), environment, |_| true);
+        let read = parse(&format!("A='{quoted}' # c\nB=2"), environment, |_, _| true);
         assert_eq!(read, Ok(vec![("A".to_owned(), value.into()), ("B".to_owned(), "2".to_owned().into())]));
     }
 }

@@ -27,6 +27,17 @@ pub fn refuse<'a>(place: &str, names: impl Iterator<Item = &'a String>) -> Resul
     )))
 }
 
+/// Whether an unknown name of `.env` can be told, as nobody would take it for a key that was pasted there: one in base64
+/// or base32 ends in `=` as if it had no value.
+pub fn may_be_named(name: &str, value: Option<&str>) -> bool {
+    let is_of_a_name = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    let is_name = name.len() <= 64
+        && name.starts_with(|first: char| first.is_ascii_uppercase() || first == '_')
+        && name.bytes().all(is_of_a_name);
+    let has_value = value.is_some_and(|value| !value.trim_matches('=').is_empty());
+    has_value && is_name || value.is_some() && nearest(name).is_some()
+}
+
 /// Refuses variables that can be for us only and are none of ours, and warns of names that are nearly one.
 pub fn in_environment<'a>(names: impl Iterator<Item = &'a String>) -> Result<Vec<Finding>, SettingError> {
     let mut warnings = Vec::new();

@@ -135,7 +135,7 @@ async fn the_front_page_is_html_for_a_browser_and_json_for_a_program() {
     assert_eq!((page.status.as_u16(), page.header("vary")), (200, "Accept"));
     assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
     let html = page.text().to_owned();
-    assert!(html.contains("This server is starting.") && html.contains("href=\"docs/\""), "{html}");
+    assert!(html.contains("Status: starting.") && html.contains("href=\"docs/\""), "{html}");
     let summary = get("/", &[("accept", "*/*")]).await;
     assert_eq!(summary.header("content-type"), "application/json");
     let summary: Value = serde_json::from_slice(&summary.body).unwrap();

@@ -11,6 +11,7 @@ mod health;
 mod jwks;
 mod large_bodies;
 mod order;
+mod panics;
 mod sessions;
 mod stories;
 mod throttle;

@@ -93,7 +93,14 @@ fn the_manual_has_a_page_for_each_subcommand_that_is_shown() {
 fn what_cannot_be_written_fails_and_who_stops_reading_does_not_make_it_fail() {
     let here = Installation::new();
     here.say(&["migrate"]);
-    for arguments in [&["config"][..], &["check"], &["user", "list", "--json"], &["completions", "bash"]] {
+    here.say(&["keys", "generate"]);
+    for arguments in [
+        &["config"][..],
+        &["check"],
+        &["user", "list", "--json"],
+        &["completions", "bash"],
+        &["audit", "export"],
+    ] {
         let full = std::fs::File::options().write(true).open("/dev/full").expect("it is there");
         let output = here.command(arguments).stdout(full).output().expect("it runs");
         let said = String::from_utf8(output.stderr).expect("UTF-8");

@@ -96,6 +96,17 @@ fn a_word_alone_in_the_env_file_is_refused_and_not_shown_unless_it_is_a_setting(
     let sentence = Installation::new().with_file(".env", "DEBUG=False\nhunter2hunter2\n").refusal(&["check"]);
     assert!(sentence.contains(".env: line 2 is not of the form NAME=value"), "{sentence}");
     assert!(!sentence.contains("hunter2"), "it may be a key: {sentence}");
+    for key in [
+        "c2VjcmV0aHVudGVyMnNlY3JldGh1bnRlcjI=",
+        "hunter2+hunter2/hunter2==",
+        "JBSWYHUNTER2DPEHPK3PXP====",
+        "hunter2=x",
+    ] {
+        let sentence =
+            Installation::new().with_file(".env", &format!("DEBUG=False\n{key}\n")).refusal(&["check"]);
+        assert!(sentence.contains(".env: line 2 is not of the form NAME=value"), "{sentence}");
+        assert!(!sentence.contains(key.trim_end_matches('=')) && !sentence.contains("hunter2"), "{sentence}");
+    }
     let here = Installation::new().with_file(".env", "SECRET_KEY\nDEBUG\n");
     assert_eq!(here.say(&["check"]), "No issues.\n", "python-dotenv takes them for names without values");
 }
