@@ -40,14 +40,14 @@ QUICK = Plan(seconds=1, hash_seconds=2, rounds=1, warm_up=1)
 class Bench:
     """Servers that are up, and every figure so far: {measurement: {system: [figures, a round each]}}."""
 
-    def __init__(self, plan, only):
-        self.plan, self.only = plan, only
+    def __init__(self, plan, only, without):
+        self.plan, self.only, self.without = plan, only, without
         self.systems = described()
         self.figures, self.facts = {}, {}
         self.servers = {}
 
     def wants(self, name):
-        return self.only in name
+        return self.only in name and name not in self.without
 
     def server(self, system, kind, **environment):
         """Up and warm; the same one for the same question."""
@@ -176,7 +176,7 @@ class Bench:
         memory["per idle connection, KiB"] = (server.memory_mib() - before) * 1024 / len(idle)
         for connection in idle:
             connection.close()
-        million = 10_000 if self.plan is QUICK else 1_000_000
+        million = 10_000 if self.plan.seconds == QUICK.seconds else 1_000_000
         load, done = Load(server, "me", 32), 0
         memory["after a login, a hash for each core"] = server.memory_mib()
         while done < million:
@@ -194,7 +194,7 @@ class Bench:
     def growth(self):
         if not self.wants("growth"):
             return
-        sizes = {"small": (1_000, 2_000), "large": (20_000, 40_000) if self.plan is QUICK else (5_000_000, 10_000_000)}
+        sizes = {"small": (1_000, 2_000), "large": (20_000, 40_000) if self.plan.seconds == QUICK.seconds else (5_000_000, 10_000_000)}
         servers = {name: growth.filled(self.systems["countersign"], *size) for name, size in sizes.items()}
         for number in range(-1, self.plan.rounds):
             for what in ["me", "refresh"]:
@@ -237,8 +237,11 @@ def main():
     parser = argparse.ArgumentParser(prog="bench/run")
     parser.add_argument("--quick", action="store_true", help="only whether it works")
     parser.add_argument("--only", default="", help="measurements whose name contains this")
+    parser.add_argument("--without", action="append", default=[], help="a measurement to leave out, such as growth")
+    parser.add_argument("--rounds", type=int, help="how often each is measured")
     arguments = parser.parse_args()
-    bench = Bench(QUICK if arguments.quick else FULL, arguments.only)
+    plan = QUICK if arguments.quick else FULL
+    bench = Bench(plan._replace(rounds=arguments.rounds or plan.rounds), arguments.only, arguments.without)
     if arguments.quick:
         bench.storm = bench.growth = lambda: None
         bench.storm.__name__ = bench.growth.__name__ = "left out"
