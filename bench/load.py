@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import time
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
@@ -59,12 +60,24 @@ class Load:
         if "Non-2xx" in said or "Socket errors" in said or done.stderr:
             raise RuntimeError(f"{server.name} on {self.what}: {said}{done.stderr}")
         requests = int(re.search(r"(\d+) requests in", said)[1])
-        return Figures(
+        figures = Figures(
             per_second=float(re.search(r"Requests/sec: +([\d.]+)", said)[1]),
             p50_ms=_milliseconds(re.search(r"50% +(\S+)", said)[1]),
             p99_ms=_milliseconds(re.search(r"99% +(\S+)", said)[1]),
             cpu_us=(server.cpu_seconds() - before) * 1e6 / max(1, requests),
         )
+        _settle(server)
+        return figures
+
+
+def _settle(server):
+    """Waits until nothing is worked on any more for clients that are gone: it would be in the way of who comes next."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        before = server.cpu_seconds()
+        time.sleep(0.3)
+        if server.cpu_seconds() - before <= 0.03:
+            return
 
 
 def _milliseconds(text):

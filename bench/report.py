@@ -93,9 +93,11 @@ def table(bench):
 
 def write(bench):
     """Into `results`: the table, the figures, a plot."""
-    day = datetime.date.today().isoformat()
     results = HERE / "results"
     results.mkdir(exist_ok=True)
+    day = datetime.date.today().isoformat()
+    if (results / f"{day}.md").exists():
+        day += f"-{len(list(results.glob(f'{day}*.md'))) + 1}"
     head = f"# {day}\n\n{_machine()}\n"
     (results / f"{day}.md").write_text(head + table(bench) + f"\n\n![The ratios]({day}.svg)\n")
     (results / f"{day}.json").write_text(json.dumps({"figures": bench.figures, "facts": bench.facts}, indent=1) + "\n")
