@@ -156,6 +156,7 @@ fn user(name: &str) -> NewUser {
 fn read() -> Operation {
     let home = Home::new();
     Box::new(move || {
+        let home = &home; // all of it, with its directory
         let named =
             Named { user: Some(NamedUser::Id(home.user)), session: Some(home.session.clone()), jti: None };
         let held = home.runtime.block_on(home.store.find_held(named)).expect("it is read");
@@ -168,6 +169,7 @@ fn write() -> Operation {
     let home = Home::new();
     let mut number = 0_u64;
     Box::new(move || {
+        let home = &home; // all of it, with its directory
         number += 1;
         let user = user(&format!("user-{number}"));
         home.runtime.block_on(home.store.insert_user(user)).expect("there is no other");
