@@ -1,7 +1,7 @@
 //! Single operations on the way of a request, ready to be done again and again: for `benches/operations.rs`, which times
 //! them, and for `bench/instructions`, which counts.
 
-use countersign_domain::{Client, NewUser, PasswordHash, SessionId, User, UserId};
+use countersign_domain::{Client, Email, NewUser, PasswordHash, SessionId, User, UserId};
 use countersign_http::request::accept::negotiate;
 use countersign_http::request::parse_body;
 use countersign_http::{AllowedHosts, Renderer};
@@ -139,18 +139,9 @@ impl Home {
 }
 
 fn user(name: &str) -> NewUser {
-    NewUser {
-        username: name.to_owned(),
-        email: format!("{name}@example.com"),
-        password_hash: PasswordHash::new(HASH.to_owned()),
-        is_active: true,
-        is_staff: false,
-        is_superuser: false,
-        first_name: String::new(),
-        last_name: String::new(),
-        last_login: None,
-        date_joined: now(),
-    }
+    let hash = PasswordHash::new(HASH.to_owned());
+    let registered = NewUser::registered(None, &Email::default(), hash, now());
+    NewUser { username: name.to_owned(), email: format!("{name}@example.com"), ..registered }
 }
 
 fn read() -> Operation {
