@@ -19,6 +19,9 @@ use crate::user_table::UserTable;
 const SQLITE: &str = "sqlite";
 const POSTGRES: &str = "postgresql";
 
+/// Where the part of a statement begins that says what it returns.
+const RETURNING: &str = " RETURNING ";
+
 /// An open database.
 ///
 /// What waits for PostgreSQL is boxed: its futures are kilobytes, which every request on SQLite would be made, moved and
@@ -166,7 +169,7 @@ impl Engine {
     /// transaction.
     ///
     /// It has to be one that may be run again when nobody knows whether it was: then it does nothing, and a caller who is
-    /// told so looks again, or it does the same.
+    /// told so looks again, or it does the same. What it returns is one row for each that it changes.
     pub(crate) async fn write_one<I: Send + Sync + 'static>(
         &self,
         sql: &'static str,
@@ -174,11 +177,14 @@ impl Engine {
         values: for<'a> fn(&'a I) -> Vec<Value<'a>>,
     ) -> Result<bool, StoreError> {
         let found = match self {
-            Self::Sqlite(_) => {
-                let work = self.write(move |transaction| {
-                    Box::pin(async move { transaction.first(sql, &values(&input), |_| Ok(())).await })
+            Self::Sqlite(sqlite) => {
+                // It would make a table for what the statement returns; how many rows it changed says the same.
+                let sql = sql.split_once(RETURNING).map_or(sql, |(changes, _)| changes);
+                let (span, within) = self.transaction_spans();
+                let changed = sqlite.write_one(move |transaction| {
+                    Box::pin(async move { transaction.execute(sql, &values(&input)).await }.instrument(within))
                 });
-                work.await?.is_some()
+                changed.instrument(span).await? > 0
             }
             Self::Postgres(postgres) => {
                 let span = span::statement(self.system(), sql);
@@ -197,15 +203,20 @@ impl Engine {
         &self,
         work: impl for<'a, 't> FnOnce(&'a mut Transaction<'t>) -> Work<'a, T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let span = span::transaction(self.system());
+        let (span, within) = self.transaction_spans();
         match self {
             Self::Sqlite(sqlite) => {
-                let within = span.clone(); // which the writer's thread does not know otherwise
                 let work = sqlite.write(move |transaction| Box::pin(work(transaction).instrument(within)));
                 work.instrument(span).await
             }
             Self::Postgres(postgres) => Box::pin(postgres.write(work).instrument(span)).await,
         }
+    }
+
+    /// A span for a transaction, and again for the writer's thread of SQLite, which does not know it otherwise.
+    fn transaction_spans(&self) -> (Span, Span) {
+        let span = span::transaction(self.system());
+        (span.clone(), span)
     }
 
     /// Its name, for a collector of traces.

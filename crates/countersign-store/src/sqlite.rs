@@ -163,9 +163,24 @@ impl Sqlite {
         &self,
         work: impl for<'a, 't> FnOnce(&'a mut Transaction<'t>) -> Work<'a, T> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.in_turn(move |transaction| in_savepoint(transaction, work)).await
+    }
+
+    /// The same for work that is one statement, which SQLite does as a whole or not at all by itself.
+    pub(crate) async fn write_one<T: Send + 'static>(
+        &self,
+        work: impl for<'a, 't> FnOnce(&'a mut Transaction<'t>) -> Work<'a, T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.in_turn(move |transaction| at_once(work(transaction))).await
+    }
+
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Transaction<'static>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |transaction| {
-            let result = in_savepoint(transaction, work);
+            let result = work(transaction);
             if let (Err(error), true) = (&result, connection_of(transaction).is_autocommit()) {
                 tracing::error!(%error, "SQLite rolled back a group of writes");
             }
@@ -322,7 +337,7 @@ fn run_batch(
     jobs: &mut mpsc::Receiver<Job>,
     fail: &AtomicBool,
 ) -> rusqlite::Result<Vec<Answer>> {
-    let begun = connection_of(writer).execute_batch("BEGIN IMMEDIATE");
+    let begun = control(connection_of(writer), "BEGIN IMMEDIATE");
     if begun.is_err() {
         fail.store(true, Ordering::Release); // before anybody who waits is told
         // Whoever waits has waited as long as the first; one busy timeout after another would stall them all.
@@ -340,7 +355,7 @@ fn run_batch(
         fail.store(true, Ordering::Release);
         return Ok(answers.pop().into_iter().collect());
     }
-    let committed = connection.execute_batch("COMMIT");
+    let committed = control(connection, "COMMIT");
     if committed.is_err() {
         fail.store(true, Ordering::Release);
     }
@@ -352,11 +367,11 @@ fn in_savepoint<T>(
     transaction: &mut Transaction<'static>,
     work: impl for<'a, 't> FnOnce(&'a mut Transaction<'t>) -> Work<'a, T>,
 ) -> Result<T, StoreError> {
-    connection_of(transaction).execute_batch("SAVEPOINT job")?;
+    control(connection_of(transaction), "SAVEPOINT job")?;
     let result = at_once(work(transaction));
     let connection = connection_of(transaction);
     if result.is_ok() {
-        connection.execute_batch("RELEASE job")?;
+        control(connection, "RELEASE job")?;
     } else if !connection.is_autocommit()
         && let Err(error) = connection.execute_batch("ROLLBACK TO job; RELEASE job")
     {
@@ -365,6 +380,11 @@ fn in_savepoint<T>(
         drop(connection.execute_batch("ROLLBACK"));
     }
     result
+}
+
+/// Runs what begins or ends a transaction, which is parsed once.
+fn control(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.raw_execute().map(drop)
 }
 
 fn connection_of<'a>(transaction: &'a Transaction<'_>) -> &'a Connection {
