@@ -63,14 +63,17 @@ impl Auth {
     /// The same for a refresh token with this id: one made without a session may have been exchanged for one with a
     /// session of its own.
     pub(crate) async fn holder_of_refresh(&self, claims: &Claims, jti: &str) -> Result<Holder, Error> {
-        let own = self.own_session_id(jti);
         if self.session_id_of(claims).is_none() {
+            let own = self.own_session_id(jti);
             let held = self.find_held(claims, own.as_ref(), Some(jti)).await?;
             let session = own_session(held.session, held.user.as_ref());
             return Ok(Holder { user: held.user, session, is_blacklisted: held.is_blacklisted });
         }
         let holder = self.holder_of(claims, Some(jti)).await?;
-        let (SessionOf::None, Some(own)) = (&holder.session, own) else { return Ok(holder) };
+        if !matches!(holder.session, SessionOf::None) {
+            return Ok(holder);
+        }
+        let Some(own) = self.own_session_id(jti) else { return Ok(holder) };
         // Read after the blacklist: an exchange writes both at once, and what it blacklists it also notes as exchanged.
         let session = own_session(self.store.find_session(&own).await?, holder.user.as_ref());
         Ok(Holder { session, ..holder })

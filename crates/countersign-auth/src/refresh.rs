@@ -260,8 +260,8 @@ impl Auth {
         now: Timestamp,
     ) -> Result<Exchanged, Error> {
         let expires_at = successor.expires_at().ok_or(Refusal::Invalid)?;
-        let is_ours = generation_of(session.as_str(), &good.jti).is_some();
-        let is_blacklisted = self.rules.blacklist_after_rotation && (self.rules.django_peer || !is_ours);
+        let is_foreign = || generation_of(session.as_str(), &good.jti).is_none();
+        let is_blacklisted = self.rules.blacklist_after_rotation && (self.rules.django_peer || is_foreign());
         let row = |claims| self.token_row(claims, Some(user.id), now);
         let begun = good.session.is_none().then(|| {
             let client = origin.client.clone();

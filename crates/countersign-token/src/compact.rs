@@ -76,6 +76,11 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
+/// The same, after what is there.
+pub(crate) fn encode_into(bytes: &[u8], text: &mut String) {
+    BASE64_URL_SAFE_NO_PAD.encode_string(bytes, text);
+}
+
 /// Base64url in its canonical form (unused bits zero), with the padding or part of it.
 pub(crate) fn decode(segment: &str) -> Option<Vec<u8>> {
     let unpadded = segment.trim_end_matches('=');

@@ -6,6 +6,9 @@ use crate::jwks;
 use crate::{Claims, Keys, Kind, Refusal, Settings, SigningKey, Verifier};
 use jiff::{SignedDuration, Timestamp};
 
+/// What the shorter signatures take (HMAC with SHA-512: 86 characters), with the dots.
+const SIGNATURE_ROOM: usize = 96;
+
 /// Makes and verifies tokens; immutable, to be shared by all threads.
 ///
 /// Times are whole seconds (rounded down). A `jti` is 32 lower-case hexadecimal digits, fresh and random for each
@@ -137,14 +140,20 @@ impl Tokens {
     /// The token without its signature and the dot before it: what is signed.
     #[must_use]
     pub fn unsigned(&self, claims: &Claims) -> String {
-        format!("{}.{}", self.header, compact::encode(self.payload(claims).as_bytes()))
+        let payload = self.payload(claims);
+        // Room for the signature too, so that it need not be moved to be signed.
+        let mut token = String::with_capacity(self.header.len() + payload.len() * 4 / 3 + SIGNATURE_ROOM);
+        token.push_str(&self.header);
+        token.push('.');
+        compact::encode_into(payload.as_bytes(), &mut token);
+        token
     }
 
     fn sign(&self, mut token: String) -> String {
         let signature =
             self.signing.try_sign(token.as_bytes()).expect("the key has signed when it was read, so it can");
         token.push('.');
-        token.push_str(&compact::encode(&signature));
+        compact::encode_into(&signature, &mut token);
         token
     }
 

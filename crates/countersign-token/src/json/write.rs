@@ -8,14 +8,14 @@ use std::fmt::Write;
 /// surrogate pairs beyond the basic plane), floats as Python prints them, `NaN` and `Infinity` bare.
 #[must_use]
 pub fn to_compact(value: &Value) -> String {
-    let mut writer = Writer { out: String::with_capacity(256), ascii: true, indent: None };
+    let mut writer = Writer { out: String::with_capacity(512), ascii: true, indent: None };
     writer.value(value, 0);
     writer.out
 }
 
 /// [`to_compact`] of an object.
 pub(crate) fn object_to_compact(object: &Object) -> String {
-    let mut writer = Writer { out: String::with_capacity(256), ascii: true, indent: None };
+    let mut writer = Writer { out: String::with_capacity(512), ascii: true, indent: None };
     writer.object(object, 0);
     writer.out
 }
