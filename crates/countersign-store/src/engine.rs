@@ -182,7 +182,9 @@ impl Engine {
                 let sql = sql.split_once(RETURNING).map_or(sql, |(changes, _)| changes);
                 let (span, within) = self.transaction_spans();
                 let changed = sqlite.write_one(move |transaction| {
-                    Box::pin(async move { transaction.execute(sql, &values(&input)).await }.instrument(within))
+                    Box::pin(
+                        async move { transaction.execute(sql, &values(&input)).await }.instrument(within),
+                    )
                 });
                 changed.instrument(span).await? > 0
             }
