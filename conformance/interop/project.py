@@ -9,6 +9,7 @@ others than the two hashers here.
 import json
 import os
 import sys
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 import django
@@ -71,7 +72,8 @@ settings.configure(
     ],
     REST_FRAMEWORK={"DEFAULT_AUTHENTICATION_CLASSES": []},
     ROOT_URLCONF=__name__,
-    SIMPLE_JWT=json.loads(os.environ["SIMPLE_JWT_JSON"]),
+    # Longer than a slow machine takes for the longest story that uses one access token.
+    SIMPLE_JWT={"ACCESS_TOKEN_LIFETIME": timedelta(hours=1), **json.loads(os.environ["SIMPLE_JWT_JSON"])},
     USE_TZ=True,
 )
 django.setup()

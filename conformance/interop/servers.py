@@ -128,6 +128,7 @@ class Countersign(Server):
             "DATABASE_URL": database_url(self.database),
             "PORT": "0",
             "THROTTLE": "off",
+            "ACCESS_TOKEN_LIFETIME": "1h",  # as in project.py
             "SECRET_KEY": SECRET_KEY,
             "SIMPLE_JWT_JSON": json.dumps(simple_jwt or {}),
         }

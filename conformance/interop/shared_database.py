@@ -101,7 +101,7 @@ def rotation_is_shared(check, directory):
 
 
 def both_write_at_once(check, directory):
-    rounds = range(40)
+    rounds = range(15)
     with Countersign(directory, DJANGO_PEER="on") as ours, Django(directory, ours.database) as django:
         ours.register("alice")
         with ThreadPoolExecutor(8) as pool:

@@ -22,7 +22,7 @@ type Login = Result<LoginOutcome<TokenPair>, Error>;
 fn slowed_down(mut throttles: Throttles) -> Service {
     throttles.is_on = true;
     throttles.known_device_lifetime = SignedDuration::from_hours(48);
-    let lane = Lane { workers: NonZero::new(1), max_wait: Duration::from_secs(2), ..Lane::default() };
+    let lane = Lane { workers: NonZero::new(1), max_wait: Duration::from_secs(20), ..Lane::default() };
     Service::start_hashing(Rules { lane, throttles, ..rules() }, COSTLY, PasswordPolicy::new(Vec::new()))
 }
 

@@ -18,7 +18,7 @@ async fn without_a_follower() -> Option<(Database, Store)> {
     Store::open(&database.url().parse().unwrap(), &PoolOptions::default()).await.unwrap();
     database.rows("CHECKPOINT"); // by the process that makes known that there is a follower to wait for
     let url = format!("{}?options=-c%20synchronous_commit%3Don", database.url());
-    let hasty = PoolOptions { size: 1, answer_timeout: Duration::from_secs(1), ..PoolOptions::default() };
+    let hasty = PoolOptions { size: 1, answer_timeout: Duration::from_secs(3), ..PoolOptions::default() };
     let store = Store::open(&url.parse().unwrap(), &hasty).await.unwrap();
     Some((database, store))
 }

@@ -12,12 +12,12 @@ use crate::place::{after_noon, noon, person, token};
 
 const OF_THE_STORE: &str = "pid <> pg_backend_pid() AND datname = current_database()";
 
-/// Bounds that a test need not wait for.
+/// Bounds that a test need not wait for long, and that a slow machine keeps where nothing is in its way.
 fn hasty() -> PoolOptions {
     PoolOptions {
         size: 3,
-        connect_timeout: Duration::from_millis(300),
-        answer_timeout: Duration::from_millis(600),
+        connect_timeout: Duration::from_secs(2),
+        answer_timeout: Duration::from_secs(3),
         ..PoolOptions::default()
     }
 }
@@ -27,8 +27,11 @@ fn few() -> PoolOptions {
     PoolOptions { size: 3, ..PoolOptions::default() }
 }
 
+/// Its tables are made before, in their own time.
 async fn open(database: &Database, options: &PoolOptions) -> Store {
-    Store::open(&database.url().parse().unwrap(), options).await.unwrap()
+    let url = database.url().parse().unwrap();
+    drop(Store::open(&url, &few()).await.unwrap());
+    Store::open(&url, options).await.unwrap()
 }
 
 fn kill_all(database: &Database) {
@@ -261,7 +264,7 @@ async fn until_it_is_touched(database: &Database) {
 async fn a_write_whose_caller_goes_away_neither_holds_up_the_next_one_nor_is_stopped_for_it() {
     let Some(cluster) = Cluster::shared() else { return };
     let database = cluster.database();
-    let store = open(&database, &PoolOptions { size: 1, ..hasty() }).await;
+    let store = open(&database, &PoolOptions { size: 1, ..few() }).await;
     begin_session(&store).await;
     let lock = hold(&database, THE_SESSION).await;
     tokio::select! {
@@ -279,7 +282,7 @@ async fn a_write_whose_caller_goes_away_neither_holds_up_the_next_one_nor_is_sto
 async fn a_read_whose_caller_goes_away_does_not_hold_up_the_next_one() {
     let Some(cluster) = Cluster::shared() else { return };
     let database = cluster.database();
-    let store = open(&database, &PoolOptions { size: 1, ..hasty() }).await;
+    let store = open(&database, &PoolOptions { size: 1, ..few() }).await;
     begin_session(&store).await;
     let lock = hold(&database, "LOCK TABLE countersign_session").await;
     let id = session();

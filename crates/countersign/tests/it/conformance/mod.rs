@@ -113,7 +113,11 @@ fn replay_all(
         for _ in 0..THREADS {
             scope.spawn(|| {
                 while let Some(group) = next() {
-                    let found = replay_group(&group, differences, described, subject, &turn);
+                    let replay = || replay_group(&group, differences, described, subject, &turn);
+                    let mut found = replay();
+                    if found.iter().any(was_too_slow) {
+                        found = replay();
+                    }
                     outcomes.lock().unwrap_or_else(PoisonError::into_inner).extend(found);
                 }
             });
@@ -122,6 +126,11 @@ fn replay_all(
     let mut outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
     outcomes.sort_by(|one, other| one.0.cmp(&other.0));
     outcomes
+}
+
+/// Whether it may have failed because the machine was slow: its tokens live for a second or two. Then it has another try.
+fn was_too_slow((name, result): &Outcome) -> bool {
+    result.is_err() && ["me/really-expired", "settings/leeway-float"].contains(&name.as_str())
 }
 
 fn replay_group(

@@ -73,7 +73,7 @@ fn moving_to_eddsa_beside_a_running_server_logs_nobody_out() {
     until(|| server.anon().token_header()["kid"] == json!(next));
     is_logged_in(&server, &ada);
     is_logged_in(&server, &server.anon().tokens("ada", PASSWORD));
-    assert!(here.log().contains("the signing keys have changed"), "{}", here.log());
+    until(|| here.log().contains("the signing keys have changed"));
 
     let needed = here.refusal(&["keys", "retire", "configured"]);
     assert!(needed.starts_with("tokens that configured signed may be good until "), "{needed}");

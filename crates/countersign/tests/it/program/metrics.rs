@@ -72,6 +72,8 @@ fn logins_refreshes_and_requests_are_counted_by_how_they_ended() {
     let bearer = format!("Authorization: Bearer {}\r\n", ada.access);
     assert_eq!(anon.exchange("POST", "logout", &bearer, "").expect("an answer").0, 200);
 
+    // A worker answers before it notes how long it took.
+    until(|| value(&metrics(&server), "countersign_hashing_work_seconds_count") == "5");
     let found = metrics(&server);
     for (series, wanted) in [
         ("registrations_total{outcome=\"done\"}", "1"),

@@ -173,7 +173,8 @@ fn a_look_writes_nothing_and_a_source_that_is_none_is_said() {
 
 /// Killed when the first rows are there; then nothing serves until the same import has been gone on with.
 fn killed_in_the_middle(here: &Installation, users: impl Fn() -> usize) -> String {
-    const USERS: usize = 10_000;
+    /// In commits of a thousand, so that one who looks now and then sees it in the middle.
+    const USERS: usize = 20_000;
     std::fs::write(here.path().join("people.json"), fixture(USERS)).expect("there is room");
     here.say(&["migrate"]);
     let mut command = here.command(&["import", "people.json"]);
@@ -193,7 +194,7 @@ fn killed_in_the_middle(here: &Installation, users: impl Fn() -> usize) -> Strin
 }
 
 fn uninterrupted() -> String {
-    let here = installation().with_file("people.json", &fixture(10_000));
+    let here = installation().with_file("people.json", &fixture(20_000));
     here.say(&["import", "people.json"]);
     here.say(&["export"])
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::metrics::answer;
-use super::{Installation, PASSWORD, Server};
+use super::{Installation, PASSWORD, Server, until};
 
 /// The status with which each of so many guesses is answered.
 fn guesses(server: &Server, name: &str, count: usize) -> Vec<u16> {
@@ -67,6 +67,7 @@ fn a_proxy_that_is_not_named_is_told_once_and_one_that_is_named_tells_clients_ap
     for client in ["192.0.2.1", "192.0.2.1", "198.51.100.1"] {
         assert_eq!(forwarded(&server, client), 401, "this machine's own address bounds nothing");
     }
+    until(|| here.log().contains("TRUSTED_PROXIES is not set"));
     assert_eq!(here.log().matches("TRUSTED_PROXIES is not set").count(), 1);
 
     let here = Installation::new()

@@ -246,7 +246,7 @@ fn a_collector_that_is_away_or_refuses_is_told_once_and_keeps_nobody_waiting() {
     ] {
         let here = Installation::new()
             .with("OTEL_EXPORTER_OTLP_ENDPOINT", address)
-            .with("OTEL_EXPORTER_OTLP_TIMEOUT", "500");
+            .with("OTEL_EXPORTER_OTLP_TIMEOUT", if why == "timeout" { "500" } else { "10000" });
         let server = here.serve();
         let anon = server.anon();
         assert_eq!(anon.register("ada", PASSWORD).0, 201);
