@@ -9,19 +9,26 @@ import statistics
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import requests
 
 import growth
 import report
-from load import Load, Steady
+from load import Load, Oha, Steady
 from processes import Postgres, directory
 from systems import BareHttp, Server, described, yardstick
 
 ENDPOINTS = ["me", "refresh", "verify", "rotate", "login", "register"]
 # Logins that are offered in the storm: ten times what two cores can hash.
 STORM_PER_SECOND = 1300
+# By oha, which speaks both: connections, and what oha is told.
+PROTOCOLS = [
+    ("HTTP/1.1", 32, []),
+    ("HTTP/2", 32, ["--http2"]),
+    ("HTTP/2, 8 streams each", 4, ["--http2", "-p", "8"]),
+]
 
 
 class Plan(NamedTuple):
@@ -145,6 +152,15 @@ class Bench:
                     # Its plans are made of what it has seen of the tables.
                     postgres.query("ANALYZE", database=kind)
 
+        for kind, what in [("plain", "me"), ("rotating", "rotate")]:
+            servers = [Server(self.systems["countersign"], kind, DATABASE_URL=f"{url}/{kind}").start() for _ in range(3)]
+            loads = [Load(server, what, connections=21) for server in servers]
+            with ThreadPoolExecutor(3) as pool:
+                together = [pool.submit(load.run, server, self.plan.seconds) for load, server in zip(loads, servers)]
+                self.note(f"{what}, 64 connections", "three replicas", sum(one.result().per_second for one in together))
+            for server in servers:
+                server.kill()
+
     # A storm of logins.
 
     def storm(self):
@@ -215,6 +231,11 @@ class Bench:
         plain = self.server("countersign", "plain")
         for connections in [1, 32, 256, 1024]:
             self.note("me, by connections", str(connections), Load(plain, "me", connections).run(plain, self.plan.seconds))
+        for protocol, connections, options in [] if self.plan.seconds == QUICK.seconds else PROTOCOLS:
+            self.note("me, by protocol (oha)", protocol, Oha(plain, "me", connections, self.plan.seconds, *options).per_second())
+        for workers in ["1", "2"]:
+            hashing = self.server("countersign", "plain", HASHING_WORKERS=workers)
+            self.note("login, by workers", workers, Load(hashing, "login", 32).run(hashing, self.plan.hash_seconds))
         for algorithm in ["HS256", "EdDSA", "ES256", "RS256"]:
             signed = self.server("countersign", "plain", **report.keys_of(algorithm))
             for what in ["me", "refresh"]:

@@ -85,14 +85,14 @@ def _milliseconds(text):
     return float(number) * {"us": 0.001, "ms": 1, "s": 1000, "m": 60_000}[unit]
 
 
-class Steady:
-    """Requests at a fixed rate, by oha, beside whatever else is done; its latencies count from when each was due."""
+class Oha:
+    """Requests by oha, with options of its own."""
 
-    def __init__(self, server, what, per_second, connections, seconds):
+    def __init__(self, server, what, connections, seconds, *options):
         _, access, _ = server.log_everybody_in()[0]
         request = server.system["requests"][what]
         body = server.body(what, u=server.people[0][0], p=PASSWORD, a=access)
-        command = ["oha", "--no-tui", "--output-format", "json", "--latency-correction", "-q", str(per_second)]
+        command = ["oha", "--no-tui", "--output-format", "json", *options]
         command += ["-c", str(connections), "-z", f"{seconds}s", "-m", request["method"]]
         command += ["-H", f"Authorization: Bearer {access}"] if what == "me" else []
         command += ["-H", "Content-Type: application/json", "-d", body] if body else []
@@ -103,9 +103,23 @@ class Steady:
         said, _ = self.process.communicate()
         return json.loads(said)
 
-    def p99_ms(self):
+    def good(self):
+        """The same, if every answer was good."""
         said = self.result()
         statuses = said["statusCodeDistribution"]
         if set(statuses) != {"200"}:
-            raise RuntimeError(f"answers at a fixed rate: {statuses}")
-        return said["latencyPercentiles"]["p99"] * 1000
+            raise RuntimeError(f"answers to oha: {statuses}")
+        return said
+
+    def per_second(self):
+        return self.good()["summary"]["requestsPerSec"]
+
+
+class Steady(Oha):
+    """Requests at a fixed rate, beside whatever else is done; its latencies count from when each was due."""
+
+    def __init__(self, server, what, per_second, connections, seconds):
+        super().__init__(server, what, connections, seconds, "--latency-correction", "-q", str(per_second))
+
+    def p99_ms(self):
+        return self.good()["latencyPercentiles"]["p99"] * 1000
