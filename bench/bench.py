@@ -215,7 +215,8 @@ class Bench:
         for number in range(-1, self.plan.rounds):
             for what in ["me", "refresh"]:
                 for name, server in servers.items():
-                    figures = Load(server, what, connections=32).run(server, self._seconds(what, number))
+                    load = growth.AllOver(server, what, 32, *sizes[name])
+                    figures = load.run(server, self._seconds(what, number))
                     if number >= 0:
                         self.note(f"{what}, growth", name, figures)
         users, sessions = sizes["large"]

@@ -1,12 +1,18 @@
 """Many users and sessions on disk, many connections, many starts."""
 
+import base64
+import hashlib
+import hmac
+import json
 import os
+import random
 import socket
 import sqlite3
 import subprocess
 import time
 
-from systems import Server
+from load import Load
+from systems import SECRET_KEY, Server
 
 # 64 KiB and one pass: the users of a large table are made with it, so that a login costs next to nothing.
 CHEAP_HASH = {"ARGON2_MEMORY_KIB": "64", "ARGON2_ITERATIONS": "1"}
@@ -43,6 +49,42 @@ def filled(system, users, sessions):
     return server.start()
 
 
+class AllOver(Load):
+    """Requests of people all over the table, so many that neither a cache of pages nor of statements knows them."""
+
+    PEOPLE = 50_000
+
+    def __init__(self, server, what, connections, users, sessions):
+        numbers = random.Random(what).sample(range(1, sessions + 1), min(self.PEOPLE, sessions))
+        self.tokens = [_token(what, number, users, sessions) for number in numbers]
+        super().__init__(server, what, connections)
+
+    def _lines(self, server):
+        return self.tokens if self.what == "me" else [server.body(self.what, r=token) for token in self.tokens]
+
+
+def _token(what, number, users, sessions):
+    """A token of a session made above, as the server would have signed it."""
+    session = f"{number * (9223372036854775807 // sessions):016x}{number:016x}"
+    now = int(time.time())
+    claims = {"token_type": "access" if what == "me" else "refresh", "exp": now + 36000, "iat": now}
+    claims |= {"jti": _refresh_jti(session), "user_id": str(number % users + 1), "sid": session}
+    signed = ".".join(_base64url(json.dumps(part).encode()) for part in [{"alg": "HS256", "typ": "JWT"}, claims])
+    return f"{signed}.{_base64url(hmac.digest(SECRET_KEY.encode(), signed.encode(), hashlib.sha256))}"
+
+
+def _refresh_jti(session):
+    """The id of a session's first refresh token, as `countersign-token` derives it."""
+    mask, proof = (hashlib.sha256(text.encode()).digest() for text in [f"generations of {session}", f"refresh token 0 of {session}"])
+    number = int.from_bytes(mask[:4] + proof[:12], "big")
+    number = number & ~(0xF << 76) | 0x4 << 76
+    return f"{number & ~(0x3 << 62) | 0x2 << 62:032x}"
+
+
+def _base64url(content):
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
 def bytes_per_row(file, users, sessions):
     """What a user and a session take on disk, indexes included."""
     sizes = {}
@@ -52,7 +94,7 @@ def bytes_per_row(file, users, sessions):
             names = [table] + [row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE tbl_name = ? AND type = 'index'", [table])]
             marks = ", ".join("?" * len(names))
             try:
-                taken = connection.execute(f"SELECT sum(pgsize) FROM dbstat WHERE aggregate AND name IN ({marks})", names).fetchone()[0]
+                taken = connection.execute(f"SELECT sum(pgsize) FROM dbstat WHERE aggregate = TRUE AND name IN ({marks})", names).fetchone()[0]
             except sqlite3.OperationalError:  # SQLite without dbstat
                 return {"users and sessions together": whole / users}
             sizes[f"each row of {table}"] = taken / rows
