@@ -16,6 +16,7 @@ use jiff::Timestamp;
 pub(crate) use user_table::find_user_table;
 
 use crate::engine::{Engine, Row, Transaction};
+use crate::error::is_of_damage;
 use crate::migrations::{MADE_BY_DJANGO, applied, django_tables, own_objects};
 use crate::postgres::Postgres;
 use crate::sqlite::{Sqlite, leave_write_ahead_log};
@@ -278,9 +279,12 @@ impl Prospect {
     }
 
     /// Whether an SQLite file passes SQLite's own integrity and foreign-key checks; the complaints otherwise. (A server
-    /// keeps its own watch.)
+    /// keeps its own watch.) Fails where it cannot be looked at, which says nothing of what is in it.
     pub fn integrity_complaints(&self) -> Result<Vec<String>, StoreError> {
-        self.engine.integrity_complaints()
+        match self.engine.integrity_complaints() {
+            Err(StoreError::Statement(cause)) if is_of_damage(&*cause) => Ok(vec![cause.to_string()]),
+            looked => looked.map_err(|error| StoreError::of_opening(&self.url, error)),
+        }
     }
 
     async fn applied(&self) -> Result<Vec<(String, String)>, StoreError> {

@@ -6,7 +6,7 @@ use std::error::Error;
 
 use tokio_postgres::error::{DbError, SqlState};
 
-pub(crate) use self::remedy::{of as remedy_of, told};
+pub(crate) use self::remedy::{is_of_damage, of as remedy_of, told};
 use crate::{DatabaseUrl, tls};
 
 /// The database could not be used.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Request, Response};
 use opentelemetry_http::{HttpClient, HttpError};
 use ureq::Agent;
@@ -37,6 +38,11 @@ impl Collector {
 
     fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, ureq::Error> {
         let (mut head, body) = request.into_parts();
+        // The library adds those of OTEL_EXPORTER_OTLP_TRACES_HEADERS, which is none of our settings.
+        head.headers = [head.headers.remove(CONTENT_TYPE).map(|kind| (CONTENT_TYPE, kind))]
+            .into_iter()
+            .flatten()
+            .collect();
         head.headers.extend(self.headers.clone());
         let mut answer = self.agent.run(Request::from_parts(head, &*body))?;
         let read = answer.body_mut().with_config().limit(LONGEST_ANSWER).read_to_vec()?;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider};
+use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider, SpanLimits};
 use tracing::Subscriber;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::filter_fn;
@@ -46,7 +46,9 @@ impl Traces {
             .with_timeout(settings.timeout)
             .with_http_client(collector)
             .build()
-            .map_err(|error| Refused(error.to_string()))?;
+            .map_err(|error| {
+                Refused(format!("{error}; remove other names of OTEL_… from the environment"))
+            })?;
         let batches = BatchConfigBuilder::default()
             .with_max_queue_size(QUEUE_LENGTH)
             .with_max_export_batch_size(BATCH_LENGTH)
@@ -55,6 +57,7 @@ impl Traces {
         let provider = SdkTracerProvider::builder()
             .with_span_processor(BatchSpanProcessor::builder(exporter).with_batch_config(batches).build())
             .with_sampler(settings.sampler.for_sdk())
+            .with_span_limits(SpanLimits::default()) // whatever the environment says
             .with_resource(Resource::builder_empty().with_attributes(settings.resource).build());
         Ok(Self(provider.build()))
     }

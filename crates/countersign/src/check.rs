@@ -2,6 +2,7 @@
 
 mod deploy;
 mod finding;
+mod listening;
 mod surroundings;
 pub mod transport;
 
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::adopt;
 use crate::cli::CheckArgs;
-use crate::config::{Config, Files, is_there, refuse_missing};
+use crate::config::{Config, Files, is_there};
 use crate::program::{Configured, Failure, block_on, configure_in_full, open_key_ring, report};
 use crate::progress::meanwhile;
 use crate::secret_key;
@@ -21,15 +22,14 @@ pub use finding::{Finding, Level, parse_id};
 /// that is grave enough.
 pub fn run(args: &CheckArgs, as_json: bool) -> Result<(), Failure> {
     let Configured { config, sources, .. } = configure_in_full(Files::NotNeeded)?;
+    config.check_files(&sources)?;
     let mut findings = config.warnings.clone();
+    findings.extend(listening::findings(&config));
     if args.deploy {
         findings.extend(deploy::findings(&config, &sources)?);
         findings.extend(surroundings::findings(&config, &sources));
         findings.extend(transport::findings(&config)?);
-    } else if let Some(files) = &config.tls {
-        files.load()?;
     }
-    refuse_missing(&config.database, &config.user_model).map_err(|error| sources.located(error))?;
     if is_there(&config.database) {
         let about_database = meanwhile("Checking the database", || block_on(check_database(config)))?;
         findings
@@ -55,7 +55,7 @@ fn sentences(findings: &[Finding]) -> String {
 /// What to say of the database. It is looked at as it is: keys are only where the tables of this version are.
 async fn check_database(config: Config) -> Result<Vec<Finding>, Failure> {
     let prospect = Prospect::open_for(&config.database, &config.pool, &config.user_model).await?;
-    let complaints = prospect.integrity_complaints().unwrap_or_else(|error| vec![error.to_string()]);
+    let complaints = prospect.integrity_complaints()?;
     if !complaints.is_empty() {
         let (what, why) = (&config.database, complaints.join("; "));
         let fix = "restore it from a backup, or get what can be read out of it by `sqlite3 FILE .recover`";

@@ -24,8 +24,8 @@ use countersign_token::{Kind, Settings};
 use jiff::SignedDuration;
 
 use self::browsers::{cors, token_cookies};
-use self::database::{database, pool};
-pub use self::database::{is_there, refuse_missing};
+pub use self::database::is_there;
+use self::database::{database, pool, refuse_missing};
 use self::keys::keys;
 use self::passwords::{hashers, lane, policy};
 pub use self::reader::Reader;
@@ -34,10 +34,10 @@ use self::throttles::{throttles, trusted_proxies};
 pub use self::tls::TlsFiles;
 use self::token_claims::token_claims;
 use self::tokens::{algorithm, token_settings};
-pub use self::traces::traces;
+use self::traces::traces;
 use self::user_model::user_model;
 use crate::check::Finding;
-use crate::logging::is_watched;
+use crate::logging::{filter, is_watched};
 use crate::secret_key::{self, SecretKey};
 use crate::settings::find;
 use crate::settings::kind::AUTO;
@@ -86,6 +86,8 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// Where metrics are served, if anywhere.
     pub metrics_bind: Option<String>,
+    /// Where a server sends its traces, if anywhere.
+    pub traces: Option<countersign_traces::Settings>,
     /// How a server ends.
     pub drain: Drain,
     /// The bytes that an SQLite file needs to have left.
@@ -106,6 +108,14 @@ pub struct Drain {
 }
 
 impl Config {
+    /// Reads what a server would read at its start, without one: who only administers need not be able to.
+    pub fn check_files(&self, sources: &Sources) -> Result<(), SettingError> {
+        if let Some(files) = &self.tls {
+            files.load()?;
+        }
+        refuse_missing(&self.database, &self.user_model).map_err(|error| sources.located(error))
+    }
+
     /// Checks everything that was said; a refusal tells where that was.
     pub fn from_sources(sources: &Sources, files: Files) -> Result<Self, SettingError> {
         Self::checked(sources, files).map_err(|error| sources.located(error))
@@ -130,7 +140,8 @@ impl Config {
         let port = reader.whole("PORT")?;
         let tls = TlsFiles::of(&reader)?;
         let metrics_bind = metrics_bind(&reader)?;
-        traces(&reader)?; // a server has begun with them already
+        let traces = traces(&reader)?;
+        filter(sources)?;
         let drain = Drain { delay: reader.wait("DRAIN_DELAY")?, timeout: reader.wait("DRAIN_TIMEOUT")? };
         let min_free_disk = reader.whole::<u64>("MIN_FREE_DISK_MIB")? << 20;
         algorithm(&reader)?;
@@ -159,6 +170,7 @@ impl Config {
             port,
             tls,
             metrics_bind,
+            traces,
             drain,
             min_free_disk,
             debug,

@@ -75,7 +75,7 @@ pub fn filter(sources: &Sources) -> Result<EnvFilter, SettingError> {
     let text = Reader(sources).text("LOG")?;
     let refused = |why: String| {
         let fix = "use off, error, warn, info, debug or trace, and for a part of the program TARGET=LEVEL";
-        sources.located(SettingError(format!("LOG: {why}; {fix}")))
+        SettingError(format!("LOG: {why}; {fix}"))
     };
     if let Some(word) = text.split(',').map(str::trim).find(|word| is_no_level(word)) {
         return Err(refused(match nearest_level(word) {

@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::adopt;
-use crate::config::{Config, Files, Reader, traces};
+use crate::config::{Config, Files};
 use crate::sources::{SettingError, Sources};
 use crate::{cli, logging, settings, show_config};
 
@@ -83,8 +83,10 @@ pub fn configure_in_full(files: Files) -> Result<Configured, Failure> {
 
 /// The same, from what was said already.
 pub fn configure_from(sources: Sources, files: Files) -> Result<Configured, Failure> {
+    let config = Config::from_sources(&sources, files)?;
     logging::start(&sources)?;
-    Ok(Configured { config: checked(&sources, files)?, sources })
+    warn_of(&config);
+    Ok(Configured { config, sources })
 }
 
 /// What a server begins with.
@@ -103,19 +105,18 @@ pub struct Serving {
 
 /// The same for a server.
 pub fn configure_to_serve(sources: &Sources) -> Result<Serving, Failure> {
-    let refused = |Refused(why)| SettingError(format!("OTEL_EXPORTER_OTLP_ENDPOINT: {why}"));
-    let traces = traces(&Reader(sources))?.map(Traces::start).transpose().map_err(refused)?;
+    let mut config = Config::from_sources(sources, Files::MayBeMade)?;
+    let refused = |Refused(why)| sources.located(SettingError(format!("OTEL_EXPORTER_OTLP_ENDPOINT: {why}")));
+    let traces = config.traces.take().map(Traces::start).transpose().map_err(refused)?;
     let (log, lines) = logging::start_serving(sources, traces.as_ref())?;
-    let started = show_config::summary(sources);
-    Ok(Serving { config: checked(sources, Files::MayBeMade)?, started, log, traces, lines })
+    warn_of(&config);
+    Ok(Serving { config, started: show_config::summary(sources), log, traces, lines })
 }
 
-fn checked(sources: &Sources, files: Files) -> Result<Config, SettingError> {
-    let config = Config::from_sources(sources, files)?;
+fn warn_of(config: &Config) {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    Ok(config)
 }
 
 /// What is said of settings at this moment; nothing is checked yet.

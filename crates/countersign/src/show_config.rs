@@ -18,8 +18,7 @@ pub fn run(as_json: bool) -> Result<(), Failure> {
     let list: Vec<Value> = shown.iter().map(Shown::json).collect();
     let lines: Vec<String> = shown.iter().map(Shown::line).collect();
     report(as_json, &json!({ "settings": list }), &lines.join("\n"))?;
-    Config::from_sources(&sources, Files::NotNeeded)?;
-    Ok(())
+    Ok(Config::from_sources(&sources, Files::NotNeeded)?.check_files(&sources)?)
 }
 
 /// What the audit log has of the settings at the start: the names of those that were said, and a digest of all as they are
@@ -50,6 +49,7 @@ impl Shown {
             Raw::Text(text) if setting.name == "DATABASE_URL" => without_password(text),
             Raw::Text(text) | Raw::One(text) if text.is_empty() => String::new(),
             _ if setting.is_secret => HIDDEN.to_owned(),
+            Raw::Text(text) | Raw::One(text) if has_password(text) => HIDDEN.to_owned(),
             Raw::Text(text) | Raw::One(text) => text.to_string(),
             Raw::List(items) => items.join(","),
         };
@@ -71,6 +71,11 @@ impl Shown {
     fn line(&self) -> String {
         format!("{}={}  # {}", self.name, self.value.replace('\n', " "), self.origin)
     }
+}
+
+/// What is no secret by itself may hold a password all the same, if it is an address.
+fn has_password(text: &str) -> bool {
+    text.contains("://") && text.contains('@')
 }
 
 /// As the program would name it; one that cannot be read may have its password anywhere.

@@ -13,7 +13,7 @@ const OF_ANYTHING: &str = "try again, and look at the database's own log";
 const OF_CREDENTIALS: &str =
     "put the right user and password into DATABASE_URL, and see what pg_hba.conf asks for";
 const OF_DISK: &str = "make room on its disk";
-const OF_ACCESS: &str = "let this user read and write it and its directory";
+const OF_ACCESS: &str = "run this as the user that owns it, or let this user read and write it, the -wal and -shm beside it, and its directory";
 
 /// The shape of whatever is told: what is so, and what to do.
 pub(crate) fn told(what: &dyn Error, remedy: &str) -> String {
@@ -26,6 +26,12 @@ pub(crate) fn of(error: &(dyn Error + 'static)) -> &'static str {
     let of_sqlite = || error.downcast_ref::<rusqlite::Error>()?.sqlite_error_code().and_then(of_sqlite);
     let of_io = || error.downcast_ref::<std::io::Error>().and_then(|error| of_io(error.kind()));
     of_refusal().or_else(of_sqlite).or_else(of_io).unwrap_or(OF_ANYTHING)
+}
+
+/// Whether SQLite could read the file, and found something else in it than a database.
+pub(crate) fn is_of_damage(error: &(dyn Error + 'static)) -> bool {
+    let code = error.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code);
+    matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
 /// The same of an error on the way to the server, which has no code.
@@ -59,7 +65,7 @@ fn of_sqlite(code: ErrorCode) -> Option<&'static str> {
         ErrorCode::DiskFull => OF_DISK,
         ErrorCode::SystemIoFailure => "see that its disk has room and is sound",
         ErrorCode::CannotOpen => {
-            "see that it is there, and let this user read and write it and its directory"
+            "see that it is there, and run this as the user that owns it: others may not open it or the -wal and -shm beside it"
         }
         ErrorCode::ReadOnly | ErrorCode::PermissionDenied => OF_ACCESS,
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {

@@ -63,7 +63,7 @@ fn basics(config: &Config, reader: &Reader<'_>) -> Result<Vec<Finding>, SettingE
             ),
         ),
         (
-            hosts == Some("") && !debug,
+            hosts.is_some_and(|hosts| hosts.split(',').all(|host| host.trim().is_empty())) && !debug,
             Finding::warning("E001", "ALLOWED_HOSTS is empty", "every request is refused", "name the hosts")
                 .error(),
         ),

@@ -26,7 +26,7 @@ pub fn database(reader: &Reader<'_>, files: Files) -> Result<DatabaseUrl, Settin
     if let Some(why) = other_than_a_database(path) {
         return Err(refused("DATABASE_URL", &format!("{} {why}", path.display())));
     }
-    if files == Files::Existing && !path.exists() {
+    if files == Files::Existing && !is_there(&database) {
         let fix = "run this where the server runs, or set DATABASE_URL";
         return Err(SettingError(format!("there is no database {}; {fix}", path.display())));
     }
@@ -53,10 +53,10 @@ fn other_than_a_database(path: &Path) -> Option<&'static str> {
     }
 }
 
-/// Whether there is a database; a server is taken to have one.
+/// Whether there is a database; a server is taken to have one, and a file that may not be looked at to be there.
 pub fn is_there(database: &DatabaseUrl) -> bool {
     match database {
-        DatabaseUrl::Sqlite(path) => path.exists(),
+        DatabaseUrl::Sqlite(path) => path.try_exists().unwrap_or(true),
         DatabaseUrl::Postgres(_) => true,
     }
 }

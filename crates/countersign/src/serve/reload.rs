@@ -42,6 +42,7 @@ pub async fn at_each(
 }
 
 fn reload_filter(log: &Handle) -> Result<(), Failure> {
-    let filter = filter(&read_sources()?)?;
+    let sources = read_sources()?;
+    let filter = filter(&sources).map_err(|error| sources.located(error))?;
     log.reload(filter).map_err(|error| Failure::Other(error.to_string()))
 }

@@ -8,6 +8,9 @@ use crate::settings::{find, is_known, nearest};
 const PREFIX: &str = "COUNTERSIGN_";
 /// Shorter names are near to too many others.
 const MIN_LENGTH: usize = 10;
+/// What begins so is meant for whoever sends traces.
+const OF_TRACES: &str = "OTEL_";
+const LISTED: &str = "remove it; `countersign serve --help` lists those that count";
 /// Names that many environments have, and that look like ours.
 const OF_OTHERS: [&str; 3] = ["SSL_CERT_FILE", "SSL_CERT_DIR", "LOG_FILE"];
 
@@ -53,6 +56,11 @@ pub fn in_environment<'a>(names: impl Iterator<Item = &'a String>) -> Result<Vec
         let slip = |known: &String| strsim::damerau_levenshtein(known, name) <= 2;
         let (what, fix) = if OF_OTHERS.contains(&name.as_str()) {
             continue;
+        } else if name.starts_with(OF_TRACES) {
+            (
+                format!("{name} is in the environment, and is none of the settings of traces here"),
+                LISTED.to_owned(),
+            )
         } else if let Some(known) = name.strip_suffix("_FILE").and_then(find) {
             let known = known.name;
             (format!("{name} is in the environment, and {known} is no secret"), format!("set {known} itself"))

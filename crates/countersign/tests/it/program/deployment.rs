@@ -54,6 +54,7 @@ fn each_dangerous_setting_is_found_by_an_id_of_its_own() {
         ("W011", &[("ALLOWED_HOSTS", "a.example, *")]),
         ("W012", &[("BIND", "0.0.0.0"), ("ALLOWED_HOSTS", "a.example")]),
         ("E001", &[("ALLOWED_HOSTS", "")]),
+        ("E001", &[("ALLOWED_HOSTS", " , ")]),
         ("W017", &[("ALLOWED_HOSTS", "http://x.y")]),
         ("W017", &[("ALLOWED_HOSTS", "a.example:80, b.example")]),
         ("W017", &[("ALLOWED_HOSTS", "*.example.com")]),

@@ -5,6 +5,7 @@ mod access_log;
 mod adopt;
 mod audit;
 mod browsers;
+mod check;
 mod commands;
 mod demo;
 mod deployment;

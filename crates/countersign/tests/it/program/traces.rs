@@ -136,7 +136,10 @@ fn a_request_is_a_span_with_its_outcome_and_what_it_waited_for_is_below() {
     let collector = Collector::start();
     let here = traced_to(&collector)
         .with("OTEL_EXPORTER_OTLP_HEADERS", "api-key=for%20the%20collector")
-        .with("OTEL_SERVICE_NAME", "accounts");
+        .with("OTEL_SERVICE_NAME", "accounts")
+        // None of our settings: they are the library's.
+        .with("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "of-another=1")
+        .with("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "1");
     let server = here.serve();
     let anon = server.anon();
     anon.register("ada", PASSWORD);
@@ -152,7 +155,7 @@ fn a_request_is_a_span_with_its_outcome_and_what_it_waited_for_is_below() {
     let head = collector.heads().swap_remove(0).to_lowercase();
     assert!(head.starts_with("post /v1/traces http/1.1\r\n"), "{head}");
     assert!(head.contains("content-type: application/x-protobuf\r\n"), "{head}");
-    assert!(head.contains("api-key: for the collector\r\n"), "{head}");
+    assert!(head.contains("api-key: for the collector\r\n") && !head.contains("of-another"), "{head}");
     let resource = collector.resources().swap_remove(0);
     assert_eq!(attributes(&resource.attributes)["service.name"], "accounts");
 
