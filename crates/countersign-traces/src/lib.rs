@@ -47,7 +47,7 @@ impl Traces {
             .with_http_client(collector)
             .build()
             .map_err(|error| {
-                Refused(format!("{error}; remove other names of OTEL_… from the environment"))
+                Refused(format!("{error}; name another collector"))
             })?;
         let batches = BatchConfigBuilder::default()
             .with_max_queue_size(QUEUE_LENGTH)
