@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::mem;
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -127,6 +128,7 @@ impl Auth {
 
     /// Records that this server starts, and with which settings.
     pub async fn note_start(&self, details: Vec<(&'static str, String)>) -> Result<(), Error> {
+        self.counted_events.store(self.store.last_event_position().await?, Ordering::Relaxed);
         let event = Event::new(EventKind::ServerStarted, Actor::Server, self.clock.now());
         Ok(self.store.record_events(vec![Event { details, ..event }]).await?)
     }

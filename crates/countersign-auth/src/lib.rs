@@ -156,6 +156,8 @@ pub struct Auth {
     database_time: AtomicI64,
     /// Whether our clock was far from it then, which is told once.
     clocks_differ: AtomicBool,
+    /// The position of the last event that is among the metrics.
+    counted_events: AtomicI64,
     /// Boxed, so that what starts this does not grow.
     pending: Box<audit::Pending>,
 }
@@ -202,6 +204,7 @@ impl Auth {
             clock,
             database_time: AtomicI64::new(i64::MAX),
             clocks_differ: AtomicBool::default(),
+            counted_events: AtomicI64::default(),
             pending: Box::default(),
         })
     }

@@ -2,17 +2,20 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use countersign_domain::EndReason;
 use countersign_metrics::{ByKeyState, Form, Metrics};
-use countersign_store::KeyState;
+use countersign_store::{KeyState, StoreError};
 use jiff::Timestamp;
 
 use crate::{Auth, Error, KeyStatus};
 
-/// Between two looks at what is counted in the database, of which one may read a whole table.
-const PAUSE: Duration = Duration::from_secs(60);
+/// Between two looks at the events that have come.
+const PAUSE: Duration = Duration::from_secs(5);
+/// Between two looks at what else is counted in the database, of which one may read a whole table: in those pauses.
+const COUNTED_EVERY: u32 = 12;
 
 impl Auth {
     /// Where everything is counted.
@@ -28,25 +31,39 @@ impl Auth {
         self.metrics().text(form)
     }
 
-    /// Counts sessions and looks at the keys' ages once a minute, for ever: to be run beside the server, where anybody
-    /// wants to know.
+    /// Counts events every few seconds, and sessions and keys once a minute, for ever: to be run beside the server, where
+    /// anybody wants to know.
     pub async fn keep_counting(&self) -> Infallible {
+        let mut looks: u32 = 0;
         loop {
-            let counted = self.count_sessions().await.and(self.look_at_key_ages().await);
+            let mut counted = self.count_events().await;
+            if looks.is_multiple_of(COUNTED_EVERY) {
+                counted = counted.and(self.count_sessions().await).and(self.look_at_key_ages().await);
+            }
+            looks = looks.wrapping_add(1);
             if let Err(error) = counted {
-                tracing::debug!(%error, "sessions and keys were not counted");
+                tracing::debug!(%error, "events, sessions and keys were not counted");
             }
             tokio::time::sleep(PAUSE).await;
         }
     }
 
-    /// On a thread where it is in nobody's way: an SQLite file is read in the thread that asks.
     async fn count_sessions(&self) -> Result<(), Error> {
         let (store, now) = (self.store.clone(), self.clock.now());
-        let runtime = tokio::runtime::Handle::current();
-        let counting = move || runtime.block_on(store.count_live_sessions(now));
-        if let Ok(counted) = tokio::task::spawn_blocking(counting).await {
-            self.metrics().sessions_live.set(counted?);
+        let counted = in_nobodys_way(async move { store.count_live_sessions(now).await }).await?;
+        self.metrics().sessions_live.set(counted);
+        Ok(())
+    }
+
+    /// Adds the events since the last look, or since this server started.
+    async fn count_events(&self) -> Result<(), Error> {
+        let (store, counted) = (self.store.clone(), self.counted_events.load(Ordering::Relaxed));
+        let by_kind = in_nobodys_way(async move { store.count_events_after(counted).await }).await?;
+        for (kind, count, last) in by_kind {
+            if let Some(events) = self.metrics().events.of(&kind) {
+                events.inc_by(count.unsigned_abs());
+            }
+            self.counted_events.fetch_max(last, Ordering::Relaxed);
         }
         Ok(())
     }
@@ -92,6 +109,15 @@ impl Auth {
     }
 }
 
+/// On a thread of its own: an SQLite file is read in the thread that asks.
+async fn in_nobodys_way<T: Send + 'static>(
+    asked: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+) -> Result<T, Error> {
+    let runtime = tokio::runtime::Handle::current();
+    let asked = tokio::task::spawn_blocking(move || runtime.block_on(asked)).await;
+    Ok(asked.unwrap_or(Err(StoreError::NotCommitted))?)
+}
+
 fn set(gauges: &ByKeyState, state: KeyState, value: i64) {
     let gauge = match state {
         KeyState::Next => &gauges.next,
@@ -100,4 +126,21 @@ fn set(gauges: &ByKeyState, state: KeyState, value: i64) {
         KeyState::Retired => return,
     };
     gauge.set(value);
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_domain::EventKind;
+
+    use super::*;
+
+    #[test]
+    fn each_kind_of_event_is_counted() {
+        let metrics = Metrics::default();
+        for kind in EventKind::ALL {
+            assert!(metrics.events.of(kind.name()).is_some(), "{}", kind.name());
+        }
+        let counted = metrics.text(Form::Plain);
+        assert_eq!(counted.matches("countersign_events_total{").count(), EventKind::ALL.len());
+    }
 }

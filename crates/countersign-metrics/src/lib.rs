@@ -5,6 +5,7 @@
 //! an atomic or a lock that is held for an addition, and is looked up once.
 
 mod declaring;
+mod events;
 mod form;
 #[cfg(test)]
 mod page;
@@ -16,6 +17,7 @@ use prometheus_client::registry::Registry;
 #[cfg(test)]
 use self::declaring::Declared;
 use self::declaring::Declaring;
+pub use self::events::Events;
 pub use self::requests::{Outcome, Requests, Route};
 
 pub use prometheus_client::metrics::counter::Counter;
@@ -55,6 +57,8 @@ pub struct Metrics {
     pub sessions_ended: SessionsEnded,
     /// Sessions that have neither ended nor expired.
     pub sessions_live: Gauge,
+    /// Events of the audit log, by what they are.
+    pub events: Events,
     /// Keys by state: how many.
     pub keys: ByKeyState,
     /// Keys by state: when the one that is longest in it came into it, in seconds since the epoch; 0 if unknown.
@@ -191,6 +195,7 @@ impl Default for Metrics {
                 "sessions_live",
                 "Sessions in the database that have neither ended nor expired, counted once a minute.",
             ),
+            events: Events::declare(&mut to),
             keys: ByKeyState::declare(
                 &mut to,
                 "keys",

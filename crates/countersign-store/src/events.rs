@@ -6,6 +6,7 @@
 //! time ([`Store::link_events`]). `docs/decisions/0017-audit.md` has the reasons.
 
 mod chain;
+mod counting;
 mod erasing;
 mod reading;
 mod retention;

@@ -46,9 +46,7 @@ impl Traces {
             .with_timeout(settings.timeout)
             .with_http_client(collector)
             .build()
-            .map_err(|error| {
-                Refused(format!("{error}; name another collector"))
-            })?;
+            .map_err(|error| Refused(format!("{error}; name another collector")))?;
         let batches = BatchConfigBuilder::default()
             .with_max_queue_size(QUEUE_LENGTH)
             .with_max_export_batch_size(BATCH_LENGTH)

@@ -77,6 +77,17 @@ async fn a_login_is_an_event_with_who_when_where_and_the_session() {
 }
 
 #[tokio::test]
+async fn events_are_counted_by_kind_from_a_position_on() {
+    let Some((_place, store, _)) = with_logins(3).await else { return };
+    assert_eq!(store.last_event_position().await.unwrap(), 4);
+    let mut counted = store.count_events_after(0).await.unwrap();
+    counted.sort();
+    assert_eq!(counted, [("login".to_owned(), 3, 4), ("user_created".to_owned(), 1, 1)]);
+    assert_eq!(store.count_events_after(3).await.unwrap(), [("login".to_owned(), 1, 4)]);
+    assert_eq!(store.count_events_after(4).await.unwrap(), []);
+}
+
+#[tokio::test]
 async fn an_act_that_is_not_done_leaves_no_event() {
     let Some((_place, store, ada)) = with_logins(0).await else { return };
     let noted = |kind| store.noting(event(kind));

@@ -176,3 +176,27 @@ fn live_sessions_and_keys_are_counted_at_the_start() {
     until(|| metrics(&again).contains("countersign_sessions_live 1\n"));
     until(|| metrics(&again).contains("countersign_keys{state=\"signing\"} 1\n"));
 }
+
+#[test]
+fn events_of_servers_and_of_the_command_line_are_counted_by_kind() {
+    let here = Installation::new().with("METRICS_BIND", "127.0.0.1:0");
+    here.say(&["migrate"]);
+    drop(here.serve()); // whose start is one of before
+    let server = here.serve();
+    let anon = server.anon();
+    assert_eq!(anon.register("ada", PASSWORD).0, 201);
+    anon.tokens("ada", PASSWORD);
+    assert_eq!(anon.login("ada", "wrong horse battery").0, 401);
+    here.say(&["user", "deactivate", "ada"]);
+    for (kind, count) in [
+        ("server_started", 1),
+        ("user_created", 1),
+        ("login", 1),
+        ("login_failed", 1),
+        ("user_changed", 1),
+        ("user_deleted", 0),
+    ] {
+        let series = format!("countersign_events_total{{kind=\"{kind}\"}} {count}\n");
+        until(|| metrics(&server).contains(&series));
+    }
+}
