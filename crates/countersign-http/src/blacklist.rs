@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, Field, object};
+use crate::endpoint::{Answer, AskedBy, Authentication, Call, Endpoint, EndpointMethod, Field, object};
 use crate::error::{Code, Error};
 use crate::operation::{EXAMPLE_TOKEN, Group, Operation, Shape};
 
@@ -12,7 +12,7 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
                   `rest_framework_simplejwt.token_blacklist` app installed.",
     method: EndpointMethod::Post,
     authentication: Authentication::Ignored,
-    negotiates: true,
+    asked_by: AskedBy::Client,
     fields: &[Field::text("refresh", "Refresh", EXAMPLE_TOKEN)],
     operation: Operation {
         group: Group::Tokens,

@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderValue, Method, Response};
 use http_body_util::Full;
 use regex_automata::meta::Regex;
 
+use crate::endpoint::AskedBy;
 use crate::origins::{Origin, OriginError, Origins, matches_from_the_start, pattern};
 use crate::response;
 use crate::routes::Route;
@@ -61,7 +62,8 @@ impl Cors {
     /// Whether requests for this path are meant. `/auth/verify` never is: a proxy asks there, which would take the answer
     /// to a preflight for leave.
     pub(crate) fn covers(&self, route: &Route<'_>, path: &str) -> bool {
-        let is_of_proxies = matches!(route, Route::Endpoint(_, endpoint, _) if !endpoint.negotiates);
+        let is_of_proxies =
+            matches!(route, Route::Endpoint(_, endpoint, _) if endpoint.asked_by == AskedBy::Proxy);
         !is_of_proxies && self.urls.as_ref().is_none_or(|UrlPattern(urls)| matches_from_the_start(urls, path))
     }
 

@@ -21,8 +21,8 @@ pub(crate) struct Endpoint {
     pub(crate) description: &'static str,
     pub(crate) method: EndpointMethod,
     pub(crate) authentication: Authentication,
-    /// Whether the client may choose the form of the answer; else it is JSON.
-    pub(crate) negotiates: bool,
+    /// Who asks for it.
+    pub(crate) asked_by: AskedBy,
     /// The form, in the order in which errors are reported.
     pub(crate) fields: &'static [Field],
     /// What the documentation says of it.
@@ -30,12 +30,26 @@ pub(crate) struct Endpoint {
     pub(crate) handle: for<'a> fn(Call<'a>) -> Answering<'a>,
 }
 
+/// Who asks for an endpoint.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AskedBy {
+    /// The client itself.
+    Client,
+    /// A proxy that knows our address, and hands on the client's headers: they choose nothing.
+    Proxy,
+}
+
 impl Endpoint {
+    /// Whether the client may choose the form of the answer; else it is JSON.
+    pub(crate) fn negotiates(&self) -> bool {
+        self.asked_by == AskedBy::Client
+    }
+
     /// The header `Allow`. Where nothing is negotiated, nothing is described either: a proxy may ask with the client's own
     /// method, and must not take a description for leave.
     pub(crate) fn allow(&self) -> &'static str {
         let allowed = self.method.allow();
-        if self.negotiates { allowed } else { allowed.trim_end_matches(", OPTIONS") }
+        if self.negotiates() { allowed } else { allowed.trim_end_matches(", OPTIONS") }
     }
 }
 

@@ -8,7 +8,7 @@ use countersign_auth::{Access, Caller};
 use http::{HeaderName, HeaderValue, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, object};
+use crate::endpoint::{Answer, AskedBy, Authentication, Call, Endpoint, EndpointMethod, object};
 use crate::error::{Code, Error};
 use crate::operation::{Asked, Group, Operation, Shape};
 
@@ -40,7 +40,7 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
     description: "Answers a proxy that asks whether a request may pass.",
     method: EndpointMethod::Get,
     authentication: Authentication::Required,
-    negotiates: false,
+    asked_by: AskedBy::Proxy,
     fields: &[],
     operation: Operation {
         group: Group::Server,

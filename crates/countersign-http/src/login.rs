@@ -6,7 +6,7 @@ use http::header::SET_COOKIE;
 
 use crate::cookies::Kept;
 use crate::csrf::{CsrfFailure, Sender};
-use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, Field, object};
+use crate::endpoint::{Answer, AskedBy, Authentication, Call, Endpoint, EndpointMethod, Field, object};
 use crate::error::{Code, Error};
 use crate::known_device;
 use crate::operation::{Asked, Group, Kind, Member, Operation, Shape};
@@ -26,7 +26,7 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
     description: "",
     method: EndpointMethod::Post,
     authentication: Authentication::Ignored,
-    negotiates: true,
+    asked_by: AskedBy::Client,
     fields: CREDENTIALS,
     operation: Operation {
         group: Group::Accounts,
@@ -54,7 +54,7 @@ pub(crate) const SLIDING_ENDPOINT: Endpoint = Endpoint {
                   prove the authentication of those credentials.",
     method: EndpointMethod::Post,
     authentication: Authentication::Ignored,
-    negotiates: true,
+    asked_by: AskedBy::Client,
     fields: CREDENTIALS,
     operation: Operation {
         group: Group::Accounts,

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, object};
+use crate::endpoint::{Answer, AskedBy, Authentication, Call, Endpoint, EndpointMethod, object};
 use crate::error::{Code, Error};
 use crate::operation::{Asked, Group, Kind, Member, Operation, Shape};
 
@@ -11,7 +11,7 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
     description: "Ends the session that the access token belongs to.",
     method: EndpointMethod::Post,
     authentication: Authentication::Required,
-    negotiates: true,
+    asked_by: AskedBy::Client,
     fields: &[],
     operation: Operation {
         group: Group::Sessions,
@@ -30,7 +30,7 @@ pub(crate) const ALL_ENDPOINT: Endpoint = Endpoint {
     description: "Ends every session of the user; with ?except_current, but for this one.",
     method: EndpointMethod::Post,
     authentication: Authentication::Required,
-    negotiates: true,
+    asked_by: AskedBy::Client,
     fields: &[],
     operation: Operation {
         group: Group::Sessions,

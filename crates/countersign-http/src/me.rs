@@ -4,7 +4,7 @@ use std::future::ready;
 
 use http::StatusCode;
 
-use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod};
+use crate::endpoint::{Answer, AskedBy, Authentication, Call, Endpoint, EndpointMethod};
 use crate::error::Error;
 use crate::operation::{Group, Operation};
 use crate::user_body::{self, user_body};
@@ -14,7 +14,7 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
     description: "",
     method: EndpointMethod::Get,
     authentication: Authentication::Required,
-    negotiates: true,
+    asked_by: AskedBy::Client,
     fields: &[],
     operation: Operation {
         group: Group::Accounts,

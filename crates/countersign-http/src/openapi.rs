@@ -122,7 +122,7 @@ fn operation(endpoint: &Endpoint) -> Value {
     if !about.details.is_empty() {
         operation.insert("description", about.details);
     }
-    let format = endpoint.negotiates.then_some(&FORMAT);
+    let format = endpoint.negotiates().then_some(&FORMAT);
     let query = about.query.iter().chain(format).map(query_parameter).collect();
     operation.insert("parameters", Value::Array(query));
     if !endpoint.fields.is_empty() {

@@ -125,7 +125,7 @@ const ANY: [Code; 8] = [
     Code::NoPlace,
 ];
 /// What a request can meet that comes from a client, and no proxy.
-const CLIENT: [Code; 4] = [Code::DisallowedHost, Code::UnknownFormat, Code::NotFound, Code::NotAcceptable];
+const CLIENT: [Code; 3] = [Code::DisallowedHost, Code::UnknownFormat, Code::NotAcceptable];
 /// What a request with a body can meet.
 const BODY: [Code; 5] =
     [Code::Invalid, Code::NoData, Code::NotAnObject, Code::ParseError, Code::UnsupportedMediaType];
@@ -156,7 +156,7 @@ impl Endpoint {
             codes.push(Code::CsrfFailed);
         }
         codes.extend(self.operation.refusals);
-        if self.negotiates {
+        if self.negotiates() {
             codes.extend(CLIENT);
         }
         codes.extend(ANY);

@@ -6,7 +6,7 @@ use http::StatusCode;
 
 use crate::cookies::Kept;
 use crate::csrf::CsrfFailure;
-use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, Field, object};
+use crate::endpoint::{Answer, AskedBy, Authentication, Call, Endpoint, EndpointMethod, Field, object};
 use crate::error::{Code, Error};
 use crate::login::SLIDING_TOKEN;
 use crate::operation::{EXAMPLE_TOKEN, Group, Kind, Member, Operation, Shape};
@@ -17,7 +17,7 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
                   token if the refresh token is valid.",
     method: EndpointMethod::Post,
     authentication: Authentication::Ignored,
-    negotiates: true,
+    asked_by: AskedBy::Client,
     fields: &[
         Field::text("refresh", "Refresh", EXAMPLE_TOKEN),
         Field { required: false, read_only: true, ..Field::text("access", "Access", EXAMPLE_TOKEN) },
@@ -53,7 +53,7 @@ pub(crate) const SLIDING_ENDPOINT: Endpoint = Endpoint {
                   token's refresh period has not expired.",
     method: EndpointMethod::Post,
     authentication: Authentication::Ignored,
-    negotiates: true,
+    asked_by: AskedBy::Client,
     fields: &[Field::text("token", "Token", EXAMPLE_TOKEN)],
     operation: Operation {
         group: Group::Tokens,

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, Field};
+use crate::endpoint::{Answer, AskedBy, Authentication, Call, Endpoint, EndpointMethod, Field};
 use crate::error::{Code, Error};
 use crate::operation::{Group, Operation};
 use crate::user_body::{self, user_body};
@@ -12,7 +12,7 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
     description: "",
     method: EndpointMethod::Post,
     authentication: Authentication::Optional,
-    negotiates: true,
+    asked_by: AskedBy::Client,
     fields: &[
         ID,
         Field {

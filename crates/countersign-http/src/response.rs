@@ -51,7 +51,7 @@ pub(crate) fn render(
             finish(head.header(VARY, ON_ACCEPT_AND_COOKIE), String::new())
         }
         Renderer::Json => {
-            if endpoint.negotiates && settings.renderers.len() > 1 {
+            if endpoint.negotiates() && settings.renderers.len() > 1 {
                 head = head.header(VARY, ON_ACCEPT);
             }
             if answer.status == StatusCode::NO_CONTENT {

@@ -1,9 +1,11 @@
 //! Every path of the wire, on one page.
 
 use countersign_domain::LoginField;
+use http::{Method, Response};
 
 use crate::document::Document;
 use crate::endpoint::Endpoint;
+use crate::error::Code;
 use crate::health::{self, Probe};
 use crate::{
     blacklist, docs, forward_auth, front_page, jwks, login, logout, me, refresh, register, sessions, verify,
@@ -68,6 +70,19 @@ pub(crate) enum Route<'a> {
     AppendSlash(String),
     /// Nowhere.
     NotFound,
+}
+
+impl Route<'_> {
+    /// Whether the documentation of an endpoint has the code with which this method of it is refused. Every test asks, as
+    /// the answer itself does not say the code.
+    pub(crate) fn lists<B>(&self, method: &Method, answer: &Response<B>) -> bool {
+        match (self, answer.extensions().get::<Code>()) {
+            (Self::Endpoint(_, endpoint, _), Some(code)) if endpoint.method.is(method) => {
+                endpoint.refusals().contains(code)
+            }
+            _ => true,
+        }
+    }
 }
 
 /// Matches a percent-decoded path exactly: no folding of case, dots or slashes.

@@ -22,7 +22,7 @@ use crate::client_address::TrustedProxies;
 use crate::cookies::{Cookies, TokenCookies};
 use crate::cors::{self, Cors};
 use crate::document::Prepared;
-use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, metadata};
+use crate::endpoint::{Answer, AskedBy, Authentication, Call, Endpoint, EndpointMethod, metadata};
 use crate::error::{Code, Error};
 use crate::foreign_hosts::ForeignHosts;
 use crate::head::{name_host, refused_by_server};
@@ -219,6 +219,10 @@ impl Service {
         method: &Method,
         answer: Response<Full<Bytes>>,
     ) -> Response<Full<Bytes>> {
+        debug_assert!(
+            route.lists(method, &answer),
+            "an operation refuses with what it does not list: {answer:?}"
+        );
         // Who looks for what there is not, is told so, and there is no more to it.
         if let Some(code) = answer.extensions().get::<Code>().filter(|code| **code != Code::NotFound) {
             self.auth.note_refusal(seen.id(), || {
@@ -261,11 +265,11 @@ impl Service {
     /// The form of the answer, and the query string, which may name it.
     fn negotiate(&self, endpoint: &Endpoint, head: &Parts) -> Result<(Negotiated, Fields), Error> {
         // A proxy's own query is not read in the charset of the client's body.
-        let content_type = head.headers.get(CONTENT_TYPE).filter(|_| endpoint.negotiates);
+        let content_type = head.headers.get(CONTENT_TYPE).filter(|_| endpoint.negotiates());
         let content_type = content_type.map(|value| header_text(value.as_bytes()));
         let query = head.uri.query().unwrap_or_default().as_bytes();
         let fields = parse_query(content_type.as_deref(), query).map_err(BodyError::from)?;
-        if !endpoint.negotiates {
+        if !endpoint.negotiates() {
             return Ok((Negotiated::compact_json(), fields));
         }
         let accept = joined(&head.headers, &ACCEPT).map(|value| header_text(&value));
@@ -282,7 +286,7 @@ impl Service {
         if let Some(caller) = &caller {
             seen.is_of(caller.user.id);
         }
-        if head.method == Method::OPTIONS && endpoint.negotiates {
+        if head.method == Method::OPTIONS && endpoint.negotiates() {
             let renders: Vec<_> =
                 self.settings.renderers.iter().map(|renderer| renderer.media_type()).collect();
             return Ok(Answer::ok(metadata(endpoint, &renders)));
@@ -383,7 +387,7 @@ struct Asked<'a> {
 fn is_asked_by_address(route: &Route<'_>) -> bool {
     match route {
         Route::Probe(_) => true,
-        Route::Endpoint(_, endpoint, _) => !endpoint.negotiates,
+        Route::Endpoint(_, endpoint, _) => endpoint.asked_by == AskedBy::Proxy,
         _ => false,
     }
 }

@@ -5,7 +5,7 @@ use countersign_token::json::Value;
 use http::StatusCode;
 use jiff::Timestamp;
 
-use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, object};
+use crate::endpoint::{Answer, AskedBy, Authentication, Call, Endpoint, EndpointMethod, object};
 use crate::error::{Code, Error};
 use crate::operation::{Group, Kind, Member, Operation, Shape};
 
@@ -14,7 +14,7 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
     description: "The sessions of the user, the newest first.",
     method: EndpointMethod::Get,
     authentication: Authentication::Required,
-    negotiates: true,
+    asked_by: AskedBy::Client,
     fields: &[],
     operation: Operation {
         group: Group::Sessions,
@@ -41,7 +41,7 @@ pub(crate) const ONE_ENDPOINT: Endpoint = Endpoint {
     description: "Ends a session of the user.",
     method: EndpointMethod::Delete,
     authentication: Authentication::Required,
-    negotiates: true,
+    asked_by: AskedBy::Client,
     fields: &[],
     operation: Operation {
         group: Group::Sessions,

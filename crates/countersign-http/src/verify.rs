@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use crate::endpoint::{Answer, Authentication, Call, Endpoint, EndpointMethod, Field, object};
+use crate::endpoint::{Answer, AskedBy, Authentication, Call, Endpoint, EndpointMethod, Field, object};
 use crate::error::{Code, Error};
 use crate::operation::{EXAMPLE_TOKEN, Group, Operation, Shape};
 
@@ -12,7 +12,7 @@ pub(crate) const ENDPOINT: Endpoint = Endpoint {
                   information about a token's fitness for a particular use.",
     method: EndpointMethod::Post,
     authentication: Authentication::Ignored,
-    negotiates: true,
+    asked_by: AskedBy::Client,
     fields: &[Field::text("token", "Token", EXAMPLE_TOKEN)],
     operation: Operation {
         group: Group::Tokens,

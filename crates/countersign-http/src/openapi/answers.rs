@@ -107,7 +107,7 @@ fn refusal(codes: &[Code]) -> Value {
 
 /// The page that a browser may get in place of JSON.
 fn about_page(endpoint: &Endpoint) -> Option<(&'static str, Value)> {
-    endpoint.negotiates.then(|| ("text/html", page()))
+    endpoint.negotiates().then(|| ("text/html", page()))
 }
 
 fn page() -> Value {
