@@ -16,6 +16,7 @@ use crate::program::{Configured, Failure, block_on, configure_in_full, open_key_
 use crate::progress::meanwhile;
 use crate::secret_key;
 
+pub use deploy::wrong_hosts;
 pub use finding::{Finding, Level, parse_id};
 
 /// Fails with the first setting that is wrong, with everything that is wrong with the database, or when something was found

@@ -27,6 +27,13 @@ use crate::{adopt, private_file};
 /// Writes the one, and makes the other.
 pub fn run(args: InitArgs, as_json: bool) -> Result<(), Failure> {
     let answers = Answers::of(&args)?;
+    draft::check_options(&args)?;
+    // Reading a pipe waits for whoever would write to it.
+    if std::fs::metadata(DOTENV).is_ok_and(|found| !found.is_file()) {
+        return Err(Failure::Other(format!(
+            "{DOTENV} is there, and is no file; remove it, or run this elsewhere"
+        )));
+    }
     let present = read_sources()?;
     let is_there = std::fs::symlink_metadata(DOTENV).is_ok();
     let text = if is_there { None } else { Some(draft::compose(&args, &answers, &present)?) };

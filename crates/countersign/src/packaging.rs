@@ -38,7 +38,7 @@ const SIGNALS: &str = "\
 .SH SIGNALS
 .TP
 SIGTERM, SIGINT
-Requests in flight are finished, for as long as \\fBDRAIN_TIMEOUT\\fR says; a second one cuts them off.
+Requests in flight are finished, for as long as \\fBDRAIN_TIMEOUT\\fR says; one that comes a second later or more cuts them off.
 .TP
 SIGHUP
 \\fBLOG\\fR, the signing keys and the certificate are read anew.

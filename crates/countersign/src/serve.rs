@@ -8,6 +8,7 @@ mod watch;
 
 use std::convert::Infallible;
 use std::net::TcpListener as StdListener;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use countersign_auth::Auth;
 use countersign_http::{Limits, Manners, Service, Tls};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
 
 use self::greeting::Greeting;
 use self::metrics::MetricsServer;
@@ -159,7 +161,10 @@ pub enum Hangup {
     Stops,
 }
 
-/// Ctrl-C and SIGTERM: the first asks to stop, the second not to wait.
+/// What comes so soon after the first signal is the same wish: a terminal and a manager each tell the whole group, or twice.
+const SAME_WISH: Duration = Duration::from_secs(1);
+
+/// Ctrl-C and SIGTERM: the first asks to stop, one that comes later not to wait.
 struct StopSignals {
     interrupt: Signal,
     terminate: Signal,
@@ -186,11 +191,23 @@ impl StopSignals {
         self.next().await;
         service.drain();
         systemd::stopping();
+        let mut again = pin!(self.again());
         tokio::select! {
-            () = self.next() => return,
+            () = &mut again => return,
             () = tokio::time::sleep(drain.delay) => stop(),
         }
-        self.next().await;
+        again.await;
+    }
+
+    /// Ready at a signal that did not come together with the last.
+    async fn again(&mut self) {
+        let last = Instant::now();
+        loop {
+            self.next().await;
+            if last.elapsed() >= SAME_WISH {
+                return;
+            }
+        }
     }
 }
 

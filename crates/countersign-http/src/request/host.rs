@@ -37,6 +37,16 @@ impl AllowedHosts {
         patterns.filter(|pattern| !is_sound(&Pattern::parse(pattern))).collect()
     }
 
+    /// A host that is served, if one is named.
+    #[must_use]
+    pub fn example(&self) -> Option<&str> {
+        self.0.iter().find_map(|pattern| match pattern {
+            Pattern::Any => None,
+            Pattern::DomainAndBelow(suffix) => suffix.strip_prefix('.'),
+            Pattern::Exactly(host) => Some(host.as_str()),
+        })
+    }
+
     /// Whether a request to this host is served. Without a `Host` header ask with the server's own
     /// `name:port`. The port never matters, but must be one.
     #[must_use]

@@ -4,8 +4,8 @@
 use countersign_http::AllowedHosts;
 use jiff::SignedDuration;
 
-use super::Finding;
 use super::transport::is_loopback;
+use super::{Finding, Level};
 use crate::config::{Config, Reader};
 use crate::secret_key;
 use crate::sources::{SettingError, Sources};
@@ -41,8 +41,8 @@ fn basics(config: &Config, reader: &Reader<'_>) -> Result<Vec<Finding>, SettingE
     let hosts = reader.optional_text("ALLOWED_HOSTS")?.map(str::trim);
     let debug = reader.switch("DEBUG")?;
     let is_open = !is_loopback(&config.bind);
-    let unmatched = hosts.map(AllowedHosts::never_matching).unwrap_or_default().join(", ");
-    Ok(of([
+    let about_hosts = hosts.and_then(wrong_hosts).filter(|found| found.level < Level::Error || !debug);
+    let found = of([
         (debug, Finding::warning("W010", "DEBUG is on", "a weak SECRET_KEY is accepted", "set it to False")),
         (
             hosts.is_some_and(|hosts| hosts.split(',').any(|host| host.trim() == "*")),
@@ -60,20 +60,6 @@ fn basics(config: &Config, reader: &Reader<'_>) -> Result<Vec<Finding>, SettingE
                 "ALLOWED_HOSTS is not set",
                 "requests from other machines are refused",
                 "name the hosts that clients ask for",
-            ),
-        ),
-        (
-            hosts.is_some_and(|hosts| hosts.split(',').all(|host| host.trim().is_empty())) && !debug,
-            Finding::warning("E001", "ALLOWED_HOSTS is empty", "every request is refused", "name the hosts")
-                .error(),
-        ),
-        (
-            !unmatched.is_empty(),
-            Finding::warning(
-                "W017",
-                format!("ALLOWED_HOSTS has {unmatched}, which no request can match"),
-                "requests that are meant to be served are refused",
-                "write a name without scheme, port and path; .example.com for all below it, [::1] for an IPv6 address",
             ),
         ),
         (
@@ -104,7 +90,26 @@ fn basics(config: &Config, reader: &Reader<'_>) -> Result<Vec<Finding>, SettingE
                  --silence this",
             ),
         ),
-    ]))
+    ]);
+    Ok(found.into_iter().chain(about_hosts).collect())
+}
+
+/// What is wrong with the hosts that `ALLOWED_HOSTS` names: none at all, or one that no request can match.
+pub fn wrong_hosts(hosts: &str) -> Option<Finding> {
+    if hosts.split(',').all(|host| host.trim().is_empty()) {
+        let (why, fix) = ("every request is refused", "name the hosts");
+        return Some(Finding::warning("E001", "ALLOWED_HOSTS is empty", why, fix).error());
+    }
+    let unmatched = AllowedHosts::never_matching(hosts).join(", ");
+    let finding = || {
+        Finding::warning(
+            "W017",
+            format!("ALLOWED_HOSTS has {unmatched}, which no request can match"),
+            "requests that are meant to be served are refused",
+            "write a name without scheme, port and path; .example.com for all below it, [::1] for an IPv6 address",
+        )
+    };
+    (!unmatched.is_empty()).then(finding)
 }
 
 /// An address without its port.

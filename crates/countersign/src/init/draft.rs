@@ -4,6 +4,7 @@ use countersign_store::{DatabaseUrl, DatabaseUrlError};
 use zeroize::Zeroizing;
 
 use super::answers::Answers;
+use crate::check::wrong_hosts;
 use crate::cli::InitArgs;
 use crate::config::Reader;
 use crate::dotenv;
@@ -28,19 +29,26 @@ const HEAD: &str = "# Settings of Countersign, as `countersign init` wrote them.
                     all;\n# what the environment says goes before. Keep this file to yourself: who has SECRET_KEY can be any \
                     user.\n";
 
+/// Refuses options that cannot be meant, before anything is asked.
+pub fn check_options(args: &InitArgs) -> Result<(), Failure> {
+    refuse_password(args.database_url.as_deref())?;
+    match args.allowed_hosts.as_deref().and_then(wrong_hosts) {
+        Some(wrong) => Err(Failure::Other(wrong.to_string())),
+        None => Ok(()),
+    }
+}
+
 /// Asks for what no option and no other place has said.
 pub fn compose(args: &InitArgs, answers: &Answers, present: &Sources) -> Result<Zeroizing<String>, Failure> {
     let database = choose(present, "DATABASE_URL", args.database_url.as_deref(), |usual| {
         answers.ask("Database", usual)
     })?;
-    refuse_password(args.database_url.as_deref())?;
-    let hosts = choose(present, "ALLOWED_HOSTS", args.allowed_hosts.as_deref(), |_| {
-        answers.ask("Host names that clients use", LOCAL_HOSTS)
-    })?;
+    let mut key = new_key(&database)?;
+    let hosts = choose(present, "ALLOWED_HOSTS", args.allowed_hosts.as_deref(), |_| ask_for_hosts(answers))?;
     let mut text = Zeroizing::new(HEAD.to_owned());
     for setting in SETTINGS {
         let chosen = match setting.name {
-            "SECRET_KEY" => new_key(&database)?,
+            "SECRET_KEY" => key.take(),
             "DEBUG" => Some(Zeroizing::new("False".to_owned())),
             "ALLOWED_HOSTS" => Some(Zeroizing::new(hosts.clone())),
             "DATABASE_URL" => Some(Zeroizing::new(database.clone())),
@@ -53,6 +61,17 @@ pub fn compose(args: &InitArgs, answers: &Answers, present: &Sources) -> Result<
         }
     }
     Ok(text)
+}
+
+/// Asks until they can be matched: who is asked may try again.
+fn ask_for_hosts(answers: &Answers) -> Result<String, Failure> {
+    loop {
+        let hosts = answers.ask("Host names that clients use", LOCAL_HOSTS)?;
+        match wrong_hosts(&hosts) {
+            Some(wrong) => eprintln!("{wrong}"),
+            None => return Ok(hosts),
+        }
+    }
 }
 
 /// What is said already, or by the option, or by whom is asked.

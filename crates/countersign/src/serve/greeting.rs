@@ -1,5 +1,6 @@
 //! What the operator is told at the start.
 
+use countersign_http::AllowedHosts;
 use countersign_store::DatabaseUrl;
 
 use crate::config::Config;
@@ -10,6 +11,7 @@ pub struct Greeting {
     database: String,
     secret_key: String,
     scheme: &'static str,
+    allowed_hosts: AllowedHosts,
 }
 
 impl Greeting {
@@ -25,21 +27,26 @@ impl Greeting {
                 let has_new_key = config.secret_key.file.as_ref().is_some_and(|(_, made)| *made);
                 if path.exists() && has_new_key {
                     tracing::warn!(
-                        "the database was there but its key was not: a new key was made, and everyone has to log in \
-                         again"
+                        "the database was there but its key was not: a new key was made, and everyone has to log in again; \
+                         restore the file {secret_key} from a backup if that is not meant"
                     );
                 }
                 format!("{}{}", path.display(), made(!path.exists()))
             }
             DatabaseUrl::Postgres(server) => server.to_string(),
         };
-        Self { database, secret_key, scheme: if config.tls.is_some() { "https" } else { "http" } }
+        let scheme = if config.tls.is_some() { "https" } else { "http" };
+        Self { database, secret_key, scheme, allowed_hosts: config.http.allowed_hosts.clone() }
     }
 
     /// With the addresses that were got.
     pub fn print(&self, local: &str, metrics: Option<&str>) {
         // What listens on every address answers on this one, under a name that is allowed by default.
         let here = local.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:");
+        let host = match self.allowed_hosts.example() {
+            Some(name) if !self.allowed_hosts.permits(here.as_bytes()) => format!(" -H 'Host: {name}'"),
+            _ => String::new(),
+        };
         let metrics =
             metrics.map(|address| format!("\n\x20 metrics     http://{address}/metrics")).unwrap_or_default();
         say(&format!(
@@ -47,7 +54,7 @@ impl Greeting {
              \x20 database    {database}\n\
              \x20 secret key  {secret_key}{metrics}\n\
              Next, in another terminal:\n\
-             \x20 curl {scheme}://{here}/user/api/register/ -H 'Content-Type: application/json' \\\n\
+             \x20 curl {scheme}://{here}/user/api/register/{host} -H 'Content-Type: application/json' \\\n\
              \x20   -d '{{\"username\":\"testuser\",\"email\":\"test@example.com\",\"password\":\"yourpassword\"}}'\n\
              Ctrl-C finishes the requests in flight and stops.",
             version = env!("CARGO_PKG_VERSION"),

@@ -23,15 +23,18 @@ fn a_first_run_with_nothing_configured_says_what_it_made_and_what_to_type_next()
 
 #[test]
 fn what_the_greeting_proposes_to_type_works() {
-    let here = Installation::new();
-    let server = here.serve();
-    let lines: Vec<&str> = server.greeting.lines().collect();
-    let proposed = lines[4..6].join("\n");
-    let shell = std::process::Command::new("sh").args(["-c", &proposed]).output().expect("a shell");
-    assert_eq!(
-        String::from_utf8_lossy(&shell.stdout),
-        r#"{"id":1,"username":"testuser","email":"test@example.com"}"#
-    );
+    let named = |hosts: &str| Installation::new().with("ALLOWED_HOSTS", hosts);
+    for here in [Installation::new(), named("api.example.com,b.example"), named(".example.com"), named("*")] {
+        let server = here.serve();
+        let lines: Vec<&str> = server.greeting.lines().collect();
+        let proposed = lines[4..6].join("\n");
+        let shell = std::process::Command::new("sh").args(["-c", &proposed]).output().expect("a shell");
+        assert_eq!(
+            String::from_utf8_lossy(&shell.stdout),
+            r#"{"id":1,"username":"testuser","email":"test@example.com"}"#,
+            "{proposed}"
+        );
+    }
 }
 
 #[test]

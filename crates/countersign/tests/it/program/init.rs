@@ -85,6 +85,7 @@ fn on_a_terminal_it_asks_and_does_not_show_the_password() {
     let mut shown = String::new();
     for (question, answer) in [
         ("Database [sqlite:countersign.sqlite3]: ", "sqlite:mine.sqlite3"),
+        ("Host names that clients use [.localhost,127.0.0.1,[::1]]: ", "https://api.example.com/"),
         ("Host names that clients use [.localhost,127.0.0.1,[::1]]: ", ""),
         ("Username of the superuser: ", "ada"),
         ("E-mail address: ", ""),
@@ -151,10 +152,22 @@ fn what_is_refused_is_refused_before_anything_is_written() {
             "the database postgresql://ada@127.0.0.1:1/x cannot be reached",
         ),
         (
+            &["--username", "ada", stdin, "--database-url", "sqlite:${HOME}"],
+            PASSWORD,
+            "DATABASE_URL cannot be written into an .env",
+        ),
+        (
             &["--username", "ada", stdin, "--allowed-hosts", "${HOME}"],
             PASSWORD,
-            "ALLOWED_HOSTS cannot be written into an .env",
+            "ALLOWED_HOSTS has ${HOME}, which no request can match",
         ),
+        (
+            &["--username", "ada", stdin, "--allowed-hosts", "a.example,https://b.example,c.example:443"],
+            PASSWORD,
+            "ALLOWED_HOSTS has https://b.example, c.example:443, which no request can match: requests that are meant to be \
+             served are refused. Fix: write a name without scheme, port and path",
+        ),
+        (&["--username", "ada", stdin, "--allowed-hosts", " "], PASSWORD, "ALLOWED_HOSTS is empty: "),
     ];
     for (arguments, typed, reason) in table {
         let here = Installation::new();
@@ -169,6 +182,19 @@ fn what_is_refused_is_refused_before_anything_is_written() {
     }
     let here = Installation::new().with("ACCESS_TOKEN_LIFETIME", "soon");
     assert!(here.init(&[]).stderr.contains("ACCESS_TOKEN_LIFETIME: must be") && here.is_untouched());
+}
+
+#[test]
+fn an_env_that_is_no_file_is_refused_and_not_waited_for() {
+    let here = Installation::new();
+    let made = Command::new("mkfifo").arg(here.path().join(".env")).status().expect("coreutils");
+    assert!(made.success());
+    let refused = here.init(&[]);
+    assert_eq!(
+        refused.stderr,
+        "countersign: .env is there, and is no file; remove it, or run this elsewhere\n"
+    );
+    assert_eq!(here.path().read_dir().expect("a directory").count(), 1);
 }
 
 #[test]

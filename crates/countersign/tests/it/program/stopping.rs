@@ -52,6 +52,28 @@ fn sigterm_finishes_the_login_in_flight() {
 }
 
 #[test]
+fn two_signals_at_once_are_one_wish_and_a_later_one_cuts_off() {
+    let here = Installation::new();
+    let mut server = here.serve();
+    let anon = server.anon();
+    assert_eq!(anon.register("ada", PASSWORD).0, 201);
+    let body = json!({"username": "ada", "password": PASSWORD}).to_string();
+    let (mut login, held) = (anon.begin_login(&body), anon.begin_login(&body));
+    let pid = server.child.id();
+    server.signal(&format!("TERM {pid}; kill -INT {pid}; kill -TERM")); // by one shell, so that nothing comes between
+    until(|| TcpStream::connect(&anon.address).is_err());
+    login.write_all(body.as_bytes()).expect("it still reads");
+    assert_eq!(read_answer(login).expect("an answer").0, 200);
+    assert!(server.child.try_wait().expect("it can be asked").is_none(), "another is in flight");
+    until(|| {
+        server.signal("TERM"); // a child that has ended is still there to be told
+        server.child.try_wait().expect("it can be asked").is_some()
+    });
+    drop(held);
+    assert_eq!(server.wait().0, "stopped at once; requests in flight were cut off\n");
+}
+
+#[test]
 fn an_idle_connection_does_not_hold_up_the_end() {
     let here = Installation::new();
     let server = here.serve();
