@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, value_parser};
 use clap_complete::Shell;
 use countersign_domain::{EventKind, UserId};
 use jiff::Timestamp;
@@ -91,16 +91,21 @@ enum Command {
     },
 }
 
-impl Command {
-    /// Whether it prints something that could be JSON.
-    fn has_result(&self) -> bool {
-        !matches!(self, Self::Serve(_) | Self::Demo(_) | Self::Completions { .. } | Self::Manual { .. })
-    }
+/// Commands that print nothing that could be JSON.
+const WITHOUT_RESULT: [&str; 4] = ["serve", "demo", "completions", "manual"];
+/// Commands that read no settings.
+const WITHOUT_SETTINGS: [&str; 3] = ["demo", "completions", "manual"];
 
-    /// Whether it reads any settings.
-    fn has_settings(&self) -> bool {
-        !matches!(self, Self::Demo(_) | Self::Completions { .. } | Self::Manual { .. })
-    }
+/// The command line, in which no command shows an option that it refuses: one that is hidden stands in its place.
+fn shown(command: clap::Command) -> clap::Command {
+    let json = Arg::new("json").long("json").action(ArgAction::SetTrue).hide(true);
+    let config = Arg::new("config").long("config").value_parser(value_parser!(PathBuf)).hide(true);
+    let hide = |command: clap::Command, names: &[&str], option: &Arg| {
+        names
+            .iter()
+            .fold(command, |command, name| command.mut_subcommand(name, |command| command.arg(option)))
+    };
+    hide(hide(command, &WITHOUT_RESULT, &json), &WITHOUT_SETTINGS, &config)
 }
 
 /// Where to listen.
@@ -336,9 +341,11 @@ fn parse_noted(text: &str) -> Result<(i64, String), String> {
 
 /// Runs what the command line asks for; a failure is told on standard error.
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = shown(Cli::command()).get_matches();
+    let name = matches.subcommand_name().unwrap_or("serve").to_owned();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let as_json = cli.json;
-    match dispatch(cli) {
+    match dispatch(cli, &name) {
         Ok(()) => ExitCode::SUCCESS,
         // What was found is printed already.
         Err(Failure::Found) => ExitCode::FAILURE,
@@ -358,15 +365,15 @@ pub fn config_file() -> Option<PathBuf> {
     Cli::try_parse().ok()?.config
 }
 
-fn dispatch(cli: Cli) -> Result<(), Failure> {
+fn dispatch(cli: Cli, name: &str) -> Result<(), Failure> {
     let command = cli.command.unwrap_or(Command::Serve(ServeArgs { addr: None }));
     if cli.serve.addr.is_some() && !matches!(command, Command::Serve(_)) {
         return Err(Failure::Other("--addr is for serving; leave it out here".to_owned()));
     }
-    let (has_result, has_settings) = (command.has_result(), command.has_settings());
-    for (option, is_idle) in
-        [("--json", cli.json && !has_result), ("--config", cli.config.is_some() && !has_settings)]
-    {
+    for (option, is_idle) in [
+        ("--json", cli.json && WITHOUT_RESULT.contains(&name)),
+        ("--config", cli.config.is_some() && WITHOUT_SETTINGS.contains(&name)),
+    ] {
         if is_idle {
             return Err(Failure::Other(format!("{option} means nothing to this command; leave it out here")));
         }
@@ -385,8 +392,8 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Check(args) => check::run(&args, cli.json),
         Command::Config => show_config::run(cli.json),
         Command::Healthcheck => healthcheck::run(cli.json),
-        Command::Completions { shell } => packaging::completions(shell, Cli::command()),
-        Command::Manual { directory } => packaging::manual(Cli::command(), &directory),
+        Command::Completions { shell } => packaging::completions(shell, shown(Cli::command())),
+        Command::Manual { directory } => packaging::manual(shown(Cli::command()), &directory),
         Command::User(command) => user::run(command, cli.json),
         Command::Keys(command) => keys::run(command, cli.json),
         Command::Audit(command) => audit::run(command, cli.json),

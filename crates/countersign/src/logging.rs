@@ -40,7 +40,7 @@ pub fn start_serving(sources: &Sources, traces: Option<&Traces>) -> Result<(Hand
 fn begin(sources: &Sources, writer: BoxMakeWriter, traces: Option<&Traces>) -> Result<Handle, SettingError> {
     let (filter, handle) = reload::Layer::new(filter(sources)?);
     let filter = filter.and(filter_fn(is_for_people));
-    let lines = fmt::layer().with_writer(writer);
+    let lines = fmt::layer().with_writer(writer).with_ansi(has_colours());
     // One span at the most, which is the request's: a list of them would say it twice.
     let lines =
         if is_json(sources) { lines.json().with_span_list(false).boxed() } else { lines.compact().boxed() };
@@ -63,6 +63,14 @@ fn is_json(sources: &Sources) -> bool {
     // What is no text is refused when all settings are checked.
     let format = Reader(sources).text("LOG_FORMAT").unwrap_or_default().trim();
     format == "json" || (format != "pretty" && !std::io::stderr().is_terminal())
+}
+
+/// Whether the log goes to a terminal that has colours, and nobody has asked for none (<https://no-color.org>).
+fn has_colours() -> bool {
+    let said = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    std::io::stderr().is_terminal()
+        && said("NO_COLOR").is_none()
+        && said("TERM").is_some_and(|term| term != "dumb")
 }
 
 /// Whether somebody is likely to look at the log as it is written.

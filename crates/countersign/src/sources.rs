@@ -149,7 +149,8 @@ impl Place {
     fn find(&self, setting: &Setting) -> Result<Option<Said>, SettingError> {
         let name = setting.name;
         let file_name = format!("{name}_FILE");
-        let file = self.values.get(&file_name).filter(|_| setting.is_secret);
+        let is_said = |value: &&Value| !matches!(&value.raw, Raw::Text(path) if path.is_empty());
+        let file = self.values.get(&file_name).filter(|_| setting.is_secret).filter(is_said);
         let origin = |value: &Value| match value.line {
             Some(line) => format!("{}:{line}", self.name),
             None => self.name.clone(),

@@ -33,7 +33,8 @@ pub fn read(usual: &Path, named: Option<&Path>) -> Result<Place, SettingError> {
         let (name, at) = (name.get_ref().to_string(), line(name.span().start));
         let raw = raw(&name, value.get_ref()).ok_or_else(|| {
             let types = kind(&name).map_or(TYPES, types);
-            SettingError(format!("{place}:{at}: {name} must be {types}"))
+            let of_commas = if takes_json_list(&name) { OF_COMMAS } else { "" };
+            SettingError(format!("{place}:{at}: {name} must be {types}{of_commas}"))
         })?;
         values.insert(name, Value { raw, line: Some(at) });
     }
@@ -42,6 +43,13 @@ pub fn read(usual: &Path, named: Option<&Path>) -> Result<Place, SettingError> {
 
 /// What names that nobody knows may have.
 const TYPES: &str = "a string, a number, a boolean or a list of strings; correct its name, and let settings stand in no table";
+
+/// What those few may have that are read from a list in JSON, too.
+const OF_COMMAS: &str = "; what has a comma can stand in a string that is a JSON list";
+
+fn takes_json_list(name: &str) -> bool {
+    find(name).is_some_and(|setting| setting.kind == Kind::List && setting.doc.contains("JSON list"))
+}
 
 /// The kind of a setting, or of the file that holds a secret one.
 fn kind(name: &str) -> Option<Kind> {
@@ -58,9 +66,7 @@ fn types(kind: Kind) -> &'static str {
         Kind::Whole(..) => "a whole number",
         Kind::Seconds(_) | Kind::Share => "a number",
         Kind::Time { .. } => "a string such as \"5m\", or a whole number of seconds",
-        Kind::List => {
-            "a string, or a list of strings; what has a comma cannot stand in a list, but in a string that is a JSON list"
-        }
+        Kind::List => "a string, or a list of strings, each without a comma, such as [\"a\", \"b\"]",
     }
 }
 

@@ -260,3 +260,22 @@ fn what_may_take_long_shows_on_a_terminal_that_it_goes_on_and_nowhere_else() {
         assert!(!finished.stderr.contains(shown) && !finished.stdout.contains(shown), "{arguments:?}");
     }
 }
+
+#[test]
+fn the_log_has_colours_on_a_terminal_that_wants_them_and_nowhere_else() {
+    const COLOUR: &str = "\u{1b}[";
+    let warned = || Installation::new().with("VERIFYING_KEY", "abc").with("LOG_FORMAT", "pretty");
+    for (settings, has_colours) in [
+        (&[("TERM", "xterm")][..], true),
+        (&[("TERM", "xterm"), ("NO_COLOR", "")], true),
+        (&[("TERM", "xterm"), ("NO_COLOR", "1")], false),
+        (&[("TERM", "dumb")], false),
+    ] {
+        let here = settings.iter().fold(warned(), |here, (name, value)| here.with(name, *value));
+        let (shown, succeeded) = end(here.on_a_terminal(&["check", "--silence", "countersign.W004"]));
+        let line = shown.lines().find(|line| line.contains("WARN")).expect("a line of the log");
+        assert_eq!((line.contains(COLOUR), succeeded), (has_colours, true), "{settings:?}: {line:?}");
+    }
+    let piped = warned().with("TERM", "xterm").run(&["check"]);
+    assert!(piped.stderr.contains("WARN") && !piped.stderr.contains(COLOUR), "{}", piped.stderr);
+}

@@ -121,6 +121,12 @@ fn options_that_mean_nothing_to_a_command_are_refused() {
         let refused = here.run(arguments);
         assert!(!refused.success && refused.stderr.contains("--json means nothing"), "{}", refused.stderr);
     }
+    for (command, has_json, has_config) in
+        [("serve", false, true), ("demo", false, false), ("completions", false, false), ("check", true, true)]
+    {
+        let help = here.say(&[command, "--help"]);
+        assert_eq!((help.contains("--json"), help.contains("--config")), (has_json, has_config), "{help}");
+    }
     let refused = here.run(&["demo", "--config", "x.toml"]);
     assert!(!refused.success && refused.stderr.contains("--config means nothing"), "{}", refused.stderr);
 }

@@ -168,3 +168,11 @@ fn all_unknown_names_of_the_env_file_are_named_at_once() {
     let sentence = Installation::new().with_file(".env", "DB_NAME=a\nDB_USER=b\n").refusal(&["check"]);
     assert!(sentence.contains("DB_NAME") && sentence.contains("DB_USER"), "{sentence}");
 }
+
+#[test]
+fn the_file_of_a_secret_that_is_empty_is_not_set() {
+    let here = Installation::new().with("SECRET_KEY_FILE", "").with("DATABASE_URL_FILE", "");
+    assert_eq!(here.say(&["check"]), "No issues.\n");
+    let here = here.with_file(".env", "SECRET_KEY_FILE=\nSECRET_KEY=0123456789abcdef0123456789abcdef\n");
+    assert_eq!(here.say(&["check"]), "No issues.\n");
+}
