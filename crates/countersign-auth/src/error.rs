@@ -132,6 +132,8 @@ pub enum StartError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The operating system refuses threads.
-    #[error("the hashing threads cannot start: {0}")]
+    #[error(
+        "the hashing threads cannot start: {0}; set a smaller HASHING_WORKERS, or raise the limit on threads"
+    )]
     Threads(#[from] std::io::Error),
 }

@@ -74,7 +74,11 @@ fn places(most: usize) -> usize {
     let Some(descriptors) = soft_limit_of_open_files(&limits) else { return most };
     let places = places_within(descriptors, most);
     if places < most {
-        tracing::warn!(places, descriptors, "the limit of open files (`ulimit -n`) leaves few connections");
+        tracing::warn!(
+            places,
+            descriptors,
+            "the limit of open files leaves few connections; raise it (`ulimit -n`, LimitNOFILE= of a unit)"
+        );
     }
     places
 }

@@ -71,7 +71,10 @@ pub async fn serve(
         }
     };
     if timeout(deadline, all).await.is_err() {
-        tracing::warn!("requests were cut off after {} s", deadline.as_secs());
+        tracing::warn!(
+            "requests were cut off after {} s; raise DRAIN_TIMEOUT if they need longer",
+            deadline.as_secs()
+        );
     }
 }
 
@@ -100,7 +103,7 @@ async fn attend(
 
 fn tell(ended: Result<(), JoinError>) {
     if let Err(error) = ended {
-        tracing::error!(%error, "a connection's task did not end by itself");
+        tracing::error!(%error, "a connection's task did not end by itself: an error in Countersign; report it");
     }
 }
 
@@ -135,7 +138,7 @@ async fn accept(listener: &TcpListener, places: &Places) -> (TcpStream, IpAddr, 
             Err(error) if is_of_one_client(&error) => tracing::debug!(%error, "a client went away"),
             Err(error) => {
                 if !is_exhausted {
-                    tracing::error!(%error, "no connection can be accepted for now");
+                    tracing::error!(%error, "no connection can be accepted for now; raise the limit of open files (`ulimit -n`, LimitNOFILE= of a unit)");
                 }
                 is_exhausted = true;
                 tokio::time::sleep(ACCEPT_PAUSE).await;

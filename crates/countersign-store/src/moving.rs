@@ -55,7 +55,9 @@ pub enum MoveError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The file cannot be read or written.
-    #[error("the file cannot be read or written: {0}")]
+    #[error(
+        "the file cannot be read or written: {0}; see that it is whole and that there is room, and try again"
+    )]
     File(#[from] std::io::Error),
     /// A row, the source or the target is not as it has to be: a sentence that says what to do.
     #[error("{0}")]

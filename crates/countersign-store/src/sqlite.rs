@@ -302,7 +302,9 @@ fn write_until_closed(
                 }
             }
             Ok(Err(error)) => tell_not_committed(&error, &file.path),
-            Err(_) => tracing::error!("a write panicked, and its group was not committed"),
+            Err(_) => tracing::error!(
+                "a write panicked, and its group was not committed: an error in Countersign; report it"
+            ),
         }
         let connection = connection_of(&writer);
         if !connection.is_autocommit() {
@@ -464,7 +466,7 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
             // Some file systems cannot share the memory that the log needs.
             tracing::warn!(
                 journal.mode = mode,
-                "SQLite has no write-ahead log here: reads and writes block each other"
+                "SQLite has no write-ahead log here, and reads and writes block each other; put the file on a local disk"
             );
         }
         connection.execute_batch(

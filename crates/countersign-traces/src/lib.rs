@@ -80,7 +80,10 @@ impl Traces {
     /// Sends what waits, for so long at the most.
     pub fn stop(self, deadline: Duration) {
         if self.0.shutdown_with_timeout(deadline).is_err() {
-            tracing::warn!("the last traces could not be sent within {} s", deadline.as_secs());
+            tracing::warn!(
+                "the last traces could not be sent within {} s; see that the collector is there",
+                deadline.as_secs()
+            );
         }
     }
 }

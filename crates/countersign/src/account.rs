@@ -27,7 +27,9 @@ pub fn id_json(id: UserId) -> Value {
 /// Reads a key as it is shown.
 pub fn parse_id(text: &str) -> Result<UserId, String> {
     let number = text.parse().ok().map(UserId::new);
-    number.or_else(|| UserId::parse_uuid(text)).ok_or_else(|| "neither a number nor a UUID".to_owned())
+    number
+        .or_else(|| UserId::parse_uuid(text))
+        .ok_or_else(|| "must be an id as `countersign user list` prints it: a number, or a UUID".to_owned())
 }
 
 /// A user on one line.

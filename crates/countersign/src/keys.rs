@@ -19,7 +19,8 @@ pub fn run(command: KeysCommand, as_json: bool) -> Result<(), Failure> {
         let (ring, made_by_django) = open_key_ring(config).await?;
         if matches!(command, KeysCommand::Rotate { .. }) && said_peer.unwrap_or(made_by_django) {
             tracing::warn!(
-                "a Django beside this verifies only tokens by the configured key: it will refuse those to come"
+                "a Django beside this verifies only tokens by the configured key, and will refuse those to come: have it verify by \
+                 /.well-known/jwks.json, or stop it"
             );
         }
         carry_out(&ring, command).await

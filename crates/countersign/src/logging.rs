@@ -32,7 +32,10 @@ pub fn start(sources: &Sources) -> Result<Handle, SettingError> {
 /// The same for a server, whose lines another thread writes, and whose spans go to `traces`.
 pub fn start_serving(sources: &Sources, traces: Option<&Traces>) -> Result<(Handle, Guard), SettingError> {
     let (writer, guard) = lines::to(std::io::stderr(), |lost| {
-        tracing::warn!(lines = lost, "lines of the log were lost: whoever reads it is too slow");
+        tracing::warn!(
+            lines = lost,
+            "lines of the log were lost, as whoever reads it is too slow; let it go to a file, or set LOG to say less"
+        );
     });
     Ok((begin(sources, BoxMakeWriter::new(writer), traces)?, guard))
 }

@@ -55,7 +55,7 @@ impl From<UserError> for Failure {
         match error {
             UserError::Refused { field, errors } => {
                 let sentences: Vec<_> = errors.iter().map(countersign_http::sentence).collect();
-                Self::Other(format!("{field}: {}", sentences.join(" ")))
+                Self::Other(format!("{field}: {} Choose another {field}.", sentences.join(" ")))
             }
             UserError::Auth(error) => Self::Auth(error),
             UserError::NotFound(_) | UserError::TwoAddresses => Self::Other(error.to_string()),

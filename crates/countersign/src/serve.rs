@@ -109,7 +109,7 @@ pub fn until_stopped(
         }
         let recorded = tokio::time::timeout(LAST_RECORDS, service.auth().record_audit()).await;
         if !matches!(recorded, Ok(Ok(()))) {
-            tracing::warn!("the last refusals were not recorded");
+            tracing::warn!("the last refusals were not recorded; see that the database can be reached");
         }
         Ok(())
     });

@@ -21,7 +21,7 @@ pub(super) fn run(shared: &Shared) {
         let hashers = shared.hashers();
         let is_odd = shared.is_odd(&job);
         if catch_unwind(AssertUnwindSafe(|| (job.work)(&hashers, &mut workspace))).is_err() {
-            tracing::error!("the hashing of a password panicked");
+            tracing::error!("the hashing of a password panicked: an error in Countersign; report it");
             workspace = Workspace::default(); // what it holds is anybody's guess
         }
         if is_odd {
@@ -38,7 +38,7 @@ fn step_back() {
         use rustix::process::{getpriority_process, setpriority_process};
         let stepped = getpriority_process(None).and_then(|nice| setpriority_process(None, nice + NICE));
         if let Err(error) = stepped {
-            tracing::warn!(%error, "hashing threads cannot be put below the others");
+            tracing::warn!(%error, "hashing threads cannot be put below the others; let the sandbox of the process allow setpriority");
         }
     }
 }

@@ -86,7 +86,7 @@ pub enum KeyRingError {
         until: Timestamp,
     },
     /// The key was retired before.
-    #[error("{kid} is retired already")]
+    #[error("{kid} is retired already; `countersign keys list` shows those that are not")]
     RetiredAlready {
         /// The key.
         kid: String,

@@ -171,7 +171,10 @@ async fn a_key_is_retired_only_when_its_last_token_has_expired() {
     assert!(refusal(service.retire(&first.kid, false).await).ends_with(expected));
     service.clock.advance_secs(1);
     service.retire(&first.kid, false).await.unwrap();
-    assert_eq!(refusal(service.retire(&first.kid, false).await), format!("{} is retired already", first.kid));
+    assert_eq!(
+        refusal(service.retire(&first.kid, false).await),
+        format!("{} is retired already; `countersign keys list` shows those that are not", first.kid)
+    );
 }
 
 #[tokio::test]

@@ -204,7 +204,7 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Spawner {
             if let Err(error) = ended
                 && !error.is_cancelled()
             {
-                tracing::error!(%error, "a request's task did not end by itself");
+                tracing::error!(%error, "a request's task did not end by itself: an error in Countersign; report it");
             }
         }
         let task = tasks.spawn(request);

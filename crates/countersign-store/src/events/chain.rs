@@ -37,7 +37,10 @@ pub(super) async fn link(transaction: &mut Transaction<'_>) -> Result<usize, Sto
     let sql = "UPDATE countersign_event SET position = NULL, hash = NULL WHERE position > $1";
     let beyond = transaction.execute(sql, &[last_position.into()]).await?;
     if beyond > 0 {
-        tracing::error!(events = beyond, "somebody has put events beyond the end of the audit log's chain");
+        tracing::error!(
+            events = beyond,
+            "somebody has put events beyond the end of the audit log's chain; run `countersign audit verify`"
+        );
     }
     let sql = concat!(
         "SELECT ",

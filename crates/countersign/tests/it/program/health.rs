@@ -209,7 +209,7 @@ fn probes_are_answered_while_logins_wait_for_their_turn() {
 #[test]
 fn before_the_end_readiness_is_taken_back_while_requests_are_still_answered() {
     let here = Installation::new().with("DRAIN_DELAY", "1h");
-    let server = here.serve();
+    let mut server = here.serve();
     let anon = server.anon();
     assert_eq!(anon.register("ada", PASSWORD).0, 201);
     server.signal("TERM");
@@ -217,7 +217,7 @@ fn before_the_end_readiness_is_taken_back_while_requests_are_still_answered() {
     assert_eq!(anon.readiness().1["status"], "draining");
     assert_eq!(anon.probe("/healthz").0, 200);
     assert_eq!(anon.login("ada", PASSWORD).0, 200);
-    server.signal("TERM");
+    server.insist();
     assert!(server.wait().0.contains("stopped at once"));
 }
 

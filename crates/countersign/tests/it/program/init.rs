@@ -265,7 +265,10 @@ fn it_can_be_run_again_when_all_is_done_and_changes_nothing() {
     assert_eq!(server.anon().login("ada", PASSWORD).0, 200, "the first password is the password");
     assert_eq!(server.anon().register("bob", PASSWORD).0, 201);
     let refused = here.run_with_stdin(&["init", "--username", "bob", "--password-stdin"], PASSWORD);
-    assert_eq!(refused.stderr, "countersign: username: A user with that username already exists.\n");
+    assert_eq!(
+        refused.stderr,
+        "countersign: username: A user with that username already exists. Choose another username.\n"
+    );
 }
 
 #[test]

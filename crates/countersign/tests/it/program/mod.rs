@@ -13,6 +13,7 @@ mod first_run;
 mod health;
 mod init;
 mod keys;
+mod messages;
 mod metrics;
 mod moving;
 mod outages;
@@ -153,8 +154,9 @@ impl Installation {
 
 /// Whether a part of a refusal tells the operator to do something, or what it has to be.
 fn says_what_to_do(sentence: &str) -> bool {
-    const VERBS: &str = "add be change choose correct did drop give grant leave let look make name put remove rename replace restore \
-                         retire run see set shorten start stop take try type unpack use wait write";
+    const VERBS: &str = "add be change choose correct delete did drop flush give grant have leave let look lower \
+                         make name please put raise remove rename replace report restart restore retire run see set \
+                         shorten start stop take try type unpack use wait write";
     let parts = sentence.split([';', ':', ',', '.', '(', '`']).flat_map(|part| part.split(" or "));
     let first_words = parts.filter_map(|part| part.split_whitespace().next());
     let is_told =
@@ -179,6 +181,14 @@ impl Server {
     fn signal(&self, name: &str) {
         let kill = format!("kill -{name} {}", self.child.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().expect("a shell").success());
+    }
+
+    /// Tells it to stop until it does: one that was told before takes it for another wish after a while only.
+    fn insist(&mut self) {
+        until(|| {
+            self.signal("TERM"); // a child that has ended is still there to be told
+            self.child.try_wait().expect("it can be asked").is_some()
+        });
     }
 
     /// Waits for the end: the rest of what it said, and whether it exited with 0.

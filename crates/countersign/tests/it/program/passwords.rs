@@ -165,13 +165,20 @@ fn weak_passwords_are_refused_in_djangos_sentences() {
             let arguments = [command, &["adalovelace", "--password-stdin"]].concat();
             let refused = here.run_with_stdin(&arguments, stdin);
             assert!(!refused.success);
-            assert_eq!(refused.stderr, format!("countersign: {reason}\n"), "{arguments:?}");
+            assert_eq!(
+                refused.stderr,
+                format!("countersign: {reason} Choose another password.\n"),
+                "{arguments:?}"
+            );
         }
     }
     let made = here.run_with_stdin(&["user", "create", "ada", "--password-stdin"], PASSWORD);
     assert!(made.success, "{}", made.stderr);
     let refused = here.run_with_stdin(&["changepassword", "ada", "--password-stdin"], "password\n");
-    assert_eq!(refused.stderr, "countersign: password: This password is too common.\n");
+    assert_eq!(
+        refused.stderr,
+        "countersign: password: This password is too common. Choose another password.\n"
+    );
     assert_eq!(here.serve().anon().login("ada", PASSWORD).0, 200, "the old one stays");
 }
 

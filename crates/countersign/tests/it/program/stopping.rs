@@ -65,10 +65,7 @@ fn two_signals_at_once_are_one_wish_and_a_later_one_cuts_off() {
     login.write_all(body.as_bytes()).expect("it still reads");
     assert_eq!(read_answer(login).expect("an answer").0, 200);
     assert!(server.child.try_wait().expect("it can be asked").is_none(), "another is in flight");
-    until(|| {
-        server.signal("TERM"); // a child that has ended is still there to be told
-        server.child.try_wait().expect("it can be asked").is_some()
-    });
+    server.insist();
     drop(held);
     assert_eq!(server.wait().0, "stopped at once; requests in flight were cut off\n");
 }
