@@ -1,13 +1,17 @@
 //! `countersign audit …`: the audit log, verified, exported, and without what is personal in it.
 
+use std::io::IsTerminal;
+
 use countersign_auth::Clock;
 use countersign_domain::{Actor, Event, EventKind, UserId};
 use countersign_store::{Break, Store, StoredEvent, Verified};
+use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
 use crate::cli::{AuditCommand, ExportEventsArgs};
-use crate::config::Files;
+use crate::config::{Config, Files};
 use crate::program::{Failure, block_on, configure, open_store, print_part, report};
+use crate::progress::{counts_rows, meanwhile};
 
 /// Events that are read together.
 const PAGE: i64 = 1000;
@@ -15,20 +19,20 @@ const PAGE: i64 = 1000;
 /// Runs one of the commands.
 pub fn run(command: AuditCommand, as_json: bool) -> Result<(), Failure> {
     let config = configure(Files::Existing)?;
-    block_on(async {
-        let store = open_store(&config).await?;
-        match command {
-            AuditCommand::Verify { noted } => verify(&store, noted, as_json).await,
-            AuditCommand::Export(args) => export(&store, &args).await,
-            AuditCommand::Erase { user } => erase(&store, user, as_json).await,
-        }
-    })
+    match command {
+        AuditCommand::Verify { noted } => verify(&config, noted, as_json),
+        AuditCommand::Export(args) => block_on(export(&config, &args)),
+        AuditCommand::Erase { user } => erase(&config, user, as_json),
+    }
 }
 
 /// Says where the chain breaks, and fails then.
-async fn verify(store: &Store, noted: Option<(i64, String)>, as_json: bool) -> Result<(), Failure> {
-    let verified = store.verify_events(noted).await?;
-    let waiting = store.waiting_events(PAGE).await?.len();
+fn verify(config: &Config, noted: Option<(i64, String)>, as_json: bool) -> Result<(), Failure> {
+    let walk = async {
+        let store = open_store(config).await?;
+        Ok((store.verify_events(noted).await?, store.waiting_events(PAGE).await?.len()))
+    };
+    let (verified, waiting) = meanwhile("Walking along the audit log", || block_on(walk))?;
     let breaks: Vec<String> = verified.breaks.iter().map(Break::to_string).collect();
     let (position, hash) = &verified.last;
     let json = json!({
@@ -62,7 +66,18 @@ fn verdict(verified: &Verified, waiting: usize, breaks: &[String]) -> String {
 }
 
 /// Prints a JSON object for each event, the oldest first. A reader that has gone away is no reason to complain.
-async fn export(store: &Store, args: &ExportEventsArgs) -> Result<(), Failure> {
+async fn export(config: &Config, args: &ExportEventsArgs) -> Result<(), Failure> {
+    let store = open_store(config).await?;
+    // What is printed shows by itself that it goes on; a bar would stand between the lines.
+    let bar = if std::io::stdout().is_terminal() { ProgressBar::hidden() } else { ProgressBar::new(0) };
+    counts_rows(&bar);
+    bar.set_length(store.last_event_position().await?.unsigned_abs());
+    let printed = print_all(&store, args, &bar).await;
+    bar.finish_and_clear();
+    printed
+}
+
+async fn print_all(store: &Store, args: &ExportEventsArgs, bar: &ProgressBar) -> Result<(), Failure> {
     let mut after = 0;
     loop {
         let page = store.events_after(after, PAGE).await?;
@@ -71,6 +86,7 @@ async fn export(store: &Store, args: &ExportEventsArgs) -> Result<(), Failure> {
             return Ok(());
         }
         after = last;
+        bar.set_position(last.unsigned_abs());
     }
     print(&store.waiting_events(PAGE).await?, args).map(|_| ())
 }
@@ -110,10 +126,11 @@ fn line(event: &StoredEvent) -> Value {
     })
 }
 
-async fn erase(store: &Store, user: UserId, as_json: bool) -> Result<(), Failure> {
+fn erase(config: &Config, user: UserId, as_json: bool) -> Result<(), Failure> {
     let event = Event::new(EventKind::PersonalDataErased, Actor::Operator, Clock::System.now());
     let event = Event { user: Some(user), ..event };
-    let erased = store.noting(event).erase_personal_data(user).await?;
+    let work = async { Ok(open_store(config).await?.noting(event).erase_personal_data(user).await?) };
+    let erased = meanwhile("Erasing in the audit log", || block_on(work))?;
     let sentence = format!("The personal data in {erased} events about the user {user} are erased.");
     report(as_json, &json!({ "events": erased }), &sentence)
 }

@@ -252,6 +252,8 @@ fn what_may_take_long_shows_on_a_terminal_that_it_goes_on_and_nowhere_else() {
         (&["migrate"][..], "Bringing the tables up to date"),
         (&["check"], "Checking the database"),
         (&["keys", "generate"], "At the keys"),
+        (&["audit", "verify"], "Walking along the audit log"),
+        (&["audit", "erase", "--user", "1"], "Erasing in the audit log"),
     ] {
         let mut terminal = here.on_a_terminal(arguments);
         terminal.exp_string(shown).unwrap_or_else(|error| panic!("{arguments:?}: {error}"));
@@ -259,6 +261,9 @@ fn what_may_take_long_shows_on_a_terminal_that_it_goes_on_and_nowhere_else() {
         let finished = here.run(arguments);
         assert!(!finished.stderr.contains(shown) && !finished.stdout.contains(shown), "{arguments:?}");
     }
+    let mut terminal = here.on_a_terminal_with(&["audit", "export"], ">/dev/null");
+    terminal.exp_string("/3 rows").expect("it counts the events");
+    assert!(end(terminal).1);
 }
 
 #[test]

@@ -12,12 +12,18 @@ const TIMEOUT_MS: u64 = 60_000;
 impl Installation {
     /// Starts a subcommand on a terminal of its own that echoes what is typed, as terminals do.
     pub fn on_a_terminal(&self, arguments: &[&str]) -> PtySession {
+        self.on_a_terminal_with(arguments, "")
+    }
+
+    /// The same, where the shell lets something go elsewhere.
+    pub fn on_a_terminal_with(&self, arguments: &[&str], redirection: &str) -> PtySession {
         let program = self.command(arguments);
         let mut command = Command::new("sh");
         command.args([
             "-c",
-            "stty echo; printf 'type: '; read typed; \"$@\"; echo status $? \\
-             $(stty -a | tr -s ' ;' '\\n' | grep -xe echo -e -echo)",
+            &"stty echo; printf 'type: '; read typed; \"$@\" REDIRECTION; echo status $? \\
+             $(stty -a | tr -s ' ;' '\\n' | grep -xe echo -e -echo)"
+                .replace("REDIRECTION", redirection),
             "sh",
         ]);
         command.arg(program.get_program()).args(program.get_args()).current_dir(self.path());
