@@ -29,7 +29,7 @@ use self::database::{database, pool, refuse_missing};
 use self::keys::keys;
 use self::passwords::{hashers, lane, policy};
 pub use self::reader::Reader;
-use self::reader::refused;
+use self::reader::{must_be, refused};
 use self::throttles::{throttles, trusted_proxies};
 pub use self::tls::TlsFiles;
 use self::token_claims::token_claims;
@@ -40,7 +40,7 @@ use crate::check::Finding;
 use crate::logging::{filter, is_watched};
 use crate::secret_key::{self, SecretKey};
 use crate::settings::find;
-use crate::settings::kind::AUTO;
+use crate::settings::kind::{self, AUTO};
 use crate::sources::{SettingError, Sources};
 
 /// What a subcommand does where the database or the key is missing.
@@ -139,7 +139,8 @@ impl Config {
         let bind = bind(&reader)?;
         let port = reader.whole("PORT")?;
         let tls = TlsFiles::of(&reader)?;
-        let metrics_bind = metrics_bind(&reader)?;
+        let metrics_bind =
+            must_be("METRICS_BIND", kind::address(reader.text("METRICS_BIND")?))?.map(str::to_owned);
         let traces = traces(&reader)?;
         filter(sources)?;
         let drain = Drain { delay: reader.wait("DRAIN_DELAY")?, timeout: reader.wait("DRAIN_TIMEOUT")? };
@@ -195,17 +196,6 @@ fn bind(reader: &Reader<'_>) -> Result<String, SettingError> {
         }
         None => refused("BIND", "must be an address, such as 127.0.0.1 or ::1, or a name"),
     })
-}
-
-/// An address with its port.
-fn metrics_bind(reader: &Reader<'_>) -> Result<Option<String>, SettingError> {
-    let address = reader.text("METRICS_BIND")?.trim();
-    let has_port = |(host, port): (&str, &str)| !host.is_empty() && port.parse::<u16>().is_ok();
-    match address.rsplit_once(':') {
-        _ if address.is_empty() => Ok(None),
-        Some(parts) if has_port(parts) => Ok(Some(address.to_owned())),
-        _ => Err(refused("METRICS_BIND", "must be an address with a port, such as 127.0.0.1:9464")),
-    }
 }
 
 /// Warns of weak keys, or refuses them: `SECRET_KEY`, and a `SIGNING_KEY` that takes its place.

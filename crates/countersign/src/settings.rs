@@ -210,7 +210,7 @@ pub const SETTINGS: &[Setting] = &[
         "",
         "Where Prometheus finds `/metrics`, such as `127.0.0.1:9464`; empty for nowhere. It has no password: choose an address \
          that clients cannot reach.",
-    ),
+    ).of(Kind::Address),
     own(
         "LOG",
         "info",
@@ -379,31 +379,31 @@ pub const SETTINGS: &[Setting] = &[
         "THROTTLE_LOGIN_ACCOUNT",
         "50/day",
         "Wrong passwords for one account, from anywhere but its known devices. Names that nobody has are counted alike.",
-    ),
+    ).of(Kind::Rate),
     own(
         "THROTTLE_LOGIN_DEVICE",
         "30/hour",
         "Wrong passwords from a device that has logged in to the account before: a budget of its own, which nobody else can use up. All \
          such devices of an account have four times as much together.",
-    ),
+    ).of(Kind::Rate),
     own(
         "THROTTLE_LOGIN_ADDRESS",
         "100/hour",
         "Wrong passwords from one IPv4 address or IPv6 /64, for whatever account; four times as many from the /24 or /48 around it.",
-    ),
-    own("THROTTLE_LOGIN_GLOBAL", "36000/hour", "Wrong passwords altogether, but for known devices."),
+    ).of(Kind::Rate),
+    own("THROTTLE_LOGIN_GLOBAL", "36000/hour", "Wrong passwords altogether, but for known devices.").of(Kind::Rate),
     own(
         "THROTTLE_REGISTER_ADDRESS",
         "100/hour",
         "Registrations from one IPv4 address or IPv6 /64, refused ones too; four times as many from the /24 or /48 around it.",
-    ),
-    own("THROTTLE_REGISTER_GLOBAL", "3600/hour", "Registrations altogether, refused ones too."),
+    ).of(Kind::Rate),
+    own("THROTTLE_REGISTER_GLOBAL", "3600/hour", "Registrations altogether, refused ones too.").of(Kind::Rate),
     own(
         "THROTTLE_TOKEN_ADDRESS",
         "1000/hour",
         "Bad tokens sent to `token/refresh/`, `token/verify/` and `token/blacklist/` from one IPv4 address or IPv6 /64; four times as \
          many from the /24 or /48 around it. Good ones always pass, and one that has just expired is no bad one.",
-    ),
+    ).of(Kind::Rate),
     own(
         "KNOWN_DEVICE_LIFETIME",
         "180d",
@@ -490,7 +490,7 @@ pub const SETTINGS: &[Setting] = &[
         "HS256",
         "How tokens are signed: `HS256`, `HS384`, `HS512`; with a key pair `RS…`, `PS…`, `ES256`, `ES384`, `ES512`, \
          `ES256K`, `EdDSA`.",
-    ),
+    ).of(Kind::Algorithm),
     secret(otherwise(
         "`SECRET_KEY`",
         simple_jwt("SIGNING_KEY", "", "The key that signs: text for HS…, a private key in PEM otherwise."),

@@ -70,7 +70,7 @@ impl<'a> Reader<'a> {
 }
 
 /// What was read, or the refusal of what is none of the setting's values.
-fn must_be<T>(name: &'static str, read: Option<T>) -> Result<T, SettingError> {
+pub fn must_be<T>(name: &'static str, read: Option<T>) -> Result<T, SettingError> {
     let words = || find(name).map_or_else(String::new, |setting| setting.kind.words());
     read.ok_or_else(|| refused(name, &format!("must be {}", words())))
 }

@@ -1,10 +1,11 @@
 //! The settings of what slows guessing down, and of whose word is taken for where a guess comes from.
 
 use countersign_auth::Throttles;
-use countersign_domain::{Network, Rate, RateError};
+use countersign_domain::{Network, Rate};
 use countersign_http::{ForwardedHeader, TrustedProxies};
 
-use super::reader::{Reader, refused};
+use super::reader::{Reader, must_be, refused};
+use crate::settings::kind;
 use crate::sources::SettingError;
 
 /// How fast may be guessed.
@@ -47,11 +48,5 @@ pub fn trusted_proxies(reader: &Reader<'_>) -> Result<TrustedProxies, SettingErr
 }
 
 fn rate(reader: &Reader<'_>, name: &'static str) -> Result<Option<Rate>, SettingError> {
-    match reader.text(name)?.trim() {
-        "off" | "" => Ok(None),
-        text => {
-            let parsed = text.parse().map(Some);
-            parsed.map_err(|error: RateError| refused(name, &format!("must be {error}; or off for no bound")))
-        }
-    }
+    must_be(name, kind::rate(reader.text(name)?))
 }

@@ -2,15 +2,12 @@
 
 use countersign_token::{Algorithm, Audience, Settings};
 
-use super::reader::{Reader, refused};
+use super::reader::{Reader, must_be, refused};
 use crate::sources::{Raw, SettingError};
 
 /// How tokens are signed.
 pub fn algorithm(reader: &Reader<'_>) -> Result<Algorithm, SettingError> {
-    let name = reader.text("ALGORITHM")?;
-    let fix = "use HS256, EdDSA, ES256, RS256, …";
-    Algorithm::from_name(name)
-        .ok_or_else(|| refused("ALGORITHM", &format!("{name} is not an algorithm; {fix}")))
+    must_be("ALGORITHM", Algorithm::from_name(reader.text("ALGORITHM")?))
 }
 
 /// How tokens are made and read.

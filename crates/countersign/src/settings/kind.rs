@@ -1,5 +1,7 @@
 //! The types of settings: what a value is checked against, and how that is said.
 
+use countersign_domain::{Rate, RateError};
+use countersign_token::Algorithm;
 use jiff::SignedDuration;
 
 use crate::durations::parse_duration;
@@ -32,6 +34,12 @@ pub enum Kind {
     AutoOrSwitch,
     /// A number from 0 to 1.
     Share,
+    /// How many in which time, or no bound.
+    Rate,
+    /// An address with its port, or none.
+    Address,
+    /// How tokens are signed.
+    Algorithm,
     /// Texts, comma-separated.
     List,
     /// One of these.
@@ -55,6 +63,9 @@ impl Kind {
             Self::Switch => switch(text).is_some(),
             Self::AutoOrSwitch => text.trim() == AUTO || switch(text).is_some(),
             Self::Share => share(text).is_some(),
+            Self::Rate => rate(text).is_some(),
+            Self::Address => address(text).is_some(),
+            Self::Algorithm => Algorithm::from_name(text).is_some(),
             Self::Whole(min, max) => {
                 text.trim().parse().is_ok_and(|number: u64| (min..=max).contains(&number))
             }
@@ -72,6 +83,9 @@ impl Kind {
             Self::Switch => "True or False".to_owned(),
             Self::AutoOrSwitch => "auto, or True or False".to_owned(),
             Self::Share => "a number from 0 to 1".to_owned(),
+            Self::Rate => format!("{RateError}; or off for no bound"),
+            Self::Address => "an address with a port, such as 127.0.0.1:9464".to_owned(),
+            Self::Algorithm => format!("one of {}", Algorithm::ALL.map(Algorithm::name).join(", ")),
             Self::Whole(min, max) => format!("a whole number from {min} to {max}"),
             Self::Seconds(max) => format!("a number of seconds from 0 to {max}"),
             Self::Time { may_be_none, max_secs } => {
@@ -110,6 +124,25 @@ pub fn switch(text: &str) -> Option<bool> {
 /// A number from 0 to 1.
 pub fn share(text: &str) -> Option<f64> {
     text.trim().parse().ok().filter(|share| (0.0..=1.0).contains(share))
+}
+
+/// A rate, or none where there is no bound.
+pub fn rate(text: &str) -> Option<Option<Rate>> {
+    match text.trim() {
+        "off" | "" => Some(None),
+        text => text.parse().ok().map(Some),
+    }
+}
+
+/// An address with its port, or none.
+pub fn address(text: &str) -> Option<Option<&str>> {
+    match text.trim() {
+        "" => Some(None),
+        text => {
+            let has_port = |(host, port): &(&str, &str)| !host.is_empty() && port.parse::<u16>().is_ok();
+            text.rsplit_once(':').filter(has_port).map(|_| Some(text))
+        }
+    }
 }
 
 /// A number of seconds that is at most `max`.

@@ -1,5 +1,6 @@
 //! The declarations as a JSON Schema, for editors of `countersign.toml`.
 
+use countersign_token::Algorithm;
 use serde_json::{Map, Value, json};
 
 use super::{Default, Kind, SETTINGS, Setting};
@@ -45,6 +46,12 @@ fn values(kind: Kind) -> Value {
             json!({ "enum": ["auto", true, false, "True", "False", "on", "off", "yes", "no"] })
         }
         Kind::Share => json!({ "type": "number", "minimum": 0, "maximum": 1 }),
+        Kind::Rate => {
+            let periods = "s|sec|seconds?|m|min|minutes?|h|hours?|d|days?";
+            json!({ "type": "string", "pattern": format!("^ *([0-9]+ */ *({periods})|off)? *$") })
+        }
+        Kind::Address => json!({ "type": "string", "pattern": "^( *|.+:[0-9]{1,5} *)$" }),
+        Kind::Algorithm => json!({ "enum": Algorithm::ALL.map(Algorithm::name) }),
         Kind::Whole(min, max) => {
             json!({ "type": ["integer", "string"], "minimum": min, "maximum": max, "pattern": "^ *[0-9]+ *$" })
         }

@@ -60,7 +60,13 @@ fn kind(name: &str) -> Option<Kind> {
 /// Which types of TOML a value of this kind has, in words.
 fn types(kind: Kind) -> &'static str {
     match kind {
-        Kind::Text | Kind::Path | Kind::Json | Kind::Choice(_) => "a string, in quotes",
+        Kind::Text
+        | Kind::Path
+        | Kind::Json
+        | Kind::Choice(_)
+        | Kind::Rate
+        | Kind::Address
+        | Kind::Algorithm => "a string, in quotes",
         Kind::Switch => "true or false",
         Kind::AutoOrSwitch => "true, false or \"auto\"",
         Kind::Whole(..) => "a whole number",
