@@ -11,6 +11,7 @@ mod demo;
 mod deployment;
 mod first_run;
 mod health;
+mod http2_client;
 mod init;
 mod keys;
 mod messages;

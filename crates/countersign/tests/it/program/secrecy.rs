@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use serde_json::{Value, json};
 
 use super::traces::Collector;
-use super::{Client, Installation, PASSWORD, Tokens, token};
+use super::{Client, Installation, PASSWORD, Tokens, http2_client, token};
 use crate::cluster::Cluster;
 
 const SECRET_KEY: &str = "a-secret-key-that-nobody-may-ever-see-in-a-log";
@@ -38,7 +38,7 @@ fn use_everything(anon: &Client) -> Vec<String> {
     let signatures = given.iter().chain([&ada.refresh, &ada.access]).map(|token| signature(token));
     let plus = [PASSWORD, WRONG_PASSWORD].map(|password| password.replace(' ', "+"));
     let known = [PASSWORD, WRONG_PASSWORD, SECRET_KEY, COLLECTOR_KEY, DATABASE_PASSWORD, "argon2$"];
-    let of_cookies = use_cookies(anon);
+    let of_cookies = [use_cookies(anon), use_http2(anon)].concat();
     signatures
         .chain(plus)
         .chain(known.map(str::to_owned))
@@ -82,6 +82,45 @@ fn use_cookies(anon: &Client) -> Vec<String> {
     let values = of_cookies.filter_map(|cookie| Some(cookie.split_once('=')?.1.to_owned()));
     let tokens = [ada.access, ada.refresh, other.access, other.refresh].map(|token| signature(&token));
     values.chain([begun.csrf.clone(), refreshed.csrf.clone()]).chain(tokens).collect()
+}
+
+/// The same once more over HTTP/2, whose library has a log of its own; returns what was handed out and in.
+fn use_http2(anon: &Client) -> Vec<String> {
+    const JSON: (&str, &str) = ("content-type", "application/json");
+    let login = |password| json!({"username": "ada", "password": password}).to_string();
+    let page = [JSON, ("sec-fetch-site", "same-origin")];
+    let answers = http2_client::ask_all(
+        &anon.address,
+        &[
+            ("POST", "/user/api/login/", &[JSON], &login(WRONG_PASSWORD)),
+            ("POST", "/user/api/login/?bearer", &[JSON], &login(PASSWORD)),
+            ("POST", "/user/api/login/", &page, &login(PASSWORD)),
+        ],
+    );
+    assert_eq!([0, 1, 2].map(|number: usize| answers[number].0), [401, 200, 200], "{answers:?}");
+    let (access, refresh) = (token(&answers[1].1, "access"), token(&answers[1].1, "refresh"));
+    let (bearer, cookie) = (format!("Bearer {access}"), format!("session={refresh}"));
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("cookie", &cookie),
+        ("x-request-id", &access),
+        ("user-agent", &refresh),
+    ];
+    let (in_query, exchanged) =
+        (format!("/user/api/me/?token={access}"), json!({"refresh": refresh}).to_string());
+    let later = http2_client::ask_all(
+        &anon.address,
+        &[
+            ("GET", "/user/api/me/", &headers, ""),
+            ("GET", &in_query, &[], ""),
+            ("POST", "/user/api/token/refresh/", &[JSON], &exchanged),
+        ],
+    );
+    assert_eq!([0, 1, 2].map(|number: usize| later[number].0), [200, 401, 200], "{later:?}");
+    let refreshed = &later[2].1;
+    let signatures = [&access, &refresh, &token(refreshed, "access"), &token(refreshed, "refresh")];
+    let csrf = answers[2].1["csrf_token"].as_str().expect("a page gets one").to_owned();
+    signatures.map(|token| signature(token)).into_iter().chain([csrf]).collect()
 }
 
 /// An answer that a browser got.
@@ -190,6 +229,7 @@ fn nothing_is_said(here: Installation) {
     let (rest, _) = server.wait();
 
     let log = here.log();
+    assert!(log.contains("\"h2::"), "HTTP/2's library logs as well");
     assert!(changed.stderr.contains("password changed"), "something is logged: {}", changed.stderr);
     let audit = here.say(&["audit", "export"]);
     assert!(audit.contains("login_failed") && audit.contains("password_changed"), "{audit}");

@@ -1,0 +1,45 @@
+//! A client of HTTP/2 without TLS, by prior knowledge.
+
+use bytes::Bytes;
+use h2::client::SendRequest;
+use http::Request;
+use serde_json::Value;
+use tokio::net::TcpStream;
+
+/// Asks one after the other on one connection: method, path, headers and body; returns status and body of each.
+pub fn ask_all(address: &str, requests: &[(&str, &str, &[(&str, &str)], &str)]) -> Vec<(u16, Value)> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().expect("it starts");
+    runtime.block_on(async {
+        let stream = TcpStream::connect(address).await.expect("it listens");
+        let (mut client, connection) = h2::client::handshake(stream).await.expect("it speaks HTTP/2");
+        let asking = async {
+            let mut answers = Vec::new();
+            for (method, path, headers, body) in requests {
+                let uri = format!("http://{address}{path}");
+                let request = Request::builder().method(*method).uri(uri);
+                let request =
+                    headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+                answers.push(ask(&mut client, request.body(()).expect("a request"), body).await);
+            }
+            answers
+        };
+        tokio::select! {
+            answers = asking => answers,
+            ended = connection => panic!("the connection has ended: {ended:?}"),
+        }
+    })
+}
+
+async fn ask(client: &mut SendRequest<Bytes>, request: Request<()>, body: &str) -> (u16, Value) {
+    let mut ready = client.clone().ready().await.expect("it takes another");
+    let (answer, mut sending) = ready.send_request(request, false).expect("it is sent");
+    sending.send_data(Bytes::from(body.to_owned()), true).expect("it is sent");
+    let (head, mut receiving) = answer.await.expect("an answer").into_parts();
+    let mut body = Vec::new();
+    while let Some(part) = receiving.data().await {
+        let part = part.expect("all of it");
+        receiving.flow_control().release_capacity(part.len()).expect("it was taken");
+        body.extend_from_slice(&part);
+    }
+    (head.status.as_u16(), serde_json::from_slice(&body).unwrap_or_default())
+}
