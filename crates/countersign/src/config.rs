@@ -29,7 +29,7 @@ use self::database::{database, pool, refuse_missing};
 use self::keys::keys;
 use self::passwords::{hashers, lane, policy};
 pub use self::reader::Reader;
-use self::reader::{must_be, refused};
+use self::reader::refused;
 use self::throttles::{throttles, trusted_proxies};
 pub use self::tls::TlsFiles;
 use self::token_claims::token_claims;
@@ -40,7 +40,7 @@ use crate::check::Finding;
 use crate::logging::{filter, is_watched};
 use crate::secret_key::{self, SecretKey};
 use crate::settings::find;
-use crate::settings::kind::{self, AUTO};
+use crate::settings::kind::AUTO;
 use crate::sources::{SettingError, Sources};
 
 /// What a subcommand does where the database or the key is missing.
@@ -139,8 +139,8 @@ impl Config {
         let bind = bind(&reader)?;
         let port = reader.whole("PORT")?;
         let tls = TlsFiles::of(&reader)?;
-        let metrics_bind =
-            must_be("METRICS_BIND", kind::address(reader.text("METRICS_BIND")?))?.map(str::to_owned);
+        let metrics_bind = Some(reader.text("METRICS_BIND")?.trim()).filter(|address| !address.is_empty());
+        let metrics_bind = metrics_bind.map(str::to_owned);
         let traces = traces(&reader)?;
         filter(sources)?;
         let drain = Drain { delay: reader.wait("DRAIN_DELAY")?, timeout: reader.wait("DRAIN_TIMEOUT")? };

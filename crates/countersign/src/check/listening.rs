@@ -20,8 +20,7 @@ pub fn findings(config: &Config) -> Vec<Finding> {
 /// Tries any port there.
 fn unusable(setting: &str, address: &str) -> Option<Finding> {
     let listen = || {
-        let addresses: Vec<SocketAddr> =
-            address.to_socket_addrs()?.map(|found| without_port(found)).collect();
+        let addresses: Vec<SocketAddr> = address.to_socket_addrs()?.map(without_port).collect();
         TcpListener::bind(addresses.as_slice())
     };
     let error = listen().err().filter(|error| error.kind() != ErrorKind::PermissionDenied)?;

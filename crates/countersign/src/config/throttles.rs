@@ -48,5 +48,5 @@ pub fn trusted_proxies(reader: &Reader<'_>) -> Result<TrustedProxies, SettingErr
 }
 
 fn rate(reader: &Reader<'_>, name: &'static str) -> Result<Option<Rate>, SettingError> {
-    must_be(name, kind::rate(reader.text(name)?))
+    must_be(name, kind::rate(reader.text(name)?).ok())
 }

@@ -63,8 +63,8 @@ impl Kind {
             Self::Switch => switch(text).is_some(),
             Self::AutoOrSwitch => text.trim() == AUTO || switch(text).is_some(),
             Self::Share => share(text).is_some(),
-            Self::Rate => rate(text).is_some(),
-            Self::Address => address(text).is_some(),
+            Self::Rate => rate(text).is_ok(),
+            Self::Address => is_address(text),
             Self::Algorithm => Algorithm::from_name(text).is_some(),
             Self::Whole(min, max) => {
                 text.trim().parse().is_ok_and(|number: u64| (min..=max).contains(&number))
@@ -127,22 +127,17 @@ pub fn share(text: &str) -> Option<f64> {
 }
 
 /// A rate, or none where there is no bound.
-pub fn rate(text: &str) -> Option<Option<Rate>> {
+pub fn rate(text: &str) -> Result<Option<Rate>, RateError> {
     match text.trim() {
-        "off" | "" => Some(None),
-        text => text.parse().ok().map(Some),
+        "off" | "" => Ok(None),
+        text => text.parse().map(Some),
     }
 }
 
-/// An address with its port, or none.
-pub fn address(text: &str) -> Option<Option<&str>> {
-    match text.trim() {
-        "" => Some(None),
-        text => {
-            let has_port = |(host, port): &(&str, &str)| !host.is_empty() && port.parse::<u16>().is_ok();
-            text.rsplit_once(':').filter(has_port).map(|_| Some(text))
-        }
-    }
+/// Whether it is an address with its port, or none.
+fn is_address(text: &str) -> bool {
+    let has_port = |(host, port): (&str, &str)| !host.is_empty() && port.parse::<u16>().is_ok();
+    text.trim().is_empty() || text.trim().rsplit_once(':').is_some_and(has_port)
 }
 
 /// A number of seconds that is at most `max`.

@@ -30,7 +30,7 @@ impl Installation {
     }
 
     fn forbid(&self, name: &str) {
-        let nobody = std::fs::Permissions::from_mode(0);
+        let nobody = std::fs::Permissions::from_mode(0o000);
         std::fs::set_permissions(self.path().join(name), nobody).expect("it is ours");
     }
 }

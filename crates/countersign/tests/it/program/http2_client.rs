@@ -6,8 +6,11 @@ use http::Request;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
-/// Asks one after the other on one connection: method, path, headers and body; returns status and body of each.
-pub fn ask_all(address: &str, requests: &[(&str, &str, &[(&str, &str)], &str)]) -> Vec<(u16, Value)> {
+/// A request: method, path, headers and body.
+pub type Asked<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str);
+
+/// Asks one after the other on one connection; returns status and body of each.
+pub fn ask_all<const N: usize>(address: &str, requests: [Asked<'_>; N]) -> [(u16, Value); N] {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().expect("it starts");
     runtime.block_on(async {
         let stream = TcpStream::connect(address).await.expect("it listens");
@@ -16,7 +19,7 @@ pub fn ask_all(address: &str, requests: &[(&str, &str, &[(&str, &str)], &str)]) 
             let mut answers = Vec::new();
             for (method, path, headers, body) in requests {
                 let uri = format!("http://{address}{path}");
-                let request = Request::builder().method(*method).uri(uri);
+                let request = Request::builder().method(method).uri(uri);
                 let request =
                     headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
                 answers.push(ask(&mut client, request.body(()).expect("a request"), body).await);
@@ -24,7 +27,7 @@ pub fn ask_all(address: &str, requests: &[(&str, &str, &[(&str, &str)], &str)]) 
             answers
         };
         tokio::select! {
-            answers = asking => answers,
+            answers = asking => answers.try_into().expect("one for each"),
             ended = connection => panic!("the connection has ended: {ended:?}"),
         }
     })

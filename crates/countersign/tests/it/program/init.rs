@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::passwords::{end, type_twice};
+use super::passwords::{end, type_hidden, type_twice};
 use super::{Finished, Installation, PASSWORD};
 use crate::cluster::Cluster;
 
@@ -93,7 +93,11 @@ fn on_a_terminal_it_asks_and_does_not_show_the_password() {
         ("Password (again): ", PASSWORD),
     ] {
         shown += &terminal.exp_string(question).unwrap_or_else(|error| panic!("{question}: {error}"));
-        terminal.send_line(answer).expect("typed");
+        if question.starts_with("Password") {
+            type_hidden(&mut terminal, answer);
+        } else {
+            terminal.send_line(answer).expect("typed");
+        }
     }
     let (rest, succeeded) = end(terminal);
     shown += &rest;

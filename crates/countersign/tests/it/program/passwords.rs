@@ -4,7 +4,7 @@ use std::process::Command;
 
 use rexpect::session::{PtySession, spawn_command};
 
-use super::{Installation, PASSWORD};
+use super::{Installation, PASSWORD, until};
 
 /// Only a program that hangs waits as long as this.
 const TIMEOUT_MS: u64 = 60_000;
@@ -37,6 +37,16 @@ impl Installation {
     }
 }
 
+/// Types a line once the terminal does not echo any more, which is a moment after it was asked for.
+pub fn type_hidden(terminal: &mut PtySession, line: &str) {
+    until(|| {
+        let terminal = terminal.process().get_file_handle().expect("it is open");
+        let settings = Command::new("stty").arg("-a").stdin(terminal).output().expect("coreutils").stdout;
+        String::from_utf8_lossy(&settings).contains(" -echo ")
+    });
+    terminal.send_line(line).expect("typed");
+}
+
 /// Everything that the terminal still shows, and whether the command succeeded. However it ended, what is typed is shown again.
 pub fn end(mut terminal: PtySession) -> (String, bool) {
     let shown = terminal.exp_string("status ").expect("the command ends");
@@ -51,9 +61,9 @@ fn a_password_is_typed_twice_and_never_shown() {
     let here = Installation::new();
     let mut terminal = here.on_a_terminal(&["user", "create", "ada"]);
     let mut shown = terminal.exp_string("Password: ").expect("it asks");
-    terminal.send_line(PASSWORD).expect("typed");
+    type_hidden(&mut terminal, PASSWORD);
     shown += &terminal.exp_string("Password (again): ").expect("it asks again");
-    terminal.send_line(PASSWORD).expect("typed");
+    type_hidden(&mut terminal, PASSWORD);
     let (rest, succeeded) = end(terminal);
     shown += &rest;
     assert!(succeeded && shown.contains("1  ada  -"), "{shown}");

@@ -89,16 +89,16 @@ fn use_http2(anon: &Client) -> Vec<String> {
     const JSON: (&str, &str) = ("content-type", "application/json");
     let login = |password| json!({"username": "ada", "password": password}).to_string();
     let page = [JSON, ("sec-fetch-site", "same-origin")];
-    let answers = http2_client::ask_all(
+    let [wrong, begun, page] = http2_client::ask_all(
         &anon.address,
-        &[
+        [
             ("POST", "/user/api/login/", &[JSON], &login(WRONG_PASSWORD)),
             ("POST", "/user/api/login/?bearer", &[JSON], &login(PASSWORD)),
             ("POST", "/user/api/login/", &page, &login(PASSWORD)),
         ],
     );
-    assert_eq!([0, 1, 2].map(|number: usize| answers[number].0), [401, 200, 200], "{answers:?}");
-    let (access, refresh) = (token(&answers[1].1, "access"), token(&answers[1].1, "refresh"));
+    assert_eq!([wrong.0, begun.0, page.0], [401, 200, 200], "{page:?}");
+    let (access, refresh) = (token(&begun.1, "access"), token(&begun.1, "refresh"));
     let (bearer, cookie) = (format!("Bearer {access}"), format!("session={refresh}"));
     let headers = [
         ("authorization", bearer.as_str()),
@@ -108,18 +108,18 @@ fn use_http2(anon: &Client) -> Vec<String> {
     ];
     let (in_query, exchanged) =
         (format!("/user/api/me/?token={access}"), json!({"refresh": refresh}).to_string());
-    let later = http2_client::ask_all(
+    let [me, in_query, refreshed] = http2_client::ask_all(
         &anon.address,
-        &[
+        [
             ("GET", "/user/api/me/", &headers, ""),
             ("GET", &in_query, &[], ""),
             ("POST", "/user/api/token/refresh/", &[JSON], &exchanged),
         ],
     );
-    assert_eq!([0, 1, 2].map(|number: usize| later[number].0), [200, 401, 200], "{later:?}");
-    let refreshed = &later[2].1;
+    assert_eq!([me.0, in_query.0, refreshed.0], [200, 401, 200], "{refreshed:?}");
+    let refreshed = &refreshed.1;
     let signatures = [&access, &refresh, &token(refreshed, "access"), &token(refreshed, "refresh")];
-    let csrf = answers[2].1["csrf_token"].as_str().expect("a page gets one").to_owned();
+    let csrf = token(&page.1, "csrf_token");
     signatures.map(|token| signature(token)).into_iter().chain([csrf]).collect()
 }
 
