@@ -127,20 +127,3 @@ fn set(gauges: &ByKeyState, state: KeyState, value: i64) {
     };
     gauge.set(value);
 }
-
-#[cfg(test)]
-mod tests {
-    use countersign_domain::EventKind;
-
-    use super::*;
-
-    #[test]
-    fn each_kind_of_event_is_counted() {
-        let metrics = Metrics::default();
-        for kind in EventKind::ALL {
-            assert!(metrics.events.of(kind.name()).is_some(), "{}", kind.name());
-        }
-        let counted = metrics.text(Form::Plain);
-        assert_eq!(counted.matches("countersign_events_total{").count(), EventKind::ALL.len());
-    }
-}

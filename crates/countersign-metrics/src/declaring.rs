@@ -70,6 +70,18 @@ impl Declaring {
         values.map(|value| family.get_or_create_owned(&vec![(label, value.into())]))
     }
 
+    /// The same for values that stand elsewhere.
+    pub(crate) fn counters_of(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        label: &'static str,
+        values: &[&'static str],
+    ) -> Vec<Counter> {
+        let family = self.family(name, "counter", help, words(label, values), Counter::default);
+        values.iter().map(|&value| family.get_or_create_owned(&vec![(label, value.into())])).collect()
+    }
+
     /// The same with gauges.
     pub(crate) fn gauges<const N: usize>(
         &mut self,

@@ -1,41 +1,24 @@
 //! Events of the audit log, by what they are.
 
+use countersign_domain::EventKind;
+
 use crate::Counter;
 use crate::declaring::Declaring;
 
-/// The words of the audit log. That these are all of them, a test of `auth` says, which knows both.
-const KINDS: [&str; 15] = [
-    "login",
-    "login_failed",
-    "login_failures_omitted",
-    "refresh_reuse_detected",
-    "session_ended",
-    "password_changed",
-    "user_created",
-    "user_changed",
-    "user_deleted",
-    "key_made",
-    "key_rotated",
-    "key_retired",
-    "key_resealed",
-    "server_started",
-    "personal_data_erased",
-];
-
 /// Events of the audit log, by what they are.
-pub struct Events([(&'static str, Counter); KINDS.len()]);
+pub struct Events(Vec<(&'static str, Counter)>);
 
 impl Events {
     pub(crate) fn declare(to: &mut Declaring) -> Self {
-        let counters = to.counters(
+        let kinds: Vec<&'static str> = EventKind::ALL.iter().map(|kind| kind.name()).collect();
+        let counters = to.counters_of(
             "events",
             "Events in the audit log of the database since this server started, by kind: those of all its servers and of the command \
              line. Looked at every few seconds.",
             "kind",
-            KINDS,
+            &kinds,
         );
-        let mut kinds = KINDS.into_iter();
-        Self(counters.map(|counter| (kinds.next().unwrap_or_default(), counter)))
+        Self(kinds.into_iter().zip(counters).collect())
     }
 
     /// Those of this kind, if it is one.

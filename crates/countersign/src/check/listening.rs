@@ -25,7 +25,7 @@ fn unusable(setting: &str, address: &str) -> Option<Finding> {
     };
     let error = listen().err().filter(|error| error.kind() != ErrorKind::PermissionDenied)?;
     let finding = Finding::warning(
-        "E005",
+        "E006",
         format!("{setting} is no address of this machine: {error}"),
         "nothing is served",
         "set it to an address that `ip address` lists, such as 127.0.0.1, or to 0.0.0.0 for all",
@@ -52,7 +52,7 @@ fn collide(one: &SocketAddr, other: &SocketAddr) -> bool {
 fn same() -> Finding {
     let why = "the second of two servers cannot listen there, and nothing is served";
     Finding::warning(
-        "E006",
+        "E007",
         "METRICS_BIND is where BIND and PORT are",
         why,
         "choose another port for METRICS_BIND",

@@ -81,12 +81,12 @@ fn config_does_not_show_a_password_that_stands_in_an_address() {
 #[test]
 fn an_address_that_is_none_or_that_two_would_have_is_found_with_and_without_deploy() {
     for (id, settings) in [
-        ("E005", &[("BIND", "no-such-host.invalid")][..]),
-        ("E005", &[("BIND", "192.0.2.1")]),
-        ("E005", &[("METRICS_BIND", "192.0.2.1:9464")]),
-        ("E006", &[("METRICS_BIND", "127.0.0.1:8000")]),
-        ("E006", &[("METRICS_BIND", "localhost:8000")]),
-        ("E006", &[("METRICS_BIND", "0.0.0.0:9464"), ("PORT", "9464")]),
+        ("E006", &[("BIND", "no-such-host.invalid")][..]),
+        ("E006", &[("BIND", "192.0.2.1")]),
+        ("E006", &[("METRICS_BIND", "192.0.2.1:9464")]),
+        ("E007", &[("METRICS_BIND", "127.0.0.1:8000")]),
+        ("E007", &[("METRICS_BIND", "localhost:8000")]),
+        ("E007", &[("METRICS_BIND", "0.0.0.0:9464"), ("PORT", "9464")]),
     ] {
         let here = settings.iter().fold(Installation::new(), |here, (name, value)| here.with(name, *value));
         let found = here.run(&["check"]);
