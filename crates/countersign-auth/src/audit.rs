@@ -150,7 +150,7 @@ impl Auth {
         if !refusals.is_empty() {
             self.store.record_refusals(refusals, self.rules.audit.max_refusals).await?;
         }
-        self.store.link_events().await?;
+        self.store.link_events(now).await?;
         Ok(())
     }
 

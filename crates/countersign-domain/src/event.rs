@@ -57,6 +57,9 @@ kinds! {
     KeyResealed = "key_resealed",
     /// A server started with these settings.
     ServerStarted = "server_started",
+    /// Events stood beyond the end of the audit log's chain, where only somebody else can have put them or set the end back
+    /// before them, and were linked anew.
+    EventsLinkedAnew = "events_linked_anew",
     /// The personal data in the events of a user were erased.
     PersonalDataErased = "personal_data_erased",
 }

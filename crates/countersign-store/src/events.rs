@@ -14,6 +14,7 @@ mod verifying;
 use std::sync::Arc;
 
 use countersign_domain::{Event, SessionId, UserId};
+use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
@@ -111,13 +112,13 @@ impl Store {
     }
 
     /// Links the events that wait for it; returns their number. On SQLite none waits.
-    pub async fn link_events(&self) -> Result<usize, StoreError> {
+    pub async fn link_events(&self, now: Timestamp) -> Result<usize, StoreError> {
         let mut linked = 0;
         let any = "SELECT 1 FROM countersign_event WHERE position IS NULL LIMIT 1";
         while let Engine::Postgres(_) = &*self.engine
             && self.engine.first(any, &[], |_| Ok(())).await?.is_some()
         {
-            linked += self.engine.write(|transaction| Box::pin(link(transaction))).await?;
+            linked += self.engine.write(move |transaction| Box::pin(link(transaction, now))).await?;
         }
         Ok(linked)
     }
@@ -129,13 +130,17 @@ pub(crate) async fn append(
     event: Option<Event>,
 ) -> Result<(), StoreError> {
     let Some(event) = event else { return Ok(()) };
-    let sql = "INSERT INTO countersign_event (id, at, kind, actor, subject, request_id, details, personal, commitment)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-    transaction.execute(sql, &NewRow::of(&event).values()).await?;
+    insert(transaction, &event).await?;
     if let Transaction::Sqlite(_) = transaction {
-        link(transaction).await?;
+        link(transaction, event.at).await?;
     }
     Ok(())
+}
+
+async fn insert(transaction: &mut Transaction<'_>, event: &Event) -> Result<(), StoreError> {
+    let sql = "INSERT INTO countersign_event (id, at, kind, actor, subject, request_id, details, personal, commitment)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    transaction.execute(sql, &NewRow::of(event).values()).await.map(drop)
 }
 
 /// The event about a user who has just become known.
