@@ -125,6 +125,12 @@ impl Event {
         Self { user: Some(user.id), name: Some(user.username.clone()), ..self }
     }
 
+    /// Whether anything in it is personal.
+    #[must_use]
+    pub fn is_personal(&self) -> bool {
+        self.name.is_some() || self.client != Client::default()
+    }
+
     /// The same without what is personal.
     #[must_use]
     pub fn impersonal(self) -> Self {

@@ -19,7 +19,7 @@ use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use crate::engine::{Engine, Transaction, Value};
-use crate::users::is_there;
+use crate::users::{Presence, presence};
 use crate::{Store, StoreError};
 
 use self::chain::{commitment, link};
@@ -92,20 +92,25 @@ impl Store {
     }
 
     /// Records events of what changes nothing else. They may come a moment after what they tell of: of a user who was deleted
-    /// meanwhile nothing personal is kept.
-    pub async fn record_events(&self, events: Vec<Event>) -> Result<(), StoreError> {
+    /// meanwhile nothing personal is kept. Those are returned, and not recorded, of whose user somebody else is about to
+    /// decide that (on PostgreSQL): they can be recorded later, or at once without what is personal.
+    pub async fn record_events(&self, events: Vec<Event>) -> Result<Vec<Event>, StoreError> {
         self.engine
             .write(move |transaction| {
                 Box::pin(async move {
+                    let mut held = Vec::new();
                     for event in events {
-                        let is_of_nobody = match event.user {
-                            Some(user) => !is_there(transaction, user).await?,
-                            None => false,
+                        let presence = match event.user {
+                            Some(user) if event.is_personal() => presence(transaction, user).await?,
+                            _ => Presence::Stays,
                         };
-                        let event = if is_of_nobody { event.impersonal() } else { event };
-                        append(transaction, Some(event)).await?;
+                        match presence {
+                            Presence::Stays => append(transaction, Some(event)).await?,
+                            Presence::Gone => append(transaction, Some(event.impersonal())).await?,
+                            Presence::Held => held.push(event),
+                        }
                     }
-                    Ok(())
+                    Ok(held)
                 })
             })
             .await
