@@ -19,13 +19,12 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use crate::lingering::Lingering;
 use crate::opening::Opening;
 use crate::places::{Place, Places};
-use crate::seats::{Seats, Taken, Turn};
+use crate::seats::{Eviction, Seats, Taken, Turn};
 use crate::tls::Tls;
 use crate::{Limits, Service, http2};
 
@@ -169,12 +168,15 @@ impl Connection {
         let Some(seat) = &self.seat else { return self.turn_away(&request) };
         let turn = Turn::at(seat, beside.map(|beside| &beside.seat));
         let request = request.map(|body| turn.arriving(body));
+        if turn.is_going() {
+            return std::future::pending().await; // what ends it is on its way
+        }
         self.marked(self.shared.service.answer(request, self.peer).await)
     }
 
-    /// A place for a request that shares the connection with others, and is answered by this task: it may hold as much as
-    /// one that has its own. While it waits for one, its connection does not give way itself.
-    pub(crate) async fn place_beside(&self, task: AbortHandle) -> Option<Beside> {
+    /// A place for a request that shares the connection with others, and is answered by a task that can be ended: it may hold as much
+    /// as one that has its own. While it waits for one, its connection does not give way itself.
+    pub(crate) async fn place_beside(&self, eviction: Eviction) -> Option<Beside> {
         let seat = self.seat.as_ref()?;
         let place = if let Some(place) = self.shared.places.for_stream() {
             place
@@ -182,7 +184,7 @@ impl Connection {
             let _stays = seat.stay();
             self.shared.place_of_another().await?
         };
-        Some(Beside { seat: seat.beside(task), _place: place })
+        Some(Beside { seat: seat.beside(eviction), _place: place })
     }
 
     /// The answer to a request for which there is no place.
