@@ -5,6 +5,7 @@ use std::time::Duration;
 use countersign_http::{ForwardedHeader, Limits, Manners, TrustedProxies};
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::actors::{LOGIN, ME, PASSWORD, SESSIONS, World};
@@ -79,6 +80,19 @@ async fn a_header_arrives_in_pieces_and_nothing_after_it_is_taken_along() {
             client.get(ME).await.is(401);
         }
     }
+}
+
+#[tokio::test]
+async fn http_2_by_prior_knowledge_comes_after_the_header_too() {
+    let world = behind(&["127.0.0.1"]);
+    let server = Server::start(&world).await;
+    let mut client = server.client().await;
+    client.send(SECOND).await;
+    let (mut requests, connection) = h2::client::handshake(client.stream).await.unwrap();
+    let mut running = JoinSet::new();
+    running.spawn(connection);
+    let request = http::Request::get(format!("http://auth.example{ME}")).body(()).unwrap();
+    assert_eq!(requests.send_request(request, true).unwrap().0.await.unwrap().status(), 401);
 }
 
 /// What the server says to who begins like this, until it lets go.
