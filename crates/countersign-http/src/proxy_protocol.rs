@@ -8,8 +8,10 @@ use std::net::IpAddr;
 use proxy_header::{Error, ParseConfig, Protocol, ProxiedAddress, ProxyHeader};
 use tokio::net::TcpStream;
 
-/// A longer header is refused. Version 1 has 107 bytes at the most; version 2 may have whatever its proxy adds.
+/// A longer header is refused. Version 2 may have whatever its proxy adds.
 pub const MAX_BYTES: usize = 4096;
+/// The same of version 1, by its definition. One that is all there at once would otherwise be taken though it is longer.
+const MAX_BYTES_OF_FIRST: usize = 107;
 
 /// What the beginning of a connection says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +31,7 @@ pub struct Malformed;
 pub fn parse(bytes: &[u8]) -> Result<Read, Malformed> {
     let config = ParseConfig { include_tlvs: false, allow_v1: true, allow_v2: true };
     match ProxyHeader::parse(bytes, config) {
+        Ok((_, length)) if bytes.starts_with(b"P") && length > MAX_BYTES_OF_FIRST => Err(Malformed),
         Ok((header, length)) => match header.proxied_address() {
             Some(ProxiedAddress { protocol: Protocol::Datagram, .. }) => Err(Malformed),
             address => Ok(Read::Whole(length, address.map(|address| address.source.ip().to_canonical()))),
@@ -136,6 +139,7 @@ mod tests {
             b"PROXY TCP4 192.0.2.7 10.0.0.1 4660 80\r\r".to_vec(),
             [b"PROXY TCP4 ".to_vec(), vec![b'1'; 100]].concat(),
             [b"PROXY UNKNOWN ".to_vec(), vec![b'x'; 100]].concat(),
+            [b"PROXY UNKNOWN ".to_vec(), vec![b'x'; 92], b"\r\n".to_vec()].concat(),
             second(0x22, 0x11, &V4),
             second(0x11, 0x11, &V4),
             second(0x21, 0x41, &V4),
