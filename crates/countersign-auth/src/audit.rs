@@ -19,6 +19,9 @@ const INTERVAL: Duration = Duration::from_secs(1);
 const TIDIED_EVERY: u32 = 60;
 /// Refused logins that one server notes one by one in a minute; the rest is counted.
 const FAILURES_A_MINUTE: u32 = 60;
+/// For so long the failures of a user whom another transaction holds wait for its end; then they are noted without what is
+/// personal.
+const HELD_FOR: SignedDuration = SignedDuration::from_secs(10);
 /// Refusals that one server notes between two recordings; who comes then is not told of.
 const REFUSALS_AT_ONCE: usize = 100;
 
@@ -130,7 +133,8 @@ impl Auth {
     pub async fn note_start(&self, details: Vec<(&'static str, String)>) -> Result<(), Error> {
         self.counted_events.store(self.store.last_event_position().await?, Ordering::Relaxed);
         let event = Event::new(EventKind::ServerStarted, Actor::Server, self.clock.now());
-        Ok(self.store.record_events(vec![Event { details, ..event }]).await?)
+        self.store.record_events(vec![Event { details, ..event }]).await?;
+        Ok(())
     }
 
     /// Records what waits, and links the events that wait for that. To be called when a server ends; before, it is done
@@ -144,15 +148,27 @@ impl Auth {
         let ((failures, count), refusals) =
             self.pending.with(|waiting| (waiting.take_failures(now, all), mem::take(&mut waiting.refusals)));
         if count > 0
-            && let Err(error) = self.store.record_events(failures).await
+            && let Err(error) = self.record_failures(failures, now, all).await
         {
             self.pending.with(|waiting| waiting.omitted = waiting.omitted.saturating_add(count));
-            return Err(error.into());
+            return Err(error);
         }
         if !refusals.is_empty() {
             self.store.record_refusals(refusals, self.rules.audit.max_refusals).await?;
         }
-        self.store.link_events().await?;
+        self.store.link_events(now).await?;
+        Ok(())
+    }
+
+    /// Whoever holds one user's row keeps nobody else's failures from being noted.
+    async fn record_failures(&self, failures: Vec<Event>, now: Timestamp, all: bool) -> Result<(), Error> {
+        let held = self.store.record_events(failures).await?;
+        let has_waited = |event: &Event| all || now.duration_since(event.at).abs() >= HELD_FOR;
+        let (late, held): (Vec<_>, Vec<_>) = held.into_iter().partition(has_waited);
+        self.pending.with(|waiting| waiting.failures.extend(held));
+        if !late.is_empty() {
+            self.store.record_events(late.into_iter().map(Event::impersonal).collect()).await?;
+        }
         Ok(())
     }
 

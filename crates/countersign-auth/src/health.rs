@@ -11,6 +11,7 @@ use crate::Auth;
 /// A database that has not answered by then is taken for one that does not.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+const NOT_WRITABLE: &str = "nothing can be written; the log says why";
 const NOT_ASKED: &str = "it cannot be asked how much is free";
 
 /// What a look at everything came to.
@@ -69,16 +70,17 @@ impl Auth {
             Ok(Err(StoreError::Migration(_))) => {
                 (Verdict::Good, Verdict::Bad("tables of this version are missing; run migrate"))
             }
-            Ok(Err(StoreError::NotWritable)) => {
-                (Verdict::Bad("nothing can be written; the log says why"), Verdict::Unknown)
-            }
+            // The writer has told why.
+            Ok(Err(StoreError::NotWritable)) => (Verdict::Bad(NOT_WRITABLE), Verdict::Unknown),
             Ok(Err(error)) => {
                 if was_failing {
                     tracing::debug!(%error, "the database cannot be used");
                 } else {
                     tracing::warn!(%error, "the database cannot be used");
                 }
-                (Verdict::Bad("it cannot be used; the log says why"), Verdict::Unknown)
+                let is_of_writes = matches!(error, StoreError::TakesNoWrites(_)) || error.is_of_room();
+                let why = if is_of_writes { NOT_WRITABLE } else { "it cannot be used; the log says why" };
+                (Verdict::Bad(why), Verdict::Unknown)
             }
             Err(()) => (Verdict::Bad("it does not answer in time"), Verdict::Unknown),
         };

@@ -17,6 +17,9 @@ const USUAL_HASH: &str = "argon2$argon2id$v=19$m=19456,t=2,p=1$MDEyMzQ1Njc4OTAxM
 const PLACES: u8 = 32;
 /// So many of the marks that a client brings are looked at: all that fit into a head.
 const MOST_PRESENTED: usize = 128;
+/// Of so many devices the budgets are asked for. More would not help: who has used up those of so many has used up that of
+/// all of the account's.
+pub(crate) const MOST_ASKED: u32 = 4;
 
 /// What a client is to keep and to send with its next login.
 #[derive(Clone, PartialEq, Eq)]
@@ -72,6 +75,25 @@ impl Marks {
     }
 }
 
+/// The devices whose marks for this user these are, each once, in their order, with the ends of their time. All are looked
+/// at, by `read`, and for nobody as for somebody: that there is no such user must not be told by the time that takes.
+fn good_for(
+    user: Option<&User>,
+    marks: &[&str],
+    read: impl Fn(&User, &str) -> Option<(DeviceId, Timestamp)>,
+) -> Vec<(DeviceId, Timestamp)> {
+    let nobody = if user.is_none() && has_a_mark(marks) { Some(nobody()) } else { None };
+    let Some(whose) = user.or(nobody.as_ref()) else { return Vec::new() };
+    let of_our_shape = marks.iter().filter(|mark| is_shaped_like_one(mark)).take(MOST_PRESENTED);
+    let mut good: Vec<(DeviceId, Timestamp)> = Vec::new();
+    for (device, expires_at) in of_our_shape.filter_map(|mark| read(whose, mark)) {
+        if !good.iter().any(|(known, _)| *known == device) {
+            good.push((device, expires_at));
+        }
+    }
+    if user.is_some() { good } else { Vec::new() }
+}
+
 fn bound_to<'a>(id: &'a str, user: &'a User, device: &'a DeviceId, expires: &'a str) -> [&'a [u8]; 4] {
     [id.as_bytes(), user.password_hash.as_str().as_bytes(), device.as_bytes(), expires.as_bytes()]
 }
@@ -116,25 +138,17 @@ fn place_of(user: &User) -> u8 {
 }
 
 impl Auth {
-    /// The device whose mark one of these is, if it is good for this user at this time. A client brings those of other users
-    /// too, and what a neighbour under the same domain has planted. Where there is no user, they are looked at as for one:
-    /// that there is none must not be told by the time that takes.
-    pub(crate) fn known_device<'u>(
-        &self,
-        user: Option<&'u User>,
-        marks: &[&str],
-    ) -> Option<(&'u User, DeviceId)> {
-        let nobody = if user.is_none() && has_a_mark(marks) { Some(nobody()) } else { None };
-        let whose = user.or(nobody.as_ref())?;
-        let mut of_our_shape = marks.iter().filter(|mark| is_shaped_like_one(mark)).take(MOST_PRESENTED);
-        let device = of_our_shape.find_map(|mark| self.device_of(whose, mark));
-        Some((user?, device?))
-    }
-
-    fn device_of(&self, user: &User, mark: &str) -> Option<DeviceId> {
-        let (device, expires_at) = self.marks.read(user, mark)?;
-        let left = expires_at.duration_since(self.clock.now());
-        (SignedDuration::ZERO < left && left <= self.rules.throttles.known_device_lifetime).then_some(device)
+    /// The devices whose marks these are, as far as they are good for this user at this time. A client brings those of other
+    /// users too, and what a neighbour under the same domain has planted.
+    pub(crate) fn known_devices(&self, user: Option<&User>, marks: &[&str]) -> Vec<DeviceId> {
+        let (now, lifetime) = (self.clock.now(), self.rules.throttles.known_device_lifetime);
+        let is_in_time = |expires_at: Timestamp| {
+            let left = expires_at.duration_since(now);
+            SignedDuration::ZERO < left && left <= lifetime
+        };
+        let good = good_for(user, marks, |user, mark| self.marks.read(user, mark)).into_iter();
+        let devices = good.filter_map(|(device, expires_at)| is_in_time(expires_at).then_some(device));
+        devices.take(usize::try_from(MOST_ASKED).unwrap_or_default()).collect()
     }
 
     /// What the device of a user who has just logged in is to keep; `None` where nothing is slowed down.
@@ -153,6 +167,8 @@ impl Auth {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
     #[test]
@@ -171,5 +187,25 @@ mod tests {
         ] {
             assert!(!is_shaped_like_one(&bad), "{bad}");
         }
+    }
+
+    #[test]
+    fn marks_are_looked_at_for_nobody_as_for_somebody_all_of_them() {
+        let mark = |device: u8| format!("{device:032x}.1767225600.{}", "a5".repeat(32));
+        let marks: Vec<String> = (0..10).map(mark).collect();
+        let marks: Vec<&str> = marks.iter().map(String::as_str).chain(["no mark"]).collect();
+        let somebody = User { id: UserId::Number(7), is_active: true, ..nobody() };
+        let good = DeviceId(format!("{:032x}", 3));
+        let looked = |user: Option<&User>| {
+            let (looks, bytes) = (Cell::new(0), Cell::new(0));
+            let found = good_for(user, &marks, |whose, mark| {
+                looks.set(looks.get() + 1);
+                bytes.set(bytes.get() + whose.password_hash.as_str().len());
+                mark.starts_with(&good.0).then(|| (good.clone(), Timestamp::MAX))
+            });
+            (looks.get(), bytes.get(), found.len())
+        };
+        assert_eq!(looked(Some(&somebody)), (10, 10 * USUAL_HASH.len(), 1));
+        assert_eq!(looked(None), (10, 10 * USUAL_HASH.len(), 0));
     }
 }

@@ -13,7 +13,7 @@ use countersign_store::{Charge, Charged};
 use countersign_token::{Mac, Refusal};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::known_device::{DeviceId, has_a_mark};
+use crate::known_device::{DeviceId, MOST_ASKED, has_a_mark};
 use crate::{Auth, ConfiguredKeys, Error, Origin};
 
 /// Bits of a keyed hash that tell the budgets of one kind from each other: there are never more rows, and nobody outside can
@@ -22,7 +22,7 @@ const BITS: u32 = 20;
 /// How much more than an address the network around it may.
 const OF_A_NETWORK: u32 = 4;
 /// How much more than one known device all of an account may: whoever logs in can have as many marks as they like.
-const OF_ALL_DEVICES: u32 = 4;
+const OF_ALL_DEVICES: u32 = MOST_ASKED;
 
 /// How fast may be guessed; `None` for what is not bounded. By default nothing is.
 #[derive(Debug, Clone, Default)]
@@ -94,6 +94,13 @@ pub(crate) struct Pass {
     pub(crate) device: Option<DeviceId>,
 }
 
+/// An attempt that was not admitted: by which row, and until when.
+struct Refusing {
+    pass: Pass,
+    id: i64,
+    free_at: Timestamp,
+}
+
 /// Hides whose a row is.
 pub(crate) struct Buckets(Mac);
 
@@ -137,18 +144,18 @@ impl Auth {
         origin: &Origin<'_>,
         marks: &[&str],
     ) -> Result<Pass, Error> {
-        let throttles = &self.rules.throttles;
-        let mut pass = Pass::default();
-        if !throttles.is_on {
-            return Ok(pass);
+        if !self.rules.throttles.is_on {
+            return Ok(Pass::default());
         }
-        if let Some((user, device)) = self.known_device(user, marks) {
-            let rate = throttles.login_device;
-            pass.add(&self.buckets, Limit::LoginDevice, rate, device.as_bytes());
-            let of_all = rate.map(|rate| rate.times(OF_ALL_DEVICES));
-            pass.add(&self.buckets, Limit::LoginDevices, of_all, user.username.as_bytes());
-            pass.device = Some(device);
-            return self.charge(pass, origin).await;
+        let devices = self.known_devices(user, marks);
+        if let (Some(user), Some((last, before))) = (user, devices.split_last()) {
+            // One that has used up its budget does not stand before another that has not.
+            for device in before {
+                if let Ok(pass) = self.try_to_charge(self.pass_of_a_device(user, device)).await? {
+                    return Ok(pass);
+                }
+            }
+            return self.charge(self.pass_of_a_device(user, last), origin).await;
         }
         // The same budget before and after somebody takes the name, and names that the database takes for one (where its
         // column does not look at case) have one.
@@ -175,6 +182,15 @@ impl Auth {
         }
         pass.add(&self.buckets, Limit::LoginAccount, throttles.login_account, whose.as_bytes());
         pass
+    }
+
+    /// What a login is counted by that comes from this device of a user's.
+    fn pass_of_a_device(&self, user: &User, device: &DeviceId) -> Pass {
+        let (rate, mut pass) = (self.rules.throttles.login_device, Pass::default());
+        pass.add(&self.buckets, Limit::LoginDevice, rate, device.as_bytes());
+        let of_all = rate.map(|rate| rate.times(OF_ALL_DEVICES));
+        pass.add(&self.buckets, Limit::LoginDevices, of_all, user.username.as_bytes());
+        Pass { device: Some(device.clone()), ..pass }
     }
 
     /// Lets somebody register, or refuses with [`Error::Throttled`].
@@ -237,18 +253,28 @@ impl Auth {
     }
 
     async fn charge(&self, pass: Pass, origin: &Origin<'_>) -> Result<Pass, Error> {
-        if pass.charges.is_empty() {
-            return Ok(pass);
+        match self.try_to_charge(pass).await? {
+            Ok(pass) => Ok(pass),
+            Err(Refusing { pass, id, free_at }) => {
+                Err(self.refused(&pass, id, free_at, self.clock.now(), origin))
+            }
         }
-        self.recall(&pass, origin)?;
+    }
+
+    /// The pass, or which of its budgets is used up, and until when.
+    async fn try_to_charge(&self, pass: Pass) -> Result<Result<Pass, Refusing>, Error> {
+        if pass.charges.is_empty() {
+            return Ok(Ok(pass));
+        }
         let now = self.clock.now();
+        if let Some((id, free_at)) = self.refusals.find(&pass.charges, now) {
+            return Ok(Err(Refusing { pass, id, free_at }));
+        }
         // Boxed, as it is large and lies within every use of a token.
         let charging = Box::pin(self.store.charge(pass.charges.clone(), now));
-        let Charged::Refused { id, free_at } = charging.await? else {
-            return Ok(pass);
-        };
+        let Charged::Refused { id, free_at } = charging.await? else { return Ok(Ok(pass)) };
         self.refusals.remember(id, free_at, now);
-        Err(self.refused(&pass, id, free_at, now, origin))
+        Ok(Err(Refusing { pass, id, free_at }))
     }
 
     /// Refuses what was refused a moment ago.

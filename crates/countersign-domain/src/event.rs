@@ -57,6 +57,9 @@ kinds! {
     KeyResealed = "key_resealed",
     /// A server started with these settings.
     ServerStarted = "server_started",
+    /// Events stood beyond the end of the audit log's chain, where only somebody else can have put them or set the end back
+    /// before them, and were linked anew.
+    EventsLinkedAnew = "events_linked_anew",
     /// The personal data in the events of a user were erased.
     PersonalDataErased = "personal_data_erased",
 }
@@ -120,6 +123,12 @@ impl Event {
     #[must_use]
     pub fn about(self, user: &User) -> Self {
         Self { user: Some(user.id), name: Some(user.username.clone()), ..self }
+    }
+
+    /// Whether anything in it is personal.
+    #[must_use]
+    pub fn is_personal(&self) -> bool {
+        self.name.is_some() || self.client != Client::default()
     }
 
     /// The same without what is personal.

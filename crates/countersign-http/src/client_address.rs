@@ -17,6 +17,8 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub struct TrustedProxies {
     networks: Vec<Network>,
     header: ForwardedHeader,
+    /// Whether they speak the PROXY protocol.
+    announce: bool,
 }
 
 /// In which header they say who asked them (`FORWARDED_HEADER`).
@@ -33,7 +35,19 @@ impl TrustedProxies {
     /// These networks, which write this header.
     #[must_use]
     pub fn new(networks: Vec<Network>, header: ForwardedHeader) -> Self {
-        Self { networks, header }
+        Self { networks, header, announce: false }
+    }
+
+    /// The same, which begin each connection with a header of the PROXY protocol, or not.
+    #[must_use]
+    pub fn that_announce(self, announce: bool) -> Self {
+        Self { announce, ..self }
+    }
+
+    /// Whether a connection of this peer has to begin with a header of the PROXY protocol. Of nobody else it is one.
+    #[must_use]
+    pub fn announces(&self, peer: IpAddr) -> bool {
+        self.announce && self.trusts(peer.to_canonical())
     }
 
     /// Whether there are none.

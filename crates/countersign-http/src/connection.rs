@@ -6,6 +6,7 @@ use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,15 +20,14 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use crate::lingering::Lingering;
 use crate::opening::Opening;
 use crate::places::{Place, Places};
-use crate::seats::{Seats, Taken, Turn};
+use crate::seats::{Eviction, Seats, Taken, Turn};
 use crate::tls::Tls;
-use crate::{Limits, Service, http2};
+use crate::{Limits, Service, http2, proxy_protocol};
 
 /// The largest head of a request, in bytes.
 pub(crate) const MAX_HEAD: usize = 64 * 1024;
@@ -39,12 +39,32 @@ pub(crate) struct Shared {
     pub(crate) seats: Arc<Seats>,
     pub(crate) limits: Limits,
     pub(crate) tls: Option<Arc<Tls>>,
+    /// Whether a proxy that does not say who has connected to it was told of.
+    pub(crate) has_missed_an_announcement: AtomicBool,
 }
 
 /// How long a place is waited for that another one was asked for.
 pub(crate) const MOMENT: Duration = Duration::from_secs(1);
 
 impl Shared {
+    /// Who has connected: the peer, or whom it names, if it is a proxy that has to.
+    pub(crate) async fn client_behind(&self, peer: IpAddr, stream: &TcpStream) -> Result<IpAddr, Ended> {
+        if !self.service.is_announced_by(peer) {
+            return Ok(peer);
+        }
+        let announced = timeout(self.limits.announcement, Box::pin(proxy_protocol::take(stream))).await?;
+        if let Err(error) = &announced
+            && error.kind() == io::ErrorKind::InvalidData
+            && !self.has_missed_an_announcement.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!(
+                "one of TRUSTED_PROXIES connects without the PROXY protocol, and is refused: have it send that \
+                 (send-proxy-v2, proxy_protocol on), or set PROXY_PROTOCOL=off"
+            );
+        }
+        Ok(announced?.unwrap_or(peer))
+    }
+
     /// A place that somebody gives up who is not being served.
     pub(crate) async fn place_of_another(&self) -> Option<Place> {
         if !self.seats.make_room() {
@@ -169,12 +189,15 @@ impl Connection {
         let Some(seat) = &self.seat else { return self.turn_away(&request) };
         let turn = Turn::at(seat, beside.map(|beside| &beside.seat));
         let request = request.map(|body| turn.arriving(body));
+        if turn.is_going() {
+            return std::future::pending().await; // what ends it is on its way
+        }
         self.marked(self.shared.service.answer(request, self.peer).await)
     }
 
-    /// A place for a request that shares the connection with others, and is answered by this task: it may hold as much as
-    /// one that has its own. While it waits for one, its connection does not give way itself.
-    pub(crate) async fn place_beside(&self, task: AbortHandle) -> Option<Beside> {
+    /// A place for a request that shares the connection with others, and is answered by a task that can be ended: it may hold as much
+    /// as one that has its own. While it waits for one, its connection does not give way itself.
+    pub(crate) async fn place_beside(&self, eviction: Eviction) -> Option<Beside> {
         let seat = self.seat.as_ref()?;
         let place = if let Some(place) = self.shared.places.for_stream() {
             place
@@ -182,7 +205,7 @@ impl Connection {
             let _stays = seat.stay();
             self.shared.place_of_another().await?
         };
-        Some(Beside { seat: seat.beside(task), _place: place })
+        Some(Beside { seat: seat.beside(eviction), _place: place })
     }
 
     /// The answer to a request for which there is no place.

@@ -43,9 +43,8 @@ where
     let answer = service_fn(move |request| {
         let (connection, stream) = (Arc::clone(&connection), begin.begin());
         answering(async move {
-            let task = if stream.is_alone { None } else { stream.task() };
-            let beside = match task {
-                Some(task) => connection.place_beside(task).await,
+            let beside = match stream.eviction() {
+                Some(eviction) => connection.place_beside(eviction).await,
                 None => None,
             };
             let answer = if stream.is_alone || beside.is_some() {

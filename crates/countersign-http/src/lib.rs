@@ -42,6 +42,8 @@ mod opening;
 mod operation;
 mod origins;
 mod places;
+#[doc(hidden)] // public for the fuzz targets alone
+pub mod proxy_protocol;
 mod refresh;
 mod register;
 #[doc(hidden)] // public for the tests alone, which hold the parsers to the recorded vectors

@@ -9,6 +9,8 @@ pub struct Limits {
     pub connections: usize,
     /// Until a request's head is there, since the connection or the last answer; so idle ones end by it too.
     pub head: Duration,
+    /// Until a proxy that has to has said who has connected to it.
+    pub announcement: Duration,
     /// Until the TLS handshake is done.
     pub handshake: Duration,
     /// The streams of one HTTP/2 connection at once.
@@ -28,6 +30,7 @@ impl Default for Limits {
         Self {
             connections: 10_000,
             head: Duration::from_secs(30),
+            announcement: Duration::from_secs(5),
             handshake: Duration::from_secs(10),
             streams: 100,
             idle: Duration::from_secs(30),

@@ -23,6 +23,9 @@ use self::line::{Line, Whose};
 /// How many are looked at for one who can go. Those who cannot leave the line, so that the next look is luckier.
 const LOOKS: usize = 64;
 
+/// Of a seat's count of requests that are served: it has been decided that it goes.
+const GOING: usize = 1 << (usize::BITS - 1);
+
 /// All who have places.
 pub(crate) struct Seats {
     line: Mutex<Line>,
@@ -41,7 +44,7 @@ struct Seat {
     stands_at: AtomicU64,
     /// Whether it has left the line, as it was being served; it comes back when it waits again.
     is_out: AtomicBool,
-    /// Requests that are there in full, and not yet answered.
+    /// Requests that are there in full, and not yet answered; and [`GOING`].
     served: AtomicUsize,
     way: Way,
 }
@@ -51,7 +54,13 @@ enum Way {
     /// It is told.
     Told(Notify),
     /// It is a task, which ends.
-    Ended(AbortHandle),
+    Ended(Eviction),
+}
+
+/// How a request's task is ended for another's sake. Whoever looks at how requests end can tell it from a client's doing.
+pub(crate) struct Eviction {
+    pub(crate) task: AbortHandle,
+    pub(crate) is_ours: Arc<AtomicBool>,
 }
 
 /// A seat, while its place is held.
@@ -91,11 +100,28 @@ impl Seats {
 
     /// Has the one go whose turn that is; false if nobody waits.
     pub(crate) fn make_room(&self) -> bool {
-        // Whoever goes leaves the line, which must be free then.
-        match self.next_to_go().as_deref().map(|seat| &seat.way) {
-            Some(Way::Told(go)) => go.notify_one(),
-            Some(Way::Ended(task)) => task.abort(),
-            None => return false,
+        for _ in 0..LOOKS {
+            // Whoever goes leaves the line, which must be free then.
+            let Some(seat) = self.next_to_go() else { return false };
+            if self.has_go(&seat) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Has this one go, who is in the line no more; false if its body has come by now.
+    fn has_go(&self, seat: &Arc<Seat>) -> bool {
+        match &seat.way {
+            Way::Told(go) => go.notify_one(),
+            Way::Ended(eviction) if seat.goes() => {
+                eviction.is_ours.store(true, Ordering::SeqCst);
+                eviction.task.abort();
+            }
+            Way::Ended(_) => {
+                self.line().insert(Arc::clone(seat), self.now());
+                return false;
+            }
         }
         true
     }
@@ -142,15 +168,24 @@ impl Seat {
     }
 
     fn is_served(&self) -> bool {
-        self.served.load(Ordering::SeqCst) > 0
+        self.served.load(Ordering::SeqCst) & !GOING > 0
+    }
+
+    /// Decides that it goes, unless it is being served. What comes for it from then on is not begun any more.
+    fn goes(&self) -> bool {
+        self.served.compare_exchange(0, GOING, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+    }
+
+    fn is_going(&self) -> bool {
+        self.served.load(Ordering::SeqCst) & GOING != 0
     }
 }
 
 impl Taken {
     /// A seat for a request that has a place of its own beside others of this connection; the task is what answers it.
-    pub(crate) fn beside(&self, task: AbortHandle) -> Self {
+    pub(crate) fn beside(&self, eviction: Eviction) -> Self {
         let number = self.seats.next.fetch_add(1, Ordering::Relaxed);
-        self.seats.seat(self.seat.whose, number, Way::Ended(task))
+        self.seats.seat(self.seat.whose, number, Way::Ended(eviction))
     }
 
     /// Ready when the connection has to go. It may have got a request since that was said; then it stays.
@@ -158,7 +193,7 @@ impl Taken {
         let Way::Told(go) = &self.seat.way else { return std::future::pending().await };
         loop {
             go.notified().await;
-            if !self.seat.is_served() {
+            if self.seat.goes() {
                 return;
             }
             self.seats.line().insert(Arc::clone(&self.seat), self.seats.now());
@@ -218,6 +253,11 @@ impl<'a> Turn<'a> {
         arriving
     }
 
+    /// Whether it has come too late: it was decided before that its connection, or it alone, goes. Then nothing is begun for it.
+    pub(crate) fn is_going(&self) -> bool {
+        self.seats().any(|taken| taken.seat.is_going())
+    }
+
     fn comes(&self) {
         if !self.has_come.swap(true, Ordering::Relaxed) {
             self.seats().for_each(|taken| {
@@ -257,6 +297,9 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Arriving<'_, B> {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
         if matches!(frame, Poll::Ready(None)) || self.body.is_end_stream() {
             self.turn.comes();
+            if self.turn.is_going() {
+                return Poll::Pending;
+            }
         }
         frame
     }
@@ -305,6 +348,30 @@ mod tests {
         assert!(!seats.make_room(), "everybody is being served");
         drop(turn);
         assert!(seats.make_room() && goes(&served), "who was passed over comes back to the line");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_whose_body_comes_as_it_is_looked_at_stays_and_one_that_comes_later_is_not_begun() {
+        let seats = Arc::new(Seats::new());
+        let connection = seats.take(None);
+        let _is_served = connection.stay();
+        let task = tokio::task::JoinSet::new().spawn(std::future::pending::<()>());
+        let is_ours = Arc::<AtomicBool>::default();
+        let beside = connection.beside(Eviction { task, is_ours: Arc::clone(&is_ours) });
+        let turn = Turn::at(&connection, Some(&beside));
+        let mut body = turn.arriving(Full::new(Bytes::from_static(b"{}")));
+        let mut read = || Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop()));
+        while let Some(seat) = seats.next_to_go() {
+            assert!(read().is_ready(), "it comes between the look and what follows from it");
+            assert!(!seats.has_go(&seat) && !is_ours.load(Ordering::SeqCst));
+        }
+        drop(body);
+        drop(turn);
+        let turn = Turn::at(&connection, Some(&beside));
+        let mut body = turn.arriving(Full::new(Bytes::from_static(b"{}")));
+        assert!(seats.make_room() && is_ours.load(Ordering::SeqCst));
+        assert!(Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop())).is_pending());
+        assert!(turn.is_going());
     }
 
     #[tokio::test(start_paused = true)]

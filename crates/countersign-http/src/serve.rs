@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use countersign_metrics::Gauge;
@@ -12,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 
-use crate::connection::{Ended, MOMENT, Shared, converse, cut_off};
+use crate::connection::{Ended, MOMENT, Shared, converse, cut_off, is_true};
 use crate::places::{Place, Places};
 use crate::seats::Seats;
 use crate::tls::Tls;
@@ -42,7 +43,14 @@ pub async fn serve(
     let Manners { tls, limits, deadline } = manners;
     let open = service.auth().metrics().connections.clone();
     let (places, seats) = (Places::new(limits.connections), Arc::new(Seats::new()));
-    let shared = Arc::new(Shared { service, places, seats, limits, tls });
+    let shared = Arc::new(Shared {
+        service,
+        places,
+        seats,
+        limits,
+        tls,
+        has_missed_an_announcement: AtomicBool::new(false),
+    });
     let stopping = watch::Sender::new(false);
     let mut connections = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
@@ -85,18 +93,31 @@ async fn attend(
     peer: IpAddr,
     shared: Arc<Shared>,
     mut place: Place,
-    stopping: watch::Receiver<bool>,
+    mut stopping: watch::Receiver<bool>,
 ) -> Result<(), Ended> {
     if place.is_beyond {
         place = shared.place_of_another().await.unwrap_or(place);
     }
     if place.is_beyond {
-        return timeout(MOMENT, converse(stream, shared, peer, None, stopping)).await.unwrap_or(Ok(()));
+        let once = async {
+            let client = shared.client_behind(peer, &stream).await?;
+            converse(stream, shared, client, None, stopping).await
+        };
+        return timeout(MOMENT, once).await.unwrap_or(Ok(()));
     }
-    let taken = Arc::new(shared.seats.take(shared.service.one_client(peer)));
+    let mut taken = Arc::new(shared.seats.take(shared.service.one_client(peer)));
+    let client = tokio::select! {
+        biased;
+        client = shared.client_behind(peer, &stream) => client?,
+        () = taken.is_to_go() => return Err(cut_off("another client needed the place")),
+        () = is_true(&mut stopping) => return Ok(()),
+    };
+    if client != peer {
+        taken = Arc::new(shared.seats.take(shared.service.one_client(client)));
+    }
     tokio::select! {
         biased;
-        ended = converse(stream, shared, peer, Some(Arc::clone(&taken)), stopping) => ended,
+        ended = converse(stream, shared, client, Some(Arc::clone(&taken)), stopping) => ended,
         () = taken.is_to_go() => Err(cut_off("another client needed the place")),
     }
 }

@@ -331,6 +331,11 @@ impl Service {
         Some(peer).filter(|peer| !self.settings.trusted_proxies.may_be_many(*peer))
     }
 
+    /// Whether this peer begins its connections with who has connected to it.
+    pub(crate) fn is_announced_by(&self, peer: IpAddr) -> bool {
+        self.settings.trusted_proxies.announces(peer)
+    }
+
     /// Where a request comes from. That a proxy seems to have been forgotten is said once.
     fn client_address(&self, peer: IpAddr, head: &Parts) -> IpAddr {
         let proxies = &self.settings.trusted_proxies;

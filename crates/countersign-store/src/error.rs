@@ -48,6 +48,9 @@ pub enum StoreError {
     /// The connection to the server broke; whether a write was committed is not known.
     #[error("the connection to the database broke: {0}; see that it runs, and try again")]
     Disconnected(String),
+    /// A standby, a server that is told to change nothing, or a role that may not.
+    #[error("the database takes no writes: {0}")]
+    TakesNoWrites(String),
     /// The server does not let us in: the password, the database, or encryption.
     #[error("the database refuses the connection: {0}")]
     Refused(String),
@@ -82,7 +85,7 @@ impl StoreError {
     pub(crate) fn of_opening(url: &DatabaseUrl, error: Self) -> Self {
         let path = url.to_string();
         match error {
-            Self::Migration(_) | Self::Open { .. } => error,
+            Self::Migration(_) | Self::Open { .. } | Self::TakesNoWrites(_) => error,
             Self::Disconnected(reason) => Self::Unreachable { path, reason },
             Self::TooSlow => Self::Unreachable { path, reason: "it took too long".to_owned() },
             Self::Refused(reason) => Self::Open { path, reason },
@@ -104,10 +107,23 @@ impl StoreError {
         }
     }
 
+    /// Whether another connection may do better.
+    pub(crate) fn is_of_connection(&self) -> bool {
+        matches!(self, Self::Disconnected(_) | Self::TakesNoWrites(_))
+    }
+
+    /// Whether a server had no room on its disk.
+    #[must_use]
+    pub fn is_of_room(&self) -> bool {
+        let Self::Statement(error) = self else { return false };
+        error.downcast_ref::<Refusal>().is_some_and(|error| error.is_of_room)
+    }
+
     /// The same, for another caller whom it meets too.
     pub(crate) fn for_another(&self) -> Self {
         match self {
             Self::Disconnected(reason) => Self::Disconnected(reason.clone()),
+            Self::TakesNoWrites(reason) => Self::TakesNoWrites(reason.clone()),
             Self::Refused(reason) => Self::Refused(reason.clone()),
             Self::RolledBack(reason) => Self::RolledBack(reason.clone()),
             Self::DoesNotFit(reason) => Self::DoesNotFit(reason.clone()),
@@ -137,7 +153,7 @@ impl From<tokio_postgres::Error> for StoreError {
             } else {
                 let text = in_full(&error);
                 let remedy = Some(remedy::of_connection(&text));
-                Self::Statement(Box::new(Refusal { text, remedy, is_of_a_value: false }))
+                Self::Statement(Box::new(Refusal { text, remedy, is_of_a_value: false, is_of_room: false }))
             };
         };
         let table = || cause.table().unwrap_or("another table").to_owned();
@@ -147,12 +163,15 @@ impl From<tokio_postgres::Error> for StoreError {
             SqlState::STRING_DATA_RIGHT_TRUNCATION | SqlState::CHARACTER_NOT_IN_REPERTOIRE => {
                 Self::DoesNotFit(cause.message().to_owned())
             }
-            // The last is of a server that was the primary until now.
+            // Of a server that was the primary until now, too.
+            SqlState::READ_ONLY_SQL_TRANSACTION => Self::TakesNoWrites(format!(
+                "{}; have DATABASE_URL lead to the primary, and see that default_transaction_read_only is off",
+                cause.message()
+            )),
             SqlState::ADMIN_SHUTDOWN
             | SqlState::CRASH_SHUTDOWN
             | SqlState::CANNOT_CONNECT_NOW
-            | SqlState::TOO_MANY_CONNECTIONS
-            | SqlState::READ_ONLY_SQL_TRANSACTION => Self::Disconnected(cause.message().to_owned()),
+            | SqlState::TOO_MANY_CONNECTIONS => Self::Disconnected(cause.message().to_owned()),
             _ if cause.code().code().starts_with("08") => Self::Disconnected(cause.message().to_owned()),
             // What the connection has prepared is of a table that was altered since: another connection, another try.
             SqlState::FEATURE_NOT_SUPPORTED => Self::Disconnected(cause.message().to_owned()),
@@ -194,6 +213,8 @@ struct Refusal {
     remedy: Option<&'static str>,
     /// Of `data exception`, the class of errors in a value.
     is_of_a_value: bool,
+    /// The disk is full.
+    is_of_room: bool,
 }
 
 impl From<&DbError> for Refusal {
@@ -205,14 +226,20 @@ impl From<&DbError> for Refusal {
             }
         }
         let remedy = remedy::of_postgres(cause.code());
-        Self { text, remedy, is_of_a_value: cause.code().code().starts_with("22") }
+        let is_of_a_value = cause.code().code().starts_with("22");
+        Self { text, remedy, is_of_a_value, is_of_room: *cause.code() == SqlState::DISK_FULL }
     }
 }
 
 impl Refusal {
     /// What is known of another error.
     fn again(error: &(dyn Error + Send + Sync + 'static)) -> Self {
-        Self { text: error.to_string(), remedy: Some(remedy_of(error)), is_of_a_value: false }
+        Self {
+            text: error.to_string(),
+            remedy: Some(remedy_of(error)),
+            is_of_a_value: false,
+            is_of_room: false,
+        }
     }
 }
 

@@ -15,11 +15,12 @@ mod verifying;
 use std::sync::Arc;
 
 use countersign_domain::{Event, SessionId, UserId};
+use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use crate::engine::{Engine, Transaction, Value};
-use crate::users::is_there;
+use crate::users::{Presence, presence};
 use crate::{Store, StoreError};
 
 use self::chain::{commitment, link};
@@ -92,33 +93,38 @@ impl Store {
     }
 
     /// Records events of what changes nothing else. They may come a moment after what they tell of: of a user who was deleted
-    /// meanwhile nothing personal is kept.
-    pub async fn record_events(&self, events: Vec<Event>) -> Result<(), StoreError> {
+    /// meanwhile nothing personal is kept. Those are returned, and not recorded, of whose user somebody else is about to
+    /// decide that (on PostgreSQL): they can be recorded later, or at once without what is personal.
+    pub async fn record_events(&self, events: Vec<Event>) -> Result<Vec<Event>, StoreError> {
         self.engine
             .write(move |transaction| {
                 Box::pin(async move {
+                    let mut held = Vec::new();
                     for event in events {
-                        let is_of_nobody = match event.user {
-                            Some(user) => !is_there(transaction, user).await?,
-                            None => false,
+                        let presence = match event.user {
+                            Some(user) if event.is_personal() => presence(transaction, user).await?,
+                            _ => Presence::Stays,
                         };
-                        let event = if is_of_nobody { event.impersonal() } else { event };
-                        append(transaction, Some(event)).await?;
+                        match presence {
+                            Presence::Stays => append(transaction, Some(event)).await?,
+                            Presence::Gone => append(transaction, Some(event.impersonal())).await?,
+                            Presence::Held => held.push(event),
+                        }
                     }
-                    Ok(())
+                    Ok(held)
                 })
             })
             .await
     }
 
     /// Links the events that wait for it; returns their number. On SQLite none waits.
-    pub async fn link_events(&self) -> Result<usize, StoreError> {
+    pub async fn link_events(&self, now: Timestamp) -> Result<usize, StoreError> {
         let mut linked = 0;
         let any = "SELECT 1 FROM countersign_event WHERE position IS NULL LIMIT 1";
         while let Engine::Postgres(_) = &*self.engine
             && self.engine.first(any, &[], |_| Ok(())).await?.is_some()
         {
-            linked += self.engine.write(|transaction| Box::pin(link(transaction))).await?;
+            linked += self.engine.write(move |transaction| Box::pin(link(transaction, now))).await?;
         }
         Ok(linked)
     }
@@ -130,13 +136,17 @@ pub(crate) async fn append(
     event: Option<Event>,
 ) -> Result<(), StoreError> {
     let Some(event) = event else { return Ok(()) };
-    let sql = "INSERT INTO countersign_event (id, at, kind, actor, subject, request_id, details, personal, commitment)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-    transaction.execute(sql, &NewRow::of(&event).values()).await?;
+    insert(transaction, &event).await?;
     if let Transaction::Sqlite(_) = transaction {
-        link(transaction).await?;
+        link(transaction, event.at).await?;
     }
     Ok(())
+}
+
+async fn insert(transaction: &mut Transaction<'_>, event: &Event) -> Result<(), StoreError> {
+    let sql = "INSERT INTO countersign_event (id, at, kind, actor, subject, request_id, details, personal, commitment)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    transaction.execute(sql, &NewRow::of(event).values()).await.map(drop)
 }
 
 /// The event about a user who has just become known.

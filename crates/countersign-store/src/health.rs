@@ -4,7 +4,7 @@ use crate::engine::Engine;
 use crate::{Store, StoreError, migrations};
 
 impl Store {
-    /// Fails when the database does not answer, or lacks a table of this version. What a later version added is no
+    /// Fails when the database does not answer, lacks a table of this version, or would refuse what we write. What a later version added is no
     /// failure: while servers are exchanged one by one, those of before go on.
     pub async fn check_tables(&self) -> Result<(), StoreError> {
         if let Engine::Sqlite(sqlite) = &*self.engine {
@@ -12,7 +12,11 @@ impl Store {
         }
         let sql = "SELECT name FROM countersign_migration ORDER BY name";
         let applied: Vec<String> = self.engine.all(sql, &[], |row| row.get(0)).await?;
-        migrations::refuse_missing(&applied)
+        migrations::refuse_missing(&applied)?;
+        if let Engine::Postgres(postgres) = &*self.engine {
+            postgres.check_writable().await?;
+        }
+        Ok(())
     }
 
     /// The bytes that the file system of an SQLite file has left for us; nothing is known of a server's.

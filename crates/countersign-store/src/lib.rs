@@ -147,6 +147,15 @@ impl Store {
 }
 
 impl Prospect {
+    /// Why a server would refuse what we write, and what to do, if it would. (An SQLite file says so when it is opened.)
+    pub async fn refuses_writes(&self) -> Result<Option<String>, StoreError> {
+        let Engine::Postgres(postgres) = &self.engine else { return Ok(None) };
+        match postgres.check_writable().await {
+            Err(StoreError::TakesNoWrites(why)) => Ok(Some(why)),
+            checked => checked.map(|()| None),
+        }
+    }
+
     /// Which of a server's settings that keep a commit from being lost are off, as our connections find them. (On an
     /// SQLite file each connection sees to it.)
     pub async fn unsafe_settings(&self) -> Result<Vec<String>, StoreError> {

@@ -5,9 +5,11 @@
 //! left half done when its caller goes away is rolled back.
 
 pub(crate) mod batch;
+mod writable;
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use deadpool_postgres::{ClientWrapper, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
@@ -50,6 +52,8 @@ pub(crate) struct Postgres {
     options: PoolOptions,
     users: Arc<UserTable>,
     pub(crate) listener: Box<Listener>,
+    /// Whether a write found no room, and none has been found since.
+    has_no_room: AtomicBool,
 }
 
 /// A connection out of the pool, at work. Who lets go of it before [`Lent::give_back`] closes it: the server may still be at
@@ -85,7 +89,14 @@ impl Postgres {
             .build()
             .map_err(|error| StoreError::Statement(Box::new(error)))?;
         let listener = Box::new(Listener::new(server, connector.clone(), options));
-        Ok(Self { pool, connector, options: options.clone(), users: Arc::default(), listener })
+        Ok(Self {
+            pool,
+            connector,
+            options: options.clone(),
+            users: Arc::default(),
+            listener,
+            has_no_room: AtomicBool::new(false),
+        })
     }
 
     /// The same server, where the users are in this table.
@@ -152,7 +163,7 @@ impl Postgres {
                 self.discard_silent(client);
                 Err(StoreError::TooSlow)
             }
-            answered => self.kept_unless_in_doubt(client, answered).await,
+            answered => self.kept_unless_in_doubt(client, self.note(answered)).await,
         }
     }
 
@@ -168,8 +179,8 @@ impl Postgres {
         let mut client = self.lend().await?;
         for _ in 0..self.options.size {
             match self.rows_on(&client, sql, values).await {
-                Err(StoreError::Disconnected(error)) => {
-                    tracing::debug!(error, "a connection of the pool was broken");
+                Err(error) if error.is_of_connection() => {
+                    tracing::debug!(%error, "a connection of the pool was broken");
                     drop(client);
                     client = self.lend().await?;
                 }
@@ -215,7 +226,7 @@ impl Postgres {
                         Ok(begun) => break begun,
                         Err(error) => StoreError::from(error),
                     };
-                    if !matches!(error, StoreError::Disconnected(_)) || replacements.next().is_none() {
+                    if !error.is_of_connection() || replacements.next().is_none() {
                         return Err(error);
                     }
                     tracing::debug!(%error, "a connection of the pool was broken");
@@ -240,7 +251,7 @@ impl Postgres {
             self.discard_silent(client);
             return outcome;
         }
-        self.kept_unless_in_doubt(client, outcome).await
+        self.kept_unless_in_doubt(client, self.note(outcome)).await
     }
 
     /// The outcome. The connection goes back to the pool, unless it is broken or the server is still at work for it: then
@@ -259,7 +270,7 @@ impl Postgres {
                 }
                 self.discard_silent(client);
             }
-            Err(StoreError::Disconnected(_)) => drop(client),
+            Err(error) if error.is_of_connection() => drop(client),
             _ => client.give_back(),
         }
         outcome

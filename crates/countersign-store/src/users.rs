@@ -213,23 +213,45 @@ impl Store {
     }
 }
 
-/// Makes others who change the user, or record a login, wait for this transaction. (SQLite has one writer at a time.)
+/// Makes others who change the user, or record a login, wait for this transaction. (SQLite has one writer at a time.) Whoever
+/// holds the user for long keeps those out who act on that user, each for three seconds: those who wait have connections
+/// of the pool, which is everybody's.
 pub(crate) async fn lock_user(transaction: &mut Transaction<'_>, id: UserId) -> Result<(), StoreError> {
     if let Transaction::Postgres(_) = transaction {
-        let sql = "SELECT 1 FROM auth_user WHERE id = $1 FOR UPDATE";
+        let sql = "SELECT 1 FROM auth_user, (SELECT set_config('lock_timeout', '3s', 't')) AS bounded
+                    WHERE id = $1 FOR UPDATE OF auth_user";
         transaction.first(sql, &[id.into()], |_| Ok(())).await?;
     }
     Ok(())
 }
 
-/// Whether the user is there; and stays until this transaction ends, so that who deletes the user comes after it.
-pub(crate) async fn is_there(transaction: &mut Transaction<'_>, id: UserId) -> Result<bool, StoreError> {
-    if let Transaction::Postgres(_) = transaction {
-        let sql = "SELECT 1 FROM auth_user WHERE id = $1 FOR KEY SHARE";
-        transaction.first(sql, &[id.into()], |_| Ok(())).await?;
+/// Whether there is a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Presence {
+    /// There is, and stays until this transaction ends, so that who deletes the user comes after it.
+    Stays,
+    /// There is, and another transaction holds it, which may delete it.
+    Held,
+    /// There is none.
+    Gone,
+}
+
+/// Whether the user is there. Nobody is waited for.
+pub(crate) async fn presence(transaction: &mut Transaction<'_>, id: UserId) -> Result<Presence, StoreError> {
+    let is_on_postgres = matches!(transaction, Transaction::Postgres(_));
+    if is_on_postgres {
+        let sql = "SELECT 1 FROM auth_user WHERE id = $1 FOR KEY SHARE SKIP LOCKED";
+        if transaction.first(sql, &[id.into()], |_| Ok(())).await?.is_some() {
+            return Ok(Presence::Stays);
+        }
     }
     let sql = "SELECT 1 FROM auth_user WHERE id = $1";
-    Ok(transaction.first(sql, &[id.into()], |_| Ok(())).await?.is_some())
+    let found = transaction.first(sql, &[id.into()], |_| Ok(())).await?;
+    Ok(match found {
+        None => Presence::Gone,
+        Some(()) if is_on_postgres => Presence::Held,
+        Some(()) => Presence::Stays,
+    })
 }
 
 /// Whether the account is there, with the same password, and active if it must be; it stays so until this transaction ends.

@@ -65,6 +65,10 @@ async fn check_database(config: Config) -> Result<Vec<Finding>, Failure> {
     let findings = prospect.look().await?;
     let unsafe_settings = prospect.unsafe_settings().await?;
     let mut found: Vec<_> = unsafe_settings.iter().map(|name| lost_at_a_crash(name)).collect();
+    if let Some(why) = prospect.refuses_writes().await? {
+        found.push(takes_no_writes(&why));
+        return Ok(found); // what is looked at below begins with what a start would write
+    }
     let OwnObjects { tables, indexes } = &findings.to_add;
     let missing: Vec<_> = tables.iter().chain(indexes).map(String::as_str).collect();
     if missing.is_empty() {
@@ -104,6 +108,17 @@ fn unusable_next_key(error: &str) -> Finding {
         format!("the next signing key cannot be used: {error}"),
         "it is not published, and cannot be rotated to",
         "add the former SECRET_KEY to SECRET_KEY_FALLBACKS, or make another: `countersign keys generate --force`",
+    )
+    .error()
+}
+
+fn takes_no_writes(why: &str) -> Finding {
+    let (why, fix) = why.split_once("; ").unwrap_or((why, "let it be written to"));
+    Finding::warning(
+        "E005",
+        format!("the database takes no writes: {why}"),
+        "nobody can log in, and /readyz is 503",
+        fix.to_owned(),
     )
     .error()
 }

@@ -14,13 +14,15 @@ use crate::serve;
 const PATIENCE: Duration = Duration::from_secs(3);
 /// The head of an answer is shorter.
 const LONGEST_ANSWER: u64 = 4096;
+/// What a proxy of this address would begin with of its own accord (`PROXY_PROTOCOL`).
+const NO_PROXY: &[u8] = b"PROXY UNKNOWN\r\n";
 const REQUEST: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
 /// Asks `/healthz` at `BIND` and `PORT`.
 pub fn run(as_json: bool) -> Result<(), Failure> {
     let config = Config::from_sources(&read_sources()?, Files::NotNeeded)?;
     let address = serve::address(&config.bind, config.port);
-    let answer = ask(&address, config.tls.is_some()).map_err(|error| {
+    let answer = ask(&address, &config).map_err(|error| {
         Failure::Other(format!(
             "no answer at {address}: {error}; start it, or set the BIND, PORT and TLS_CERT_FILE that it was started with"
         ))
@@ -32,22 +34,25 @@ pub fn run(as_json: bool) -> Result<(), Failure> {
     report(as_json, &json!({ "address": address, "status": "ok" }), &format!("{address} is healthy."))
 }
 
-fn ask(address: &str, is_encrypted: bool) -> Result<String, Error> {
+fn ask(address: &str, config: &Config) -> Result<String, Error> {
     let mut refusal = Error::new(ErrorKind::NotFound, "the name has no address");
     for found in address.to_socket_addrs()? {
         match TcpStream::connect_timeout(&reachable(found), PATIENCE) {
-            Ok(stream) => return exchange(stream, is_encrypted),
+            Ok(stream) => return exchange(stream, config),
             Err(error) => refusal = error,
         }
     }
     Err(refusal)
 }
 
-fn exchange(mut stream: TcpStream, is_encrypted: bool) -> Result<String, Error> {
+fn exchange(mut stream: TcpStream, config: &Config) -> Result<String, Error> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
+    if config.http.trusted_proxies.announces(stream.local_addr()?.ip()) {
+        stream.write_all(NO_PROXY)?;
+    }
     let mut answer = Vec::new();
-    if is_encrypted {
+    if config.tls.is_some() {
         answer = exchange_encrypted(stream, REQUEST, LONGEST_ANSWER)?;
     } else {
         stream.write_all(REQUEST)?;

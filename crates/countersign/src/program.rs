@@ -157,7 +157,9 @@ pub async fn open_patiently(config: Config) -> Result<Auth, Failure> {
     let mut pause = FIRST_PAUSE;
     let store = loop {
         match Store::open_for(&config.database, &config.pool, &config.user_model).await {
-            Err(error @ StoreError::Unreachable { .. }) if Instant::now() < until => {
+            Err(error @ (StoreError::Unreachable { .. } | StoreError::TakesNoWrites(_)))
+                if Instant::now() < until =>
+            {
                 tracing::warn!(%error, "trying again in {pause:?}");
                 tokio::time::sleep_until(until.min(Instant::now() + pause)).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);

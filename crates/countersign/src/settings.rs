@@ -175,6 +175,14 @@ pub const SETTINGS: &[Setting] = &[
     )
     .of(Kind::Choice(&["X-Forwarded-For", "Forwarded"])),
     own(
+        "PROXY_PROTOCOL",
+        "off",
+        "`on` for `TRUSTED_PROXIES` that pass on connections and begin each with a header of the PROXY protocol, version 1 or 2 \
+         (`send-proxy-v2` in HAProxy, `proxy_protocol on` in nginx's `stream`): a connection is then its source's. They have to, \
+         or are refused; of nobody else such a header is read.",
+    )
+    .of(Kind::Switch),
+    own(
         "TLS_CERT_FILE",
         "",
         "The file of the server's certificate (PEM), followed by those that lead to its authority: what Let's Encrypt calls \

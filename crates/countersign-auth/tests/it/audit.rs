@@ -6,6 +6,7 @@ use countersign_store::StoredEvent;
 use countersign_token::Algorithm;
 use jiff::SignedDuration;
 
+use crate::patience::until;
 use crate::service::{PASSWORD, Service, field, origin, refusal, rotating, rules};
 
 /// All events, once what waits is recorded and linked; the chain is whole.
@@ -198,6 +199,39 @@ async fn failures_that_could_not_be_written_are_counted_when_they_can_be() {
         |count: u32| line("login_failures_omitted", "server", format!("{{\"failures\":\"{count}\"}}"));
     assert_eq!(told(&service, 0).await, [omitted(70)], "the sixty that were to be noted one by one, too");
     assert_eq!(told(&service, 1).await, [], "once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failures_of_a_user_who_is_held_wait_for_that_to_end_and_not_for_long_and_others_do_not() {
+    let Some([service, _]) = Service::start_two_on_postgres(rules()).await else { return };
+    let [ada, _bob] = [service.welcome("ada").await, service.welcome("bob").await];
+    let id = ada.row().await.id;
+    let guess =
+        async |name: &str| service.auth.log_in(field(name), field("a wrong one"), &origin(), &[]).await;
+    // With what is personal, of how many.
+    let noted = async |expected: &str| {
+        let sql =
+            "SELECT count(personal) || ' of ' || count(*) FROM countersign_event WHERE kind = 'login_failed'";
+        until(expected, || service.rows(sql) == [expected]).await;
+    };
+    let held = format!("SELECT 1 FROM auth_user WHERE id = {id} FOR UPDATE");
+    let acting = async {
+        let holding = service.hold(&held).await;
+        for name in ["ada", "bob"] {
+            assert!(guess(name).await.is_err());
+        }
+        noted("1 of 1").await;
+        service.clock.advance_secs(10);
+        noted("1 of 2").await;
+        assert!(guess("ada").await.is_err());
+        holding.batch_execute("ROLLBACK").await.unwrap();
+        noted("2 of 3").await;
+    };
+    tokio::select! { () = acting => {}, never = service.auth.keep_audit() => match never {} }
+    let _holding = service.hold(&held).await;
+    assert!(guess("ada").await.is_err());
+    service.auth.record_audit().await.expect("a server that ends does not wait");
+    noted("2 of 4").await;
 }
 
 #[tokio::test]

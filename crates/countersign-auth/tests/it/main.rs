@@ -25,6 +25,9 @@ mod lifetimes;
 #[cfg(test)]
 mod overload;
 #[cfg(test)]
+#[path = "../../../countersign-store/tests/it/patience.rs"]
+mod patience;
+#[cfg(test)]
 mod recorded_tokens;
 #[cfg(test)]
 mod rotation;

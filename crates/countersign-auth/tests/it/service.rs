@@ -99,6 +99,16 @@ impl Service {
         self.rows(sql);
     }
 
+    /// A transaction of another program that has done this, until it is ended or dropped. On PostgreSQL only.
+    pub async fn hold(&self, sql: &str) -> tokio_postgres::Client {
+        let url = self.database.as_ref().expect("it is on PostgreSQL").url();
+        let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+        #[expect(clippy::disallowed_methods, reason = "it ends with its client")]
+        tokio::spawn(connection);
+        client.batch_execute(&format!("BEGIN; {sql}")).await.unwrap();
+        client
+    }
+
     /// What is in its database. On PostgreSQL only.
     pub fn rows(&self, sql: &str) -> Vec<String> {
         self.database.as_ref().expect("it is on PostgreSQL").rows(sql)

@@ -250,6 +250,43 @@ async fn however_many_marks_somebody_has_had_all_of_an_account_are_bounded_toget
 }
 
 #[tokio::test]
+async fn a_mark_that_has_used_up_its_budget_stands_before_none_that_has_not() {
+    for service in on_each_engine(Throttles { login_device: rate("4/hour"), ..on() }).await {
+        service.register("ada", PASSWORD).await.unwrap();
+        let [planted, own] = [(), ()].map(|()| log_in(&service, "ada", PASSWORD, "192.0.2.1", None));
+        let (planted, own) = (planted.await.unwrap(), own.await.unwrap());
+        let guess = async || log_in(&service, "ada", "a guess", "192.0.2.9", Some(&planted)).await;
+        while matches!(guess().await, Err(Error::NoActiveAccount)) {}
+        let brought = [planted.as_str(), planted.as_str(), own.as_str()];
+        let with_all = async |password: &str| {
+            service.auth.log_in(field("ada"), field(password), &at("192.0.2.1"), &brought).await
+        };
+        let LoginOutcome::Done(pair) = with_all(PASSWORD).await.expect("its own has all of it");
+        let device = |mark: &str| mark.split('.').next().unwrap().to_owned();
+        assert_eq!(device(&pair.known_device.unwrap().mark), device(&own), "it goes on as that device");
+        let mut admitted = 0;
+        for _ in 0..10 {
+            admitted += usize::from(matches!(with_all("a guess").await, Err(Error::NoActiveAccount)));
+        }
+        assert!((1..=2).contains(&admitted), "several marks are no more guesses than each has: {admitted}");
+    }
+}
+
+#[tokio::test]
+async fn marks_that_a_neighbour_has_planted_hide_none_as_long_as_they_fit_into_a_head() {
+    let service = Service::start(throttled(Throttles { login_account: rate("2/day"), ..on() }));
+    service.register("ada", PASSWORD).await.unwrap();
+    let own = log_in(&service, "ada", PASSWORD, "192.0.2.1", None).await.unwrap();
+    let (_, rest) = own.split_once('.').unwrap();
+    let mut brought: Vec<String> = (0..127).map(|device| format!("{device:032x}.{rest}")).collect();
+    brought.extend(["no mark".to_owned(), own]);
+    let brought: Vec<&str> = brought.iter().map(String::as_str).collect();
+    while guess(&service, "ada", "192.0.2.1").await == WRONG {}
+    let logged_in = service.auth.log_in(field("ada"), field(PASSWORD), &at("192.0.2.1"), &brought).await;
+    assert!(logged_in.is_ok(), "{logged_in:?}");
+}
+
+#[tokio::test]
 async fn a_mark_is_good_for_its_user_until_it_expires_or_the_password_changes() {
     let service = Service::start(throttled(Throttles { login_account: rate("2/day"), ..on() }));
     service.register("ada", PASSWORD).await.unwrap();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -16,6 +17,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
 use crate::connection::Beside;
+use crate::seats::Eviction;
 
 /// What is known of a connection's requests.
 pub(super) struct Streams {
@@ -61,7 +63,8 @@ impl Streams {
         counts.stirred = Instant::now();
         let began = counts.stirred;
         counts.in_flight.insert(number, Flight { began, task: None });
-        Stream { of: Arc::clone(self), number, is_alone, is_answered: false }
+        let is_evicted = (!is_alone).then(Arc::default);
+        Stream { of: Arc::clone(self), number, is_alone, is_answered: false, is_evicted }
     }
 
     /// Whether a request is not yet answered, or its answer not taken.
@@ -113,14 +116,18 @@ pub(super) struct Stream {
     /// Whether it is the only one in flight as it begins, so that it has the place of its connection.
     pub(super) is_alone: bool,
     is_answered: bool,
+    /// Of one beside others: whether it was ended by us, for another's sake.
+    is_evicted: Option<Arc<AtomicBool>>,
 }
 
 impl Stream {
-    /// What answers it. Whoever begins a task has the lock until it is known.
-    pub(super) fn task(&self) -> Option<AbortHandle> {
+    /// What ends the task that answers it, if it is one beside others. Whoever begins a task has the lock until it is known.
+    pub(super) fn eviction(&self) -> Option<Eviction> {
+        let is_ours = self.is_evicted.clone()?;
         let tasks = self.of.tasks.upgrade()?;
         let _are_known = lock(&tasks);
-        lock(&self.of.counts).in_flight.get(&self.number)?.task.clone()
+        let task = lock(&self.of.counts).in_flight.get(&self.number)?.task.clone()?;
+        Some(Eviction { task, is_ours })
     }
 
     /// The answer's body, with what it holds until it is taken.
@@ -136,7 +143,8 @@ impl Drop for Stream {
         let mut counts = lock(&self.of.counts);
         counts.in_flight.remove(&self.number);
         counts.stirred = Instant::now();
-        if !self.is_answered {
+        let is_evicted = self.is_evicted.as_ref().is_some_and(|is_evicted| is_evicted.load(Ordering::SeqCst));
+        if !self.is_answered && !is_evicted {
             counts.taken_back += 1;
             self.of.taken_back.notify_one();
         }

@@ -400,6 +400,35 @@ async fn requests_whose_bodies_do_not_come_or_whose_answers_are_not_taken_give_w
     }
 }
 
+#[tokio::test]
+async fn requests_that_give_way_to_others_do_not_count_as_taken_back() {
+    let world = World::new();
+    let limits = Limits { connections: 5, taken_back: 0, ..Limits::default() };
+    let server = Server::start_with(&world, Manners { limits, ..Manners::default() }).await;
+    let mut bodiless = Client::of(&server).await;
+    let mut posts = Vec::new();
+    for _ in 0..4 {
+        let post = Request::post(format!("http://auth.example{VERIFY}"));
+        let post = post.header("content-type", "application/json").body(()).unwrap();
+        posts.push(bodiless.requests.send_request(post, false).unwrap());
+    }
+    tokio::time::sleep(Duration::from_millis(20)).await; // who has waited longer is told by milliseconds
+    assert_eq!(bodiless.status(get(ME)).await, 401, "its connection is used");
+    let mut others = Vec::new();
+    for _ in 0..4 {
+        let mut other = server.client().await;
+        other.get(ME).await.is(401);
+        others.push(other);
+    }
+    let mut posts = posts.into_iter();
+    let (answer, mut body) = posts.next().unwrap();
+    for (answer, _body) in posts {
+        assert_eq!(answer.await.unwrap_err().reason(), Some(Reason::CANCEL), "it gave way");
+    }
+    body.send_data(r#"{"token":"x"}"#.into(), true).unwrap();
+    assert_eq!(answer.await.unwrap().status(), 401, "the connection goes on");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_client_that_does_not_say_that_it_is_there_is_let_go() {
     let world = World::new();

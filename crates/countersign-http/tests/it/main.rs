@@ -16,6 +16,8 @@ mod http2;
 #[cfg(test)]
 mod log;
 #[cfg(test)]
+mod proxied;
+#[cfg(test)]
 mod request;
 #[cfg(test)]
 mod serve;

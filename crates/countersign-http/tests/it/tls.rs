@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use countersign_http::{Limits, Manners, Tls};
+use countersign_http::{ForwardedHeader, Limits, Manners, Tls, TrustedProxies};
 use rcgen::{CertificateParams, KeyPair};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -74,6 +74,17 @@ async fn connect(
     protocols: &[&str],
     versions: &[&'static SupportedProtocolVersion],
 ) -> std::io::Result<TlsStream<TcpStream>> {
+    connect_after(b"", server, trusted, protocols, versions).await
+}
+
+/// The same, where a proxy has said something before.
+async fn connect_after(
+    before: &[u8],
+    server: &Server,
+    trusted: &CertificateDer<'static>,
+    protocols: &[&str],
+    versions: &[&'static SupportedProtocolVersion],
+) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(trusted.clone()).unwrap();
     let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -82,7 +93,8 @@ async fn connect(
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
-    let stream = TcpStream::connect(server.address).await.unwrap();
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(before).await.unwrap();
     let name = ServerName::try_from("auth.example").unwrap();
     TlsConnector::from(Arc::new(config)).connect(name, stream).await
 }
@@ -128,6 +140,24 @@ async fn who_can_speak_http_2_does() {
     let answer = client.send_request(request, true).unwrap().0.await.unwrap();
     assert_eq!(answer.status(), 401);
     assert_eq!(answer.headers()["strict-transport-security"], "max-age=3600");
+}
+
+#[tokio::test]
+async fn what_a_proxy_says_of_a_connection_comes_before_tls_and_not_in_it() {
+    let files = Files::new();
+    let world = World::set(|settings| {
+        let proxies = TrustedProxies::new(vec!["127.0.0.1".parse().unwrap()], ForwardedHeader::default());
+        settings.trusted_proxies = proxies.that_announce(true);
+    });
+    let server = Server::start_with(&world, manners(&files.load())).await;
+    for header in [&b"PROXY TCP4 192.0.2.7 10.0.0.1 4660 80\r\n"[..], b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"] {
+        let behind = async |protocols: &[&str]| {
+            connect_after(header, &server, &files.certificate, protocols, &[&TLS13]).await.unwrap()
+        };
+        assert!(exchange(behind(&["http/1.1"]).await).await.starts_with("HTTP/1.1 401 "));
+        assert_eq!(behind(&["h2"]).await.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+    }
+    assert!(connect(&server, &files.certificate, &[], &[&TLS13]).await.is_err(), "it is not left out");
 }
 
 #[tokio::test(start_paused = true)]

@@ -46,6 +46,9 @@ pub(super) fn of_postgres(code: &SqlState) -> Option<&'static str> {
         SqlState::INSUFFICIENT_PRIVILEGE => {
             "GRANT it to the role that DATABASE_URL names (for tables, CREATE on the schema), or name another role"
         }
+        SqlState::LOCK_NOT_AVAILABLE => {
+            "end the transaction of another program that holds it (pg_stat_activity, pg_blocking_pids)"
+        }
         SqlState::DISK_FULL => OF_DISK,
         SqlState::OUT_OF_MEMORY => "give the server more memory, or set a smaller DATABASE_POOL_SIZE",
         SqlState::UNDEFINED_TABLE | SqlState::UNDEFINED_COLUMN => {

@@ -2,8 +2,11 @@
 
 use std::fmt::Write;
 
+use countersign_domain::{Actor, Event, EventKind};
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
+use super::insert;
 use super::reading::{StoredEvent, event_columns, read_event};
 use crate::StoreError;
 use crate::engine::{Row, Transaction};
@@ -31,8 +34,9 @@ macro_rules! chain_columns {
 pub(super) use chain_columns;
 
 /// Links what waits, the oldest first; returns how many. Rows that stand beyond the end, where only somebody else can have put
-/// them, wait like any other: nobody is to be kept from linking by one that has the next place.
-pub(super) async fn link(transaction: &mut Transaction<'_>) -> Result<usize, StoreError> {
+/// them, or have set the end back before them, wait like any other: nobody is to be kept from linking by one that has the next
+/// place. An event says so, for the chain is whole again then.
+pub(super) async fn link(transaction: &mut Transaction<'_>, now: Timestamp) -> Result<usize, StoreError> {
     let Chain { mut last_position, mut last_hash, .. } = lock_chain(transaction).await?;
     let sql = "UPDATE countersign_event SET position = NULL, hash = NULL WHERE position > $1";
     let beyond = transaction.execute(sql, &[last_position.into()]).await?;
@@ -41,6 +45,9 @@ pub(super) async fn link(transaction: &mut Transaction<'_>) -> Result<usize, Sto
             events = beyond,
             "somebody has put events beyond the end of the audit log's chain; run `countersign audit verify`"
         );
+        let event = Event::new(EventKind::EventsLinkedAnew, Actor::Server, now);
+        let event = event.with("events", beyond.to_string()).with("after", last_position.to_string());
+        insert(transaction, &event).await?;
     }
     let sql = concat!(
         "SELECT ",

@@ -46,6 +46,8 @@ pub enum Break {
     PersonalMissing(i64, String),
     /// So many events stand outside the chain: before its beginning, after its end, or unlinked where each is linked at once.
     Outside(i64),
+    /// The event at this position says that some stood beyond the end of the chain, and were linked anew.
+    LinkedAnew(i64),
     /// The chain does not end with the event that it is known to end with.
     End,
     /// What was noted of the event at this position is not what there is.
@@ -69,6 +71,11 @@ impl fmt::Display for Break {
             ),
             Self::Outside(1) => formatter.write_str("an event stands outside the chain"),
             Self::Outside(count) => write!(formatter, "{count} events stand outside the chain"),
+            Self::LinkedAnew(position) => write!(
+                formatter,
+                "event {position} says that events stood beyond the chain's end, as if that had been set back: compare what \
+                 follows with an export"
+            ),
             Self::End => formatter.write_str("the chain does not end where it should"),
             Self::NotAsNoted(position) => write!(formatter, "event {position} is not the one that was noted"),
             Self::NotedIsDeleted(position) => {
@@ -222,6 +229,9 @@ impl<'a> Walk<'a> {
         }
         if event.personal.as_deref().is_some_and(|personal| event.commitment != Some(commitment(personal))) {
             self.found(Break::PersonalChanged(position, event.id.clone()));
+        }
+        if event.kind == EventKind::EventsLinkedAnew.name() {
+            self.found(Break::LinkedAnew(position));
         }
         self.verified.events += 1;
         self.note_erasing(position, event);

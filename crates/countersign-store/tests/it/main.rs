@@ -39,6 +39,8 @@ mod postgres_statements;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
+mod refusing_writes;
+#[cfg(test)]
 mod rows;
 #[cfg(test)]
 mod schema;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use countersign_domain::{Client, SessionId};
+use countersign_domain::{Actor, Client, Event, EventKind, SessionId, UserId};
 use countersign_store::{DatabaseUrl, Named, NamedUser, NewSession, PoolOptions, Store, StoreError};
 use tokio::net::TcpListener;
 
@@ -358,4 +358,61 @@ async fn the_only_connection_of_a_pool_is_replaced_as_well() {
     store.insert_user(person("ada")).await.unwrap();
     kill_all(&database);
     assert!(store.username_exists("ada").await.unwrap());
+}
+
+/// A user whom another program holds, as an operator's or a Django's transaction does, until it is dropped.
+async fn hold_user(database: &Database, user: UserId) -> tokio_postgres::Client {
+    hold(database, &format!("SELECT 1 FROM auth_user WHERE id = {user} FOR UPDATE")).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_holds_a_user_keeps_nobody_elses_events_from_being_recorded() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let database = cluster.database();
+    let store = open(&database, &few()).await;
+    let [ada, bob] = [person("ada"), person("bob")].map(|person| store.insert_user(person));
+    let (ada, bob) = (ada.await.unwrap(), bob.await.unwrap());
+    let failed = Event::new(EventKind::LoginFailed, Actor::Client, noon());
+    let [of_ada, of_bob] = [(ada, "ada"), (bob, "bob")].map(|(user, name)| Event {
+        user: Some(user),
+        name: Some(name.to_owned()),
+        ..failed.clone()
+    });
+    let holding = hold_user(&database, ada).await;
+    let held = store.record_events(vec![of_ada.clone(), of_bob]).await.unwrap();
+    assert_eq!(held, std::slice::from_ref(&of_ada), "it can be recorded later");
+    assert_eq!(store.record_events(vec![of_ada.clone().impersonal()]).await.unwrap(), [], "or like this");
+    let personal = "SELECT count(personal) || ' of ' || count(*) FROM countersign_event";
+    assert_eq!(database.rows(personal), ["1 of 2"]);
+    holding.batch_execute("ROLLBACK").await.unwrap();
+    assert_eq!(store.record_events(vec![of_ada]).await.unwrap(), []);
+    assert_eq!(database.rows(personal), ["2 of 3"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_acts_on_a_user_who_is_held_gives_up_soon_and_says_what_to_do() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let database = cluster.database();
+    let patient = PoolOptions { answer_timeout: Duration::from_secs(60), ..few() };
+    let store = open(&database, &patient).await;
+    let ada = store.insert_user(person("ada")).await.unwrap();
+    let checked = store.find_user(ada).await.unwrap().unwrap();
+    let holding = hold_user(&database, ada).await;
+    let (created_at, expires_at, client) = (noon(), after_noon(60), Client::new(None, ""));
+    let begun = NewSession { id: session(), user: ada, created_at, expires_at, client };
+    let logging_in = store.record_login(Some(begun), None, &checked, None);
+    let (logged_in, deleted) = tokio::join!(logging_in, store.delete_user(ada));
+    let told = [logged_in.unwrap_err(), deleted.unwrap_err()].map(|error| error.to_string());
+    for told in told {
+        assert!(told.contains("55P03: canceling statement due to lock timeout"), "{told}");
+        assert!(
+            told.ends_with(
+                "; end the transaction of another program that holds it (pg_stat_activity, pg_blocking_pids)"
+            ),
+            "{told}"
+        );
+    }
+    assert!(!one_waits(&database), "nor does the server go on waiting");
+    holding.batch_execute("ROLLBACK").await.unwrap();
+    assert!(store.delete_user(ada).await.unwrap());
 }

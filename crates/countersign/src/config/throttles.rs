@@ -44,7 +44,14 @@ pub fn trusted_proxies(reader: &Reader<'_>) -> Result<TrustedProxies, SettingErr
             "counts only from TRUSTED_PROXIES, of which there are none; name them, or remove one of the two";
         return Err(refused("FORWARDED_HEADER", fix));
     }
-    Ok(TrustedProxies::new(networks, header))
+    let announce = reader.switch("PROXY_PROTOCOL")?;
+    if networks.is_empty() && announce {
+        return Err(refused(
+            "PROXY_PROTOCOL",
+            "is read of TRUSTED_PROXIES alone, of which there are none; name them",
+        ));
+    }
+    Ok(TrustedProxies::new(networks, header).that_announce(announce))
 }
 
 fn rate(reader: &Reader<'_>, name: &'static str) -> Result<Option<Rate>, SettingError> {

@@ -27,7 +27,7 @@ fn refresh_id(session: &str, generation: u32) -> String {
 
 /// All that are linked, once those that wait for it are.
 async fn events(store: &Store) -> Vec<StoredEvent> {
-    store.link_events().await.unwrap();
+    store.link_events(noon()).await.unwrap();
     assert_eq!(store.waiting_events(1).await.unwrap(), []);
     store.events_after(0, 1000).await.unwrap()
 }
@@ -50,10 +50,10 @@ async fn log_in(store: &Store, user: UserId, id: &str) -> bool {
 async fn with_logins(count: usize) -> Option<(Place, Store, UserId)> {
     let (place, store) = Place::open().await?;
     let ada = store.noting(event(EventKind::UserCreated)).insert_user(person("ada")).await.unwrap();
-    store.link_events().await.unwrap();
+    store.link_events(noon()).await.unwrap();
     for number in 0..count {
         assert!(log_in(&store, ada, &format!("{number:032x}")).await);
-        store.link_events().await.unwrap();
+        store.link_events(noon()).await.unwrap();
     }
     assert_eq!(events(&store).await.len(), count + 1);
     Some((place, store, ada))
@@ -279,7 +279,7 @@ async fn an_end_that_was_noted_tells_of_a_chain_that_was_made_anew() {
 async fn personal_data_are_erased_and_the_chain_stays_whole() {
     let Some((place, store, ada)) = with_logins(2).await else { return };
     let bob = store.noting(event(EventKind::UserCreated)).insert_user(person("bob")).await.unwrap();
-    store.link_events().await.unwrap();
+    store.link_events(noon()).await.unwrap();
     let erased = Event { user: Some(ada), ..event(EventKind::PersonalDataErased).impersonal() };
     assert_eq!(store.noting(erased).erase_personal_data(ada).await.unwrap(), 3);
     let all = events(&store).await;
@@ -313,7 +313,7 @@ async fn personal_data_that_are_gone_without_an_event_that_says_so_are_found() {
     assert_eq!(breaks(&store).await, [Break::PersonalMissing(2, id(&all, 2))], "that was before");
     store.noting(erased(noon())).erase_personal_data(ada).await.unwrap();
     assert_eq!(breaks(&store).await, [], "whether it is linked yet or not");
-    store.link_events().await.unwrap();
+    store.link_events(noon()).await.unwrap();
     store.record_events(vec![event(EventKind::ServerStarted)]).await.unwrap();
     let all = events(&store).await;
     assert_eq!(breaks(&store).await, []);
@@ -336,8 +336,27 @@ async fn events_outside_the_chain_are_told_and_keep_nobody_from_linking() {
     }
     assert_eq!(breaks(&store).await, [Break::Outside(3)]);
     assert!(log_in(&store, ada, &format!("{:032x}", 77)).await);
-    assert_eq!(events(&store).await.len(), 6, "those that stood beyond the end have been linked");
-    assert_eq!(breaks(&store).await, [Break::Outside(1)], "the one before the beginning");
+    let all = events(&store).await;
+    assert_eq!(all.len(), 7, "those that stood beyond the end have been linked");
+    let says_so = all.iter().find(|event| event.kind == "events_linked_anew").unwrap();
+    assert_eq!((says_so.details.as_str(), says_so.at), (r#"{"events":"2","after":"3"}"#, noon()));
+    let (linked_anew, before) = (Break::LinkedAnew(says_so.position.unwrap()), Break::Outside(1));
+    assert_eq!(breaks(&store).await, [linked_anew, before]);
+}
+
+#[tokio::test]
+async fn an_end_that_is_set_back_does_not_pass_unseen_when_what_follows_is_linked_anew() {
+    let Some((place, store, ada)) = with_logins(4).await else { return };
+    place.run("UPDATE countersign_event SET kind = 'user_changed' WHERE position = 4");
+    place.run(
+        "UPDATE countersign_event_chain SET last_position = 3,
+                last_hash = (SELECT hash FROM countersign_event WHERE position = 3)",
+    );
+    assert!(log_in(&store, ada, &format!("{:032x}", 77)).await);
+    let all = events(&store).await;
+    let says_so = all.iter().find(|event| event.kind == "events_linked_anew").unwrap();
+    assert_eq!(says_so.details, r#"{"events":"2","after":"3"}"#);
+    assert_eq!(breaks(&store).await, [Break::LinkedAnew(says_so.position.unwrap())]);
 }
 
 #[tokio::test]
@@ -360,7 +379,7 @@ async fn the_oldest_events_go_by_age_or_number_and_the_rest_is_a_chain() {
     let at = |second: i64| Event { at: after_noon(second), ..event(EventKind::Login) };
     for second in 0..10 {
         store.record_events(vec![at(second)]).await.unwrap();
-        store.link_events().await.unwrap();
+        store.link_events(noon()).await.unwrap();
     }
     let positions = async || {
         let events = store.events_after(0, 100).await.unwrap();
@@ -377,9 +396,62 @@ async fn the_oldest_events_go_by_age_or_number_and_the_rest_is_a_chain() {
     assert_eq!((verified.deleted, verified.events, verified.breaks), (5, 5, Vec::new()));
     assert_eq!(store.delete_old_events(after_noon(99), keep_all).await.unwrap(), 5, "all of them");
     store.record_events(vec![at(100)]).await.unwrap();
-    store.link_events().await.unwrap();
+    store.link_events(noon()).await.unwrap();
     assert_eq!(positions().await, (11, 1));
     assert_eq!(breaks(&store).await, []);
+}
+
+/// One event at each of these seconds, in this order.
+async fn with_times(seconds: &[i64]) -> Option<(Place, Store)> {
+    let (place, store) = Place::open().await?;
+    for second in seconds {
+        let event = Event { at: after_noon(*second), ..event(EventKind::Login) };
+        store.record_events(vec![event]).await.unwrap();
+        store.link_events(noon()).await.unwrap();
+    }
+    Some((place, store))
+}
+
+const YEAR: i64 = 365 * 24 * 60 * 60;
+
+#[tokio::test]
+async fn an_event_of_a_clock_that_was_ahead_keeps_none_after_it() {
+    for seconds in [[YEAR, 1, 2, 3, 4, 5], [1, 2, YEAR, 3, 4, 5], [1, YEAR, YEAR, 3, 4, 5]] {
+        let Some((_place, store)) = with_times(&seconds).await else { return };
+        assert_eq!(store.delete_old_events(after_noon(5), i64::MAX).await.unwrap(), 5, "{seconds:?}");
+        assert_eq!(events(&store).await[0].at, after_noon(5));
+        assert_eq!(breaks(&store).await, []);
+    }
+}
+
+#[tokio::test]
+async fn an_event_of_a_clock_that_was_behind_takes_none_before_it_along_and_stops_nothing() {
+    let Some((_place, store)) = with_times(&[11, 12, 13, -YEAR, 14, 15, 16, 17, 18, 19]).await else {
+        return;
+    };
+    assert_eq!(store.delete_old_events(after_noon(5), i64::MAX).await.unwrap(), 0);
+    assert_eq!(store.delete_old_events(after_noon(14), i64::MAX).await.unwrap(), 4);
+    let Some((_place, store)) = with_times(&[-YEAR, 11, 12, 13]).await else { return };
+    assert_eq!(store.delete_old_events(after_noon(13), i64::MAX).await.unwrap(), 3);
+    assert_eq!(breaks(&store).await, []);
+}
+
+#[tokio::test]
+async fn events_outside_the_chain_neither_stop_retention_nor_lead_it_past_the_end() {
+    let Some((place, store)) = with_times(&[1, 2, 3]).await else { return };
+    assert_eq!(store.delete_old_events(after_noon(2), i64::MAX).await.unwrap(), 1);
+    let put = |id: &str, position: i64| {
+        place.run(&format!(
+            "INSERT INTO countersign_event (id, position, hash, at, kind, actor, details)
+             VALUES ('{id}', {position}, 'none', 0, 'login', 'user', '{{}}')"
+        ));
+    };
+    put("before", 1);
+    put("beyond", 9);
+    assert_eq!(store.delete_old_events(after_noon(3), i64::MAX).await.unwrap(), 2, "and what stood before");
+    assert_eq!(store.delete_old_events(after_noon(9), i64::MAX).await.unwrap(), 1);
+    let verified = store.verify_events(None).await.unwrap();
+    assert_eq!((verified.deleted, verified.breaks), (3, vec![Break::Outside(1)]));
 }
 
 #[tokio::test]
@@ -416,7 +488,7 @@ async fn what_is_written_at_once_is_one_chain() {
         logins.spawn(async move {
             assert!(log_in(&store, ada, &format!("{number:032x}")).await);
             if number % 4 == 0 {
-                store.link_events().await.unwrap();
+                store.link_events(noon()).await.unwrap();
             }
         });
     }

@@ -19,7 +19,7 @@ async fn dying<'a>(place: &Place, store: &'a Store) -> Linking<'a> {
     let event = Event::new(EventKind::ServerStarted, Actor::Server, noon());
     for _ in 0..50 {
         store.record_events(vec![event.clone(); 200]).await.unwrap();
-        let mut linking: Linking<'a> = Box::pin(store.link_events());
+        let mut linking: Linking<'a> = Box::pin(store.link_events(noon()));
         let mut polls = 0;
         while !std::future::poll_fn(|cx| Poll::Ready(linking.as_mut().poll(cx).is_ready())).await {
             polls += 1;
@@ -39,7 +39,7 @@ async fn who_dies_while_linking_has_the_chain_for_seconds_and_not_until_tcp_give
     let other = Store::open(&place.url(), &PoolOptions::default()).await.unwrap();
     let mut linked = Ok(0);
     for _ in 0..5 {
-        linked = other.link_events().await; // each wait for an answer has its end, too
+        linked = other.link_events(noon()).await; // each wait for an answer has its end, too
         if linked.is_ok() {
             break;
         }

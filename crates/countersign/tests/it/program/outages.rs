@@ -70,3 +70,50 @@ fn a_server_that_may_lose_what_was_acknowledged_is_told_of_before_it_does() {
     let said = here.say(&["check", "--deploy"]);
     assert!(said.contains("fsync is off") && !said.contains("synchronous_commit"), "{said}");
 }
+
+#[test]
+fn a_postgresql_that_takes_no_writes_is_found_and_makes_no_server_ready() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let database = cluster.database();
+    let of_owner = Installation::new().with("DATABASE_URL", database.url()).with("SECRET_KEY", SECRET_KEY);
+    of_owner.say(&["migrate"]);
+    let role = format!("reader_{}", std::process::id());
+    database
+        .rows(&format!("CREATE ROLE {role} LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}"));
+    let url = database.url().replace("//countersign@", &format!("//{role}@"));
+    let here = Installation::new().with("DATABASE_URL", url).with("SECRET_KEY", SECRET_KEY);
+    let checked = here.run(&["check"]);
+    assert!(!checked.success && checked.stdout.contains("(countersign.E005)"), "{}", checked.stdout);
+    let cause = format!("the database takes no writes: the role {role} may not INSERT countersign_session, ");
+    assert!(checked.stdout.contains(&cause) && checked.stdout.contains("Fix: GRANT "), "{}", checked.stdout);
+    let server = here.serve();
+    until(|| server.anon().readiness().0 == 503);
+    let why = server.anon().readiness().1["checks"]["database"].clone();
+    assert_eq!(why, "nothing can be written; the log says why");
+    assert!(here.log().contains(&cause), "{}", here.log());
+    database.rows(&format!("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}"));
+    until(|| server.anon().readiness().0 == 200);
+    drop(server);
+    database.rows(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
+}
+
+#[test]
+fn a_postgresql_without_room_is_not_ready_until_it_has_some() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let database = cluster.database();
+    let here = Installation::new().with("DATABASE_URL", database.url()).with("SECRET_KEY", SECRET_KEY);
+    let server = here.serve();
+    database.rows(
+        "CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN RAISE EXCEPTION 'No space left on device' USING ERRCODE = '53100'; END $$;
+         CREATE TRIGGER no_room BEFORE INSERT ON countersign_event EXECUTE FUNCTION no_room()",
+    );
+    assert_eq!(server.anon().register("ada", PASSWORD).0, 503);
+    until(|| server.anon().readiness().0 == 503);
+    let why = server.anon().readiness().1["checks"]["database"].clone();
+    assert_eq!(why, "nothing can be written; the log says why");
+    until(|| here.log().contains("No space left on device; make room on its disk"));
+    database.rows("DROP TRIGGER no_room ON countersign_event");
+    until(|| server.anon().readiness().0 == 200);
+    assert_eq!(server.anon().register("ada", PASSWORD).0, 201);
+}

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use super::Installation;
+use super::{Installation, until};
 
 /// Settings with which a subcommand finds the server at `address`.
 fn beside(bind: &str, address: &str) -> Installation {
@@ -29,6 +29,25 @@ fn healthcheck_succeeds_while_the_server_answers_and_fails_when_it_is_gone() {
     server.wait();
     let sentence = probe.refusal(&["healthcheck"]);
     assert!(sentence.starts_with(&format!("no answer at {address}: ")), "{sentence}");
+}
+
+#[test]
+fn healthcheck_passes_for_no_proxy_where_these_have_to_say_whom_they_pass_on() {
+    let proxied = |here: Installation, proxies: &str| {
+        here.with("PROXY_PROTOCOL", "on").with("TRUSTED_PROXIES", proxies)
+    };
+    for proxies in ["127.0.0.1", "192.0.2.1"] {
+        let here = proxied(Installation::new(), proxies);
+        let server = here.serve();
+        let said = proxied(beside("127.0.0.1", &server.address), proxies).say(&["healthcheck"]);
+        assert_eq!(said, format!("{} is healthy.\n", server.address));
+    }
+    let here = proxied(Installation::new(), "127.0.0.1");
+    let server = here.serve();
+    beside("127.0.0.1", &server.address).refusal(&["healthcheck"]);
+    let told =
+        "one of TRUSTED_PROXIES connects without the PROXY protocol, and is refused: have it send that";
+    until(|| here.log().contains(told));
 }
 
 #[test]

@@ -51,6 +51,7 @@ fn each_bad_setting_is_refused_by_name_in_one_sentence() {
         ("AUTH_TOKEN_CLASSES", "MyToken", "\"MyToken\" is not a token class; use AccessToken"),
         ("AUTH_TOKEN_CLASSES", " , ", "needs at least one class"),
         ("TRUSTED_PROXIES", "10.0.0.1/8", "\"10.0.0.1/8\" is no network of addresses: write 10.0.0.0/8"),
+        ("PROXY_PROTOCOL", "on", "is read of TRUSTED_PROXIES alone, of which there are none; name them"),
         ("TRUSTED_PROXIES", "127.0.0.1,proxy", "\"proxy\" is no network of addresses"),
         ("THROTTLE", "maybe", "must be True or False"),
         ("THROTTLE_LOGIN_ACCOUNT", "5/month", "must be a rate such as 5/min, 20/hour or 100/day"),
