@@ -1,8 +1,9 @@
 //! What is recorded of events and refusals beside the acts themselves: a moment later, together, and no more than fits, as
 //! anybody can bring them about as often as they like.
 
-use std::convert::Infallible;
+use std::future::Future;
 use std::mem;
+use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -181,13 +182,19 @@ impl Auth {
         Ok(self.store.delete_old_events(before, max_events).await?)
     }
 
-    /// Records what waits once a second, and deletes what is too old once a minute, for ever: to be run beside the server.
-    pub async fn keep_audit(&self) -> Infallible {
+    /// Records what waits once a second, and deletes what is too old once a minute: to be run beside the server, and on
+    /// after `ended` until it is ready. What it has begun to record it records to the end, and then what waits by then.
+    pub async fn keep_audit(&self, ended: impl Future<Output = ()>) -> Result<(), Error> {
+        let mut ended = pin!(ended);
         let mut interval = tokio::time::interval(INTERVAL);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut since_tidied = 0;
         loop {
-            interval.tick().await;
+            tokio::select! {
+                biased;
+                () = &mut ended => return self.record_audit().await,
+                _ = interval.tick() => {}
+            }
             let recorded = self.record_waiting(false).await;
             if let Err(error) = recorded {
                 tracing::debug!(%error, "events were not recorded or linked");

@@ -95,19 +95,24 @@ pub fn until_stopped(
         let told_twice = signals.told_twice(&service, drain, || {
             let _ = stop.send(());
         });
+        let (end, ended) = tokio::sync::oneshot::channel::<()>();
+        let mut audit = std::pin::pin!(service.auth().keep_audit(async {
+            let _ = ended.await;
+        }));
         tokio::select! {
             () = serving => say("stopped"),
             () = told_twice => say("stopped at once; requests in flight were cut off"),
             never = service.auth().keep_keys_current() => match never {},
             never = service.auth().keep_knowing_hashes() => match never {},
-            never = service.auth().keep_audit() => match never {},
+            recorded = &mut audit => recorded?, // never, before it is told to end
             never = watch.keep_looking(&service) => match never {},
             never = metrics.serve(&service) => match never {},
             never = watch.feed_watchdog() => match never {},
             never = reload::at_each(hangup, &service, tls.as_deref(), &log, &watch) => match never {},
             never = keep_current(tls.as_deref()) => match never {},
         }
-        let recorded = tokio::time::timeout(LAST_RECORDS, service.auth().record_audit()).await;
+        drop(end);
+        let recorded = tokio::time::timeout(LAST_RECORDS, audit).await;
         if !matches!(recorded, Ok(Ok(()))) {
             tracing::warn!("the last refusals were not recorded; see that the database can be reached");
         }

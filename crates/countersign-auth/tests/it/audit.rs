@@ -227,11 +227,37 @@ async fn failures_of_a_user_who_is_held_wait_for_that_to_end_and_not_for_long_an
         holding.batch_execute("ROLLBACK").await.unwrap();
         noted("2 of 3").await;
     };
-    tokio::select! { () = acting => {}, never = service.auth.keep_audit() => match never {} }
+    let keeping = service.auth.keep_audit(std::future::pending());
+    tokio::select! { () = acting => {}, ended = keeping => panic!("nobody told it to: {ended:?}") }
     let _holding = service.hold(&held).await;
     assert!(guess("ada").await.is_err());
     service.auth.record_audit().await.expect("a server that ends does not wait");
     noted("2 of 4").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_being_recorded_when_a_server_ends_is_recorded() {
+    let Some([service, _]) = Service::start_two_on_postgres(rules()).await else { return };
+    service.welcome("bob").await;
+    let holding = service.hold("LOCK TABLE countersign_event").await;
+    assert!(service.auth.log_in(field("bob"), field("a wrong one"), &origin(), &[]).await.is_err());
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    let mut keeping = std::pin::pin!(service.auth.keep_audit(async {
+        let _ = ended.await;
+    }));
+    let waiting = "SELECT 1 FROM pg_locks JOIN pg_database AS d ON d.oid = database
+                    WHERE NOT granted AND datname = current_database()";
+    tokio::select! {
+        ended = &mut keeping => panic!("there is a lock: {ended:?}"),
+        () = until("it waits for the table", || !service.rows(waiting).is_empty()) => {}
+    }
+    drop(end);
+    holding.batch_execute("ROLLBACK").await.unwrap();
+    keeping.await.unwrap();
+    assert_eq!(
+        service.rows("SELECT kind FROM countersign_event WHERE kind = 'login_failed'"),
+        ["login_failed"]
+    );
 }
 
 #[tokio::test]
