@@ -64,7 +64,7 @@ async fn samples(
     let mut samples: Vec<_> = people.iter().map(|person| (person.username.clone(), Vec::new())).collect();
     for round in 0..SAMPLES {
         for turn in 0..people.len() {
-            let number = (turn + round) % people.len(); // so that nobody always follows the same one
+            let number = (in_williams_order(turn, people.len()) + round) % people.len();
             let person = &mut people[number];
             let began = Instant::now();
             let has_returned = returns_early
@@ -76,6 +76,12 @@ async fn samples(
         }
     }
     samples
+}
+
+/// Moves to and fro, so that with as many rounds as there are people (an even number) each follows each other equally often:
+/// whose work ends with Argon2 leaves its memory warm for whose begins with it (E. J. Williams, 1949).
+fn in_williams_order(turn: usize, people: usize) -> usize {
+    if turn % 2 == 1 { turn.div_ceil(2) } else { (people - turn / 2) % people }
 }
 
 /// How much more often one of the first is greater than one of the others than less: 0 if nothing tells them apart, 1 or -1
@@ -94,6 +100,11 @@ fn cliffs_delta(some: &[f64], others: &[f64]) -> f64 {
 
 /// The two kinds that are told apart best, and how well.
 fn worst(samples: &[(String, Vec<f64>)]) -> (f64, String) {
+    for (name, times) in samples {
+        let mut times = times.clone();
+        times.sort_by(f64::total_cmp);
+        println!("{name}: median {:.3} ms", times[times.len() / 2] * 1000.0);
+    }
     let mut worst = (0.0, String::new());
     for (number, (name, some)) in samples.iter().enumerate() {
         for (other_name, others) in &samples[..number] {
