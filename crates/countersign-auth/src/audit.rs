@@ -148,11 +148,9 @@ impl Auth {
         let now = self.clock.now();
         let ((failures, count), refusals) =
             self.pending.with(|waiting| (waiting.take_failures(now, all), mem::take(&mut waiting.refusals)));
-        if count > 0
-            && let Err(error) = self.record_failures(failures, now, all).await
-        {
-            self.pending.with(|waiting| waiting.omitted = waiting.omitted.saturating_add(count));
-            return Err(error);
+        if count > 0 {
+            let held = self.record_or_count(failures, count).await?;
+            self.record_held(held, now, all).await?;
         }
         if !refusals.is_empty() {
             self.store.record_refusals(refusals, self.rules.audit.max_refusals).await?;
@@ -161,14 +159,24 @@ impl Auth {
         Ok(())
     }
 
-    /// Whoever holds one user's row keeps nobody else's failures from being noted.
-    async fn record_failures(&self, failures: Vec<Event>, now: Timestamp, all: bool) -> Result<(), Error> {
-        let held = self.store.record_events(failures).await?;
+    /// Records events that stand for so many failures, all but those of users who are held: these are returned. What cannot
+    /// be recorded is counted.
+    async fn record_or_count(&self, events: Vec<Event>, failures: u64) -> Result<Vec<Event>, Error> {
+        let recorded = self.store.record_events(events).await;
+        if recorded.is_err() {
+            self.pending.with(|waiting| waiting.omitted = waiting.omitted.saturating_add(failures));
+        }
+        Ok(recorded?)
+    }
+
+    /// Whoever holds one user's row keeps nobody else's failures from being noted, and that user's not for long.
+    async fn record_held(&self, held: Vec<Event>, now: Timestamp, all: bool) -> Result<(), Error> {
         let has_waited = |event: &Event| all || now.duration_since(event.at).abs() >= HELD_FOR;
         let (late, held): (Vec<_>, Vec<_>) = held.into_iter().partition(has_waited);
         self.pending.with(|waiting| waiting.failures.extend(held));
         if !late.is_empty() {
-            self.store.record_events(late.into_iter().map(Event::impersonal).collect()).await?;
+            let count = u64::try_from(late.len()).unwrap_or(u64::MAX);
+            self.record_or_count(late.into_iter().map(Event::impersonal).collect(), count).await?;
         }
         Ok(())
     }

@@ -134,7 +134,7 @@ impl Store {
             // Run a second time, it finds the session that it began. DO NOTHING would return no row for that, as if the
             // account had changed, and would write nothing, so that no commit would wait for the follower again.
             let sql = "WITH account AS (SELECT id FROM auth_user, (SELECT set_config('lock_timeout', '3s', 't')) AS bounded
-                             WHERE id = $1 AND password = $2 AND is_active FOR UPDATE OF auth_user),
+                             WHERE id = $1 AND password = $2 AND is_active FOR NO KEY UPDATE OF auth_user),
                             event AS (INSERT INTO countersign_event (id, at, kind, actor, subject, request_id,
                                                                      details, personal, commitment)
                                       SELECT $8, $9, $10, $11, $12, $13, $14, $15, $16 FROM account

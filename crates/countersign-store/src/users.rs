@@ -182,10 +182,14 @@ impl Store {
         from: PasswordHash,
         to: PasswordHash,
     ) -> Result<bool, StoreError> {
-        let sql = "UPDATE auth_user SET password = $3 WHERE id = $1 AND password = $2 RETURNING id";
         self.engine
-            .write_one(sql, (id, from, to), |(id, from, to)| {
-                vec![(*id).into(), from.as_str().into(), to.as_str().into()]
+            .write(move |transaction| {
+                Box::pin(async move {
+                    keep_user(transaction, id).await?;
+                    let sql = "UPDATE auth_user SET password = $3 WHERE id = $1 AND password = $2";
+                    let values = [id.into(), from.as_str().into(), to.as_str().into()];
+                    Ok(transaction.execute(sql, &values).await? > 0)
+                })
             })
             .await
     }
@@ -213,10 +217,20 @@ impl Store {
     }
 }
 
-/// Makes others who change the user, or record a login, wait for this transaction. (SQLite has one writer at a time.) Whoever
-/// holds the user for long keeps those out who act on that user, each for three seconds: those who wait have connections
-/// of the pool, which is everybody's.
-pub(crate) async fn lock_user(transaction: &mut Transaction<'_>, id: UserId) -> Result<(), StoreError> {
+/// Makes others who change the user, or record a login, wait for this transaction, but not who notes what a guesser did.
+/// (SQLite has one writer at a time.) Whoever holds the user for long keeps those out who act on that user, each for three
+/// seconds: those who wait have connections of the pool, which is everybody's.
+async fn keep_user(transaction: &mut Transaction<'_>, id: UserId) -> Result<(), StoreError> {
+    if let Transaction::Postgres(_) = transaction {
+        let sql = "SELECT 1 FROM auth_user, (SELECT set_config('lock_timeout', '3s', 't')) AS bounded
+                    WHERE id = $1 FOR NO KEY UPDATE OF auth_user";
+        transaction.first(sql, &[id.into()], |_| Ok(())).await?;
+    }
+    Ok(())
+}
+
+/// The same before the user is deleted: also whoever notes what a guesser did waits.
+async fn lock_user(transaction: &mut Transaction<'_>, id: UserId) -> Result<(), StoreError> {
     if let Transaction::Postgres(_) = transaction {
         let sql = "SELECT 1 FROM auth_user, (SELECT set_config('lock_timeout', '3s', 't')) AS bounded
                     WHERE id = $1 FOR UPDATE OF auth_user";
@@ -260,7 +274,7 @@ pub(crate) async fn is_still(
     account: &Account,
 ) -> Result<bool, StoreError> {
     let Account { id, password_hash, must_be_active } = account;
-    lock_user(transaction, *id).await?;
+    keep_user(transaction, *id).await?;
     let sql = "SELECT is_active FROM auth_user WHERE id = $1 AND password = $2";
     let values = [(*id).into(), password_hash.as_str().into()];
     let is_active: Option<bool> = transaction.first(sql, &values, |row| row.get(0)).await?;

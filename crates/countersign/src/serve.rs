@@ -68,10 +68,10 @@ pub fn until_stopped(
             () = signals.next() => return Ok(()),
         }
         auth.key_ring().reseal().await?;
+        let listener = listener(given, &address).await?;
         if let Err(error) = auth.note_start(started).await {
             tracing::error!(%error, "the start is not in the audit log");
         }
-        let listener = listener(given, &address).await?;
         let local = listener.local_addr().ok();
         if let Some(finding) =
             exposed.filter(|_| local.is_none_or(|local| !local.ip().to_canonical().is_loopback()))

@@ -35,11 +35,17 @@ pub(super) use chain_columns;
 
 /// Links what waits, the oldest first; returns how many. Rows that stand beyond the end, where only somebody else can have put
 /// them, or have set the end back before them, wait like any other: nobody is to be kept from linking by one that has the next
-/// place. An event says so, for the chain is whole again then.
+/// place. An event says so, for the chain is whole again then. On SQLite, where each event is linked with its act, so are
+/// rows that wait beside the one that was just written.
 pub(super) async fn link(transaction: &mut Transaction<'_>, now: Timestamp) -> Result<usize, StoreError> {
     let Chain { mut last_position, mut last_hash, .. } = lock_chain(transaction).await?;
     let sql = "UPDATE countersign_event SET position = NULL, hash = NULL WHERE position > $1";
-    let beyond = transaction.execute(sql, &[last_position.into()]).await?;
+    let mut beyond = transaction.execute(sql, &[last_position.into()]).await?;
+    let sql = "SELECT count(*) FROM countersign_event WHERE position IS NULL";
+    let waiting: i64 = transaction.first(sql, &[], |row| row.get(0)).await?.unwrap_or_default();
+    if let Transaction::Sqlite(_) = transaction {
+        beyond = usize::try_from(waiting - 1).unwrap_or_default();
+    }
     if beyond > 0 {
         tracing::error!(
             events = beyond,

@@ -211,7 +211,12 @@ impl<'a> Walk<'a> {
             verified,
         };
         walk.compare_with_noted();
-        if let Some((position, _)) = noted.filter(|(position, _)| *position < chain.deleted_position) {
+        // The last that was deleted still proves that the rest goes on from it, if there is a rest.
+        let proves_nothing = |position: i64| {
+            position < chain.deleted_position
+                || position == chain.deleted_position && (1..=position).contains(&chain.last_position)
+        };
+        if let Some((position, _)) = noted.filter(|(position, _)| proves_nothing(*position)) {
             walk.found(Break::NotedIsDeleted(*position));
         }
         walk
@@ -230,7 +235,9 @@ impl<'a> Walk<'a> {
         if event.personal.as_deref().is_some_and(|personal| event.commitment != Some(commitment(personal))) {
             self.found(Break::PersonalChanged(position, event.id.clone()));
         }
-        if event.kind == EventKind::EventsLinkedAnew.name() {
+        // Whoever has noted an end since then has seen it.
+        let is_noted = self.noted.is_some_and(|(noted, _)| *noted >= position);
+        if event.kind == EventKind::EventsLinkedAnew.name() && !is_noted {
             self.found(Break::LinkedAnew(position));
         }
         self.verified.events += 1;

@@ -67,7 +67,10 @@ fn statements() -> Vec<String> {
     all_statements()
         .into_iter()
         .filter(|text| {
-            !text.contains(" FOR UPDATE") && !text.contains(" FOR KEY SHARE") && !text.contains("unnest(")
+            !text.contains(" FOR UPDATE")
+                && !text.contains(" FOR NO KEY UPDATE")
+                && !text.contains(" FOR KEY SHARE")
+                && !text.contains("unnest(")
         })
         .chain(statements_of(&ON_SQLITE))
         .collect()

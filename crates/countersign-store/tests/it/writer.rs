@@ -4,8 +4,8 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use countersign_domain::UserId;
-use countersign_store::{DatabaseUrl, InsertUserError, Store, StoreError, TokensOf};
+use countersign_domain::{Actor, Event, EventKind, SessionId, UserId};
+use countersign_store::{Break, DatabaseUrl, InsertUserError, Store, StoreError, TokensOf};
 use rusqlite::Connection;
 
 use crate::place::{Place, Waiting, begin, noon, person, token, wait};
@@ -104,6 +104,36 @@ fn a_write_that_fails_does_not_undo_its_neighbours() {
     assert!(wait(bob).is_ok());
     assert_eq!(commits(&place) - before, 1, "they were neighbours");
     assert_eq!(place.rows("SELECT username FROM auth_user"), ["ada", "bob"]);
+}
+
+#[test]
+fn a_write_of_one_statement_that_fails_does_not_undo_its_neighbours() {
+    let (place, store) = Place::open();
+    let eve = wait(store.insert_user(person("eve"))).unwrap();
+    place
+        .outside()
+        .execute_batch(&format!(
+            "INSERT INTO countersign_session
+                    (id, user_id, generation, rotated_at, created_at, last_seen_at, expires_at, address, client)
+             VALUES ('0123456789abcdef0123456789abcdef', {eve}, 0, 0, 0, 0, 1, NULL, '');
+             CREATE TRIGGER refusal AFTER UPDATE ON countersign_session
+             BEGIN SELECT RAISE(ABORT, 'nobody is seen today'); END"
+        ))
+        .unwrap();
+    let lock = Lock::take(&place);
+    let ada = begin_insert(&store, "ada");
+    let touching = store.clone();
+    let session = SessionId::parse("0123456789abcdef0123456789abcdef").unwrap();
+    let touch = begin(async move { touching.touch_session(session, noon(), noon()).await });
+    let bob = begin_insert(&store, "bob");
+    let before = commits(&place);
+    lock.release();
+    assert!(wait(ada).is_ok());
+    assert!(matches!(wait(touch), Err(StoreError::Statement(_))));
+    assert!(wait(bob).is_ok());
+    assert_eq!(commits(&place) - before, 1, "they were neighbours");
+    assert_eq!(place.rows("SELECT username FROM auth_user"), ["ada", "bob", "eve"]);
+    assert_eq!(place.rows("SELECT last_seen_at FROM countersign_session"), ["0"]);
 }
 
 #[test]
@@ -297,4 +327,26 @@ async fn a_write_into_a_file_that_was_removed_or_replaced_is_not_acknowledged() 
         std::fs::rename(place.file().with_extension("away"), place.file()).unwrap();
         store.insert_user(person("bob")).await.unwrap();
     }
+}
+
+#[test]
+fn events_that_were_made_to_wait_where_none_waits_are_told_when_they_are_linked() {
+    let (place, store) = Place::open();
+    let made = || store.noting(Event::new(EventKind::UserCreated, Actor::Operator, noon()));
+    for name in ["ada", "bob", "eve"] {
+        wait(made().insert_user(person(name))).unwrap();
+    }
+    place
+        .outside()
+        .execute_batch(
+            "UPDATE countersign_event_chain SET last_position = 1,
+                    last_hash = (SELECT hash FROM countersign_event WHERE position = 1);
+             DELETE FROM countersign_event WHERE position = 2;
+             UPDATE countersign_event SET position = NULL, hash = NULL WHERE position > 1",
+        )
+        .unwrap();
+    wait(made().insert_user(person("joe"))).unwrap();
+    let kinds = place.rows("SELECT kind || ' ' || details FROM countersign_event ORDER BY kind");
+    assert_eq!(kinds[0], r#"events_linked_anew {"events":"1","after":"1"}"#);
+    assert!(matches!(wait(store.verify_events(None)).unwrap().breaks[..], [Break::LinkedAnew(_)]));
 }

@@ -124,8 +124,12 @@ fn number(value: &Value<'_>) -> Option<i64> {
 /// Those that SQLite runs.
 fn statements() -> Vec<String> {
     let all = sources::statements_of(&sources::OF_ACCOUNTS).into_iter();
-    all.filter(|text| ![" FOR UPDATE", " FOR KEY SHARE", "unnest("].iter().any(|ours| text.contains(ours)))
-        .collect()
+    all.filter(|text| {
+        ![" FOR UPDATE", " FOR NO KEY UPDATE", " FOR KEY SHARE", "unnest("]
+            .iter()
+            .any(|ours| text.contains(ours))
+    })
+    .collect()
 }
 
 /// Our tables and Django's, where those of users are other ones.

@@ -357,6 +357,12 @@ async fn an_end_that_is_set_back_does_not_pass_unseen_when_what_follows_is_linke
     let says_so = all.iter().find(|event| event.kind == "events_linked_anew").unwrap();
     assert_eq!(says_so.details, r#"{"events":"2","after":"3"}"#);
     assert_eq!(breaks(&store).await, [Break::LinkedAnew(says_so.position.unwrap())]);
+    let noted = Some(store.verify_events(None).await.unwrap().last);
+    assert_eq!(
+        store.verify_events(noted).await.unwrap().breaks,
+        [],
+        "who has noted the end since has seen it"
+    );
 }
 
 #[tokio::test]
@@ -456,7 +462,7 @@ async fn events_outside_the_chain_neither_stop_retention_nor_lead_it_past_the_en
 
 #[tokio::test]
 async fn a_noted_event_that_is_deleted_is_told_and_the_last_of_those_still_proves_something() {
-    let Some((_place, store, _)) = with_logins(4).await else { return };
+    let Some((place, store, _)) = with_logins(4).await else { return };
     let noted: Vec<_> = events(&store)
         .await
         .into_iter()
@@ -469,6 +475,17 @@ async fn a_noted_event_that_is_deleted_is_told_and_the_last_of_those_still_prove
     assert_eq!(with_noted(noted[1].clone()).await, [], "the rest goes on from it");
     assert_eq!(with_noted((2, "another".to_owned())).await, [Break::NotAsNoted(2)]);
     assert_eq!(with_noted(noted[2].clone()).await, []);
+    for sql in [
+        "UPDATE countersign_event_chain SET deleted_position = last_position, deleted_hash = last_hash",
+        "DELETE FROM countersign_event",
+    ] {
+        place.run(sql);
+    }
+    assert_eq!(
+        with_noted(noted[4].clone()).await,
+        [Break::NotedIsDeleted(5)],
+        "there is nothing that goes on"
+    );
 }
 
 #[tokio::test]
