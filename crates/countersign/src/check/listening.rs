@@ -1,7 +1,7 @@
 //! Whether a server could listen where it is to, which it tries only after everything else.
 
 use std::io::ErrorKind;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};
 
 use super::Finding;
 use crate::config::Config;
@@ -45,8 +45,13 @@ fn is_same(bind: &str, metrics: &str) -> bool {
 }
 
 fn collide(one: &SocketAddr, other: &SocketAddr) -> bool {
-    let is_all = one.ip().is_unspecified() || other.ip().is_unspecified();
-    one.port() != 0 && one.port() == other.port() && (is_all || one.ip() == other.ip())
+    let is_same = one.ip() == other.ip() || covers(one.ip(), other.ip()) || covers(other.ip(), one.ip());
+    one.port() != 0 && one.port() == other.port() && is_same
+}
+
+/// Whether one is every address, and so the other one, too: `::` is those of IPv4 as well.
+fn covers(one: IpAddr, other: IpAddr) -> bool {
+    one.is_unspecified() && (one.is_ipv6() || other.is_ipv4())
 }
 
 fn same() -> Finding {
@@ -58,4 +63,36 @@ fn same() -> Finding {
         "choose another port for METRICS_BIND",
     )
     .error()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_servers_collide_on_one_port_where_an_address_of_the_one_is_one_of_the_other() {
+        let collide = |one: &str, other: &str| {
+            let (one, other) = (one.parse().unwrap(), other.parse().unwrap());
+            let found = collide(&one, &other);
+            assert_eq!(found, collide(&other, &one), "{one} {other}");
+            found
+        };
+        for (one, other) in [
+            ("127.0.0.1:80", "127.0.0.1:80"),
+            ("0.0.0.0:80", "127.0.0.1:80"),
+            ("[::]:80", "127.0.0.1:80"),
+            ("[::]:80", "[::1]:80"),
+            ("[::]:80", "0.0.0.0:80"),
+        ] {
+            assert!(collide(one, other), "{one} {other}");
+        }
+        for (one, other) in [
+            ("0.0.0.0:80", "[::1]:80"),
+            ("127.0.0.1:80", "[::1]:80"),
+            ("0.0.0.0:80", "0.0.0.0:81"),
+            ("0.0.0.0:0", "0.0.0.0:0"),
+        ] {
+            assert!(!collide(one, other), "{one} {other}");
+        }
+    }
 }

@@ -87,6 +87,7 @@ fn an_address_that_is_none_or_that_two_would_have_is_found_with_and_without_depl
         ("E007", &[("METRICS_BIND", "127.0.0.1:8000")]),
         ("E007", &[("METRICS_BIND", "localhost:8000")]),
         ("E007", &[("METRICS_BIND", "0.0.0.0:9464"), ("PORT", "9464")]),
+        ("E007", &[("METRICS_BIND", "[::]:8000")]),
     ] {
         let here = settings.iter().fold(Installation::new(), |here, (name, value)| here.with(name, *value));
         let found = here.run(&["check"]);
