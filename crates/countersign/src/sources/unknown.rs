@@ -56,16 +56,16 @@ pub fn in_environment<'a>(names: impl Iterator<Item = &'a String>) -> Result<Vec
         let slip = |known: &String| strsim::damerau_levenshtein(known, name) <= 2;
         let (what, fix) = if OF_OTHERS.contains(&name.as_str()) {
             continue;
-        } else if name.starts_with(OF_TRACES) {
-            (
-                format!("{name} is in the environment, and is none of the settings of traces here"),
-                LISTED.to_owned(),
-            )
         } else if let Some(known) = name.strip_suffix("_FILE").and_then(find) {
             let known = known.name;
             (format!("{name} is in the environment, and {known} is no secret"), format!("set {known} itself"))
         } else if let Some(known) = nearest(name).filter(slip).filter(|_| name.len() >= MIN_LENGTH) {
             (format!("{name} in the environment is nearly {known}"), format!("did you mean {known}?"))
+        } else if name.starts_with(OF_TRACES) {
+            (
+                format!("{name} is in the environment, and is none of the settings of traces here"),
+                LISTED.to_owned(),
+            )
         } else {
             continue;
         };

@@ -126,6 +126,7 @@ fn a_variable_that_can_only_be_meant_for_us_is_refused_and_a_near_one_warned_of(
         ("ROTATE_REFRESH_TOKEN", "did you mean ROTATE_REFRESH_TOKENS?"),
         ("SECRET_KEY_FIL", "did you mean SECRET_KEY_FILE?"),
         ("PORT_FILE", "set PORT itself"),
+        ("OTEL_EXPORTER_OTLP_ENDPONT", "did you mean OTEL_EXPORTER_OTLP_ENDPOINT?"),
     ] {
         let said = Installation::new().with(name, "True").say(&["check"]);
         assert!(said.contains(fix) && said.contains("W007"), "{said}");
