@@ -50,7 +50,7 @@ impl Cookies<'_> {
                 None => Sender::NoBrowser,
             };
         };
-        let origin = Origin::read(&text);
+        let origin = Origin::read(&text).filter(Origin::is_exact);
         let is_trusted = |origin: &Origin<'_>| {
             self.settings.is_some_and(|settings| settings.trusted_origins.trusts(origin))
         };

@@ -113,6 +113,12 @@ impl<'a> Origin<'a> {
         let (authority, _) = behind.split_at_checked(end)?;
         has_sound_brackets(authority).then_some(Self { text, scheme, authority })
     }
+
+    /// Whether it is nothing beside, as browsers send it.
+    pub(crate) fn is_exact(&self) -> bool {
+        let behind = self.text.strip_prefix(self.scheme).and_then(|rest| rest.strip_prefix("://"));
+        behind == Some(self.authority)
+    }
 }
 
 fn is_scheme(text: &str) -> bool {

@@ -261,6 +261,9 @@ async fn where_a_request_comes_from_is_what_the_browser_says_of_it() {
         (Some("http://auth.example"), None), // whoever is on the way can be that
         (Some("https://auth.example:8443"), None),
         (Some("https://auth.example.evil.example"), None),
+        (Some("https://auth.example/evil"), None),
+        (Some(&format!("{TRUSTED}/evil")), None),
+        (Some(&format!("{TRUSTED}?")), Some("cross-site")),
         (Some("null"), None), // though CORS_ALLOWED_ORIGINS has it
         (Some(""), None),
     ] {
