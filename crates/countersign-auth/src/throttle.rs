@@ -148,14 +148,19 @@ impl Auth {
             return Ok(Pass::default());
         }
         let devices = self.known_devices(user, marks);
-        if let (Some(user), Some((last, before))) = (user, devices.split_last()) {
+        if let Some(user) = user {
+            let mut soonest: Option<Refusing> = None;
             // One that has used up its budget does not stand before another that has not.
-            for device in before {
-                if let Ok(pass) = self.try_to_charge(self.pass_of_a_device(user, device)).await? {
-                    return Ok(pass);
+            for device in &devices {
+                match self.try_to_charge(self.pass_of_a_device(user, device)).await? {
+                    Ok(pass) => return Ok(pass),
+                    Err(refusing) if soonest.as_ref().is_some_and(|it| it.free_at <= refusing.free_at) => {}
+                    Err(refusing) => soonest = Some(refusing),
                 }
             }
-            return self.charge(self.pass_of_a_device(user, last), origin).await;
+            if let Some(refusing) = soonest {
+                return Err(self.refuse(&refusing, origin));
+            }
         }
         // The same budget before and after somebody takes the name, and names that the database takes for one (where its
         // column does not look at case) have one.
@@ -253,12 +258,12 @@ impl Auth {
     }
 
     async fn charge(&self, pass: Pass, origin: &Origin<'_>) -> Result<Pass, Error> {
-        match self.try_to_charge(pass).await? {
-            Ok(pass) => Ok(pass),
-            Err(Refusing { pass, id, free_at }) => {
-                Err(self.refused(&pass, id, free_at, self.clock.now(), origin))
-            }
-        }
+        self.try_to_charge(pass).await?.map_err(|refusing| self.refuse(&refusing, origin))
+    }
+
+    fn refuse(&self, refusing: &Refusing, origin: &Origin<'_>) -> Error {
+        let Refusing { pass, id, free_at } = refusing;
+        self.refused(pass, *id, *free_at, self.clock.now(), origin)
     }
 
     /// The pass, or which of its budgets is used up, and until when.

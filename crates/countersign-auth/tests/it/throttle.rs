@@ -273,6 +273,33 @@ async fn a_mark_that_has_used_up_its_budget_stands_before_none_that_has_not() {
 }
 
 #[tokio::test]
+async fn where_all_marks_have_used_up_their_budgets_the_one_is_waited_for_that_is_free_first() {
+    for service in on_each_engine(Throttles { login_device: rate("4/hour"), ..on() }).await {
+        service.register("ada", PASSWORD).await.unwrap();
+        let [early, late] = [(), ()].map(|()| log_in(&service, "ada", PASSWORD, "192.0.2.1", None));
+        let (early, late) = (early.await.unwrap(), late.await.unwrap());
+        let wait_with = async |marks: &[&str]| {
+            let guess =
+                async || service.auth.log_in(field("ada"), field("a guess"), &at("192.0.2.1"), marks).await;
+            for _ in 0..10 {
+                match guess().await {
+                    Err(Error::NoActiveAccount) => {}
+                    Err(Error::Throttled { wait_secs }) => return wait_secs,
+                    other => panic!("{other:?}"),
+                }
+            }
+            panic!("it is never used up")
+        };
+        wait_with(&[&early]).await;
+        service.clock.advance_secs(600);
+        let (of_late, of_early) = (wait_with(&[&late]).await, wait_with(&[&early]).await);
+        assert!(of_early < of_late, "{of_early} {of_late}");
+        assert_eq!(wait_with(&[&early, &late]).await, of_early);
+        assert_eq!(wait_with(&[&late, &early]).await, of_early);
+    }
+}
+
+#[tokio::test]
 async fn marks_that_a_neighbour_has_planted_hide_none_as_long_as_they_fit_into_a_head() {
     let service = Service::start(throttled(Throttles { login_account: rate("2/day"), ..on() }));
     service.register("ada", PASSWORD).await.unwrap();
