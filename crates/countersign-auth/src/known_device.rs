@@ -15,8 +15,6 @@ const USUAL_HASH: &str = "argon2$argon2id$v=19$m=19456,t=2,p=1$MDEyMzQ1Njc4OTAxM
                           MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE";
 /// A client keeps marks of so many users; of more, one takes the place of another's.
 const PLACES: u8 = 32;
-/// So many of the marks that a client brings are looked at: all that fit into a head.
-const MOST_PRESENTED: usize = 128;
 /// Of so many devices the budgets are asked for. More would not help: who has used up those of so many has used up that of
 /// all of the account's.
 pub(crate) const MOST_ASKED: u32 = 4;
@@ -76,7 +74,8 @@ impl Marks {
 }
 
 /// The devices whose marks for this user these are, each once, in their order, with the ends of their time. All are looked
-/// at, by `read`, and for nobody as for somebody: that there is no such user must not be told by the time that takes.
+/// at (a head has room for some 500), by `read`, and for nobody as for somebody: that there is no such user must not be
+/// told by the time that takes.
 fn good_for(
     user: Option<&User>,
     marks: &[&str],
@@ -84,7 +83,7 @@ fn good_for(
 ) -> Vec<(DeviceId, Timestamp)> {
     let nobody = if user.is_none() && has_a_mark(marks) { Some(nobody()) } else { None };
     let Some(whose) = user.or(nobody.as_ref()) else { return Vec::new() };
-    let of_our_shape = marks.iter().filter(|mark| is_shaped_like_one(mark)).take(MOST_PRESENTED);
+    let of_our_shape = marks.iter().filter(|mark| is_shaped_like_one(mark));
     let mut good: Vec<(DeviceId, Timestamp)> = Vec::new();
     for (device, expires_at) in of_our_shape.filter_map(|mark| read(whose, mark)) {
         if !good.iter().any(|(known, _)| *known == device) {

@@ -305,7 +305,7 @@ async fn marks_that_a_neighbour_has_planted_hide_none_as_long_as_they_fit_into_a
     service.register("ada", PASSWORD).await.unwrap();
     let own = log_in(&service, "ada", PASSWORD, "192.0.2.1", None).await.unwrap();
     let (_, rest) = own.split_once('.').unwrap();
-    let mut brought: Vec<String> = (0..127).map(|device| format!("{device:032x}.{rest}")).collect();
+    let mut brought: Vec<String> = (0..550).map(|device| format!("{device:032x}.{rest}")).collect();
     brought.extend(["no mark".to_owned(), own]);
     let brought: Vec<&str> = brought.iter().map(String::as_str).collect();
     while guess(&service, "ada", "192.0.2.1").await == WRONG {}
