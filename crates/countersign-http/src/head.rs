@@ -1,6 +1,6 @@
 //! Heads of requests that a WSGI server refuses before Django sees them, with gunicorn's limits and statuses.
 
-use http::header::{CONTENT_TYPE, EXPECT, HOST, HeaderName};
+use http::header::{CONTENT_TYPE, COOKIE, EXPECT, HOST, HeaderName};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Version};
 
@@ -10,7 +10,8 @@ use crate::error::Code;
 const MAX_REQUEST_LINE: usize = 4094;
 /// The longest header line, likewise; 431.
 const MAX_HEADER_LINE: usize = 8190;
-/// The most header lines, likewise; of HTTP/1.1 hyper takes no more.
+/// The most header lines, likewise; of HTTP/1.1 hyper takes no more. HTTP/2 parts what is one line of cookies (RFC 9113
+/// §8.2.3), which are one here, too: of those, the size of the head is the bound.
 const MAX_HEADERS: usize = 100;
 
 /// Why a head is refused, if it is.
@@ -27,7 +28,7 @@ pub(crate) fn refused_by_server(head: &Parts) -> Option<Code> {
         Some(Code::MalformedRequest)
     } else if request_line > MAX_REQUEST_LINE {
         Some(Code::RequestLineTooLong)
-    } else if head.headers.len() > MAX_HEADERS
+    } else if lines(head) > MAX_HEADERS
         || head.headers.iter().map(header_line).any(|length| length > MAX_HEADER_LINE)
     {
         Some(Code::HeaderTooLong)
@@ -36,6 +37,12 @@ pub(crate) fn refused_by_server(head: &Parts) -> Option<Code> {
     } else {
         None
     }
+}
+
+fn lines(head: &Parts) -> usize {
+    let cookies = head.headers.get_all(COOKIE).iter().count();
+    let parted = if head.version == Version::HTTP_2 { cookies.saturating_sub(1) } else { 0 };
+    head.headers.len() - parted
 }
 
 /// A method that gunicorn does not take for one.
@@ -79,10 +86,11 @@ fn expects_more_than_continue(headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use http::Request;
+    use http::request::Builder;
 
     use super::*;
 
-    fn refused(request: http::request::Builder) -> Option<u16> {
+    fn refused(request: Builder) -> Option<u16> {
         let (head, ()) = request.body(()).expect("the request is well-formed").into_parts();
         refused_by_server(&head).map(|code| code.status().as_u16())
     }
@@ -109,7 +117,7 @@ mod tests {
     #[test]
     fn http_2_names_its_host_once_whatever_way_it_does() {
         let get = |uri: &str| Request::get(uri.to_owned()).version(Version::HTTP_2);
-        let named = |request: http::request::Builder| {
+        let named = |request: Builder| {
             let (mut head, ()) = request.body(()).expect("the request is well-formed").into_parts();
             name_host(&mut head);
             head.headers.get(HOST).map(|host| host.to_str().expect("a name").to_owned())
@@ -130,6 +138,11 @@ mod tests {
         let lines = |count| (0..count).fold(Request::get("/"), |request, _| request.header("X-L", "a"));
         assert_eq!(refused(lines(100)), None);
         assert_eq!(refused(lines(101)), Some(431));
+        let crumbs = |lines: Builder| (0..900).fold(lines, |request, _| request.header("Cookie", "a=b"));
+        let parted = |count| crumbs(lines(count).version(Version::HTTP_2));
+        assert_eq!(refused(parted(99)), None, "HTTP/2 parts a line of cookies");
+        assert_eq!(refused(parted(100)), Some(431));
+        assert_eq!(refused(crumbs(lines(0))), Some(431), "HTTP/1.1 does not");
     }
 
     #[test]

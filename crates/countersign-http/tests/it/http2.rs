@@ -143,17 +143,20 @@ async fn heads_and_streams_are_bounded() {
     let mut client = Client::of(&server).await;
     assert_eq!(client.status(get(ME)).await, 401);
     assert_eq!(client.requests.current_max_send_streams(), 100);
-    let with = |count: usize, length: usize| {
+    let lines = |name: &str, count: usize, length: usize| {
         let mut request = Request::get(format!("http://auth.example{ME}"));
         for _ in 0..count {
-            request = request.header("x-any", "x".repeat(length));
+            request = request.header(name, "x".repeat(length));
         }
         request.body(()).unwrap()
     };
+    let with = |count, length| lines("x-any", count, length);
     assert_eq!(client.status(with(99, 500)).await, 401);
     assert_eq!(client.status(with(101, 5)).await, 431);
     assert_eq!(client.status(with(1, 9_000)).await, 431);
     assert_eq!(client.status(with(10, 8_000)).await, 431);
+    assert_eq!(client.status(lines("cookie", 900, 5)).await, 401, "they are one line, parted");
+    assert_eq!(client.status(lines("cookie", 500, 131)).await, 431);
     assert_eq!(client.status(get(&format!("/{}", "x".repeat(5_000)))).await, 414);
     assert_eq!(client.status(get(ME)).await, 401);
 }
