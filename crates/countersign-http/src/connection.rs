@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::STRICT_TRANSPORT_SECURITY;
+use http::header::{FORWARDED, STRICT_TRANSPORT_SECURITY};
 use http::{HeaderValue, Request, Response};
 use http_body_util::Full;
 use hyper::body::Body;
@@ -22,10 +22,12 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::client_address::X_FORWARDED_FOR;
 use crate::lingering::Lingering;
 use crate::opening::Opening;
 use crate::places::{Place, Places};
 use crate::seats::{Eviction, Seats, Taken, Turn};
+use crate::seen::REQUEST_ID;
 use crate::tls::Tls;
 use crate::{Limits, Service, http2, proxy_protocol};
 
@@ -48,9 +50,9 @@ pub(crate) const MOMENT: Duration = Duration::from_secs(1);
 
 impl Shared {
     /// Who has connected: the peer, or whom it names, if it is a proxy that has to.
-    pub(crate) async fn client_behind(&self, peer: IpAddr, stream: &TcpStream) -> Result<IpAddr, Ended> {
+    pub(crate) async fn client_behind(&self, peer: IpAddr, stream: &TcpStream) -> Result<Behind, Ended> {
         if !self.service.is_announced_by(peer) {
-            return Ok(peer);
+            return Ok(Behind { address: peer, is_unnamed: false });
         }
         let announced = timeout(self.limits.announcement, Box::pin(proxy_protocol::take(stream))).await?;
         if let Err(error) = &announced
@@ -62,7 +64,8 @@ impl Shared {
                  (send-proxy-v2, proxy_protocol on), or set PROXY_PROTOCOL=off"
             );
         }
-        Ok(announced?.unwrap_or(peer))
+        let named = announced?;
+        Ok(Behind { address: named.unwrap_or(peer), is_unnamed: named.is_none() })
     }
 
     /// A place that somebody gives up who is not being served.
@@ -74,12 +77,20 @@ impl Shared {
     }
 }
 
+/// Who speaks on a connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Behind {
+    pub(crate) address: IpAddr,
+    /// Whether the address is that of a proxy which has named nobody: what comes may be anybody's.
+    pub(crate) is_unnamed: bool,
+}
+
 /// One connection, whatever is spoken on it.
 pub(crate) struct Connection {
     pub(crate) shared: Arc<Shared>,
     /// If there was no place for it, there is none, and it is answered once.
     seat: Option<Arc<Taken>>,
-    peer: Option<IpAddr>,
+    peer: Behind,
     /// What says that the connection is encrypted, and is to stay so.
     hsts: Option<HeaderValue>,
 }
@@ -97,7 +108,7 @@ pub(crate) struct Beside {
 pub(crate) async fn converse(
     stream: TcpStream,
     shared: Arc<Shared>,
-    peer: IpAddr,
+    peer: Behind,
     seat: Option<Arc<Taken>>,
     mut stopping: watch::Receiver<bool>,
 ) -> Result<(), Ended> {
@@ -109,7 +120,8 @@ pub(crate) async fn converse(
         opening = timeout(shared.limits.head, first_bytes(&stream, shared.tls.is_some())) => opening??,
         () = is_true(&mut stopping) => return Ok(()),
     };
-    let connection = Connection { seat, peer: Some(peer.to_canonical()), hsts: None, shared };
+    let peer = Behind { address: peer.address.to_canonical(), ..peer };
+    let connection = Connection { seat, peer, hsts: None, shared };
     let is_http2 = opening.is_http2();
     let stream = Lingering::new(stream, opening);
     match connection.shared.tls.clone() {
@@ -186,13 +198,14 @@ impl Connection {
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let Some(seat) = &self.seat else { return self.turn_away(&request) };
+        let Some(seat) = &self.seat else { return self.turn_away(request) };
         let turn = Turn::at(seat, beside.map(|beside| &beside.seat));
         let request = request.map(|body| turn.arriving(body));
         if turn.is_going() {
             return std::future::pending().await; // what ends it is on its way
         }
-        self.marked(self.shared.service.answer(request, self.peer).await)
+        let request = self.without_words_of_proxies(request);
+        self.marked(self.shared.service.answer(request, Some(self.peer.address)).await)
     }
 
     /// A place for a request that shares the connection with others, and is answered by a task that can be ended: it may hold as much
@@ -209,8 +222,20 @@ impl Connection {
     }
 
     /// The answer to a request for which there is no place.
-    pub(crate) fn turn_away<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
-        self.marked(self.shared.service.turn_away(request, self.peer))
+    pub(crate) fn turn_away<B>(&self, request: Request<B>) -> Response<Full<Bytes>> {
+        let request = self.without_words_of_proxies(request);
+        self.marked(self.shared.service.turn_away(&request, Some(self.peer.address)))
+    }
+
+    /// The request without the headers that are believed of proxies, if nobody knows whose it is: one that passes on
+    /// connections takes none out.
+    fn without_words_of_proxies<B>(&self, mut request: Request<B>) -> Request<B> {
+        if self.peer.is_unnamed {
+            for name in [X_FORWARDED_FOR, FORWARDED, REQUEST_ID] {
+                request.headers_mut().remove(name);
+            }
+        }
+        request
     }
 
     fn marked(&self, mut answer: Response<Full<Bytes>>) -> Response<Full<Bytes>> {

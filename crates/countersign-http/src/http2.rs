@@ -50,7 +50,7 @@ where
             let answer = if stream.is_alone || beside.is_some() {
                 connection.answer(request, beside.as_ref()).await
             } else {
-                connection.turn_away(&request)
+                connection.turn_away(request)
             };
             Ok(answer.map(|body| stream.answered(body, beside)))
         })

@@ -112,8 +112,8 @@ async fn attend(
         () = taken.is_to_go() => return Err(cut_off("another client needed the place")),
         () = is_true(&mut stopping) => return Ok(()),
     };
-    if client != peer {
-        taken = Arc::new(shared.seats.take(shared.service.one_client(client)));
+    if client.address != peer {
+        taken = Arc::new(shared.seats.take(shared.service.one_client(client.address)));
     }
     tokio::select! {
         biased;

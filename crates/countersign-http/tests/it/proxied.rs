@@ -14,6 +14,8 @@ use crate::serve::{Client, Server};
 const FIRST: &[u8] = b"PROXY TCP4 192.0.2.7 10.0.0.1 4660 80\r\n";
 const SECOND: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x07\x0a\0\0\x01\x12\x34\0\x50";
 const NOBODY: &[u8] = b"PROXY UNKNOWN\r\n";
+const LOCAL: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
+const UNSPECIFIED: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x21\0\0\0";
 
 /// A world in which these proxies are trusted, and have to say who has connected to them.
 fn behind(proxies: &[&str]) -> World {
@@ -50,8 +52,31 @@ async fn a_connection_is_that_of_whom_the_proxy_names_and_its_headers_are_a_clie
             assert_eq!(address(&mut client, forwarded).await, "192.0.2.7", "all that comes on it");
         }
     }
-    let mut client = server.client().await;
-    assert_eq!(address(client.send(NOBODY).await, "").await, "127.0.0.1", "the proxy itself");
+}
+
+#[tokio::test]
+async fn of_a_connection_whose_client_is_not_named_no_header_is_believed() {
+    for header in [ForwardedHeader::XForwardedFor, ForwardedHeader::Forwarded] {
+        let trusted = TrustedProxies::new(vec!["127.0.0.1".parse().unwrap()], header).that_announce(true);
+        let world = World::set(|settings| settings.trusted_proxies = trusted);
+        world.anon().register("ada", PASSWORD).await.is(201);
+        let server = Server::start(&world).await;
+        for beginning in [NOBODY, LOCAL, UNSPECIFIED] {
+            for forwarded in ["", "X-Forwarded-For: 198.51.100.9\r\nForwarded: for=198.51.100.9\r\n"] {
+                let mut client = server.client().await;
+                assert_eq!(
+                    address(client.send(beginning).await, forwarded).await,
+                    "127.0.0.1",
+                    "the proxy's"
+                );
+            }
+            let mut client = server.client().await;
+            client.send(beginning).await;
+            let request = format!("GET {ME} HTTP/1.1\r\nHost: auth.example\r\nX-Request-Id: of-mine\r\n\r\n");
+            let answer = client.send(request).await.receive().await.is(401);
+            assert_ne!(answer.header("x-request-id"), Some("of-mine"));
+        }
+    }
 }
 
 #[tokio::test]
