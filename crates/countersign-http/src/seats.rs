@@ -44,6 +44,8 @@ struct Seat {
     stands_at: AtomicU64,
     /// Whether it has left the line, as it was being served; it comes back when it waits again.
     is_out: AtomicBool,
+    /// Whether its place is held no more: it comes back to the line never. Changed by who holds the line.
+    is_gone: AtomicBool,
     /// Requests that are there in full, and not yet answered; and [`GOING`].
     served: AtomicUsize,
     way: Way,
@@ -90,6 +92,7 @@ impl Seats {
             waits_since: AtomicU64::new(now),
             stands_at: AtomicU64::new(now),
             is_out: AtomicBool::new(false),
+            is_gone: AtomicBool::new(false),
             served: AtomicUsize::new(0),
             way,
         };
@@ -226,7 +229,9 @@ impl Taken {
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        self.seats.line().remove(&self.seat);
+        let mut line = self.seats.line();
+        self.seat.is_gone.store(true, Ordering::Relaxed);
+        line.remove(&self.seat);
     }
 }
 
@@ -372,6 +377,21 @@ mod tests {
         assert!(seats.make_room() && is_ours.load(Ordering::SeqCst));
         assert!(Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop())).is_pending());
         assert!(turn.is_going());
+    }
+
+    #[tokio::test]
+    async fn whoever_leaves_while_it_is_looked_at_does_not_come_back_to_the_line() {
+        let seats = Arc::new(Seats::new());
+        let connection = seats.take(None);
+        let _is_served = connection.stay();
+        let task = tokio::task::JoinSet::new().spawn(std::future::pending::<()>());
+        let beside = connection.beside(Eviction { task, is_ours: Arc::default() });
+        let seat = seats.next_to_go().expect("its body has not come");
+        seat.served.store(1, Ordering::SeqCst); // now it has
+        drop(beside);
+        assert!(!seats.has_go(&seat));
+        seat.served.store(0, Ordering::SeqCst);
+        assert!(seats.next_to_go().is_none(), "there is nobody left to go");
     }
 
     #[tokio::test(start_paused = true)]

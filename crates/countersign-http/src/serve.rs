@@ -108,8 +108,9 @@ async fn attend(
     let mut taken = Arc::new(shared.seats.take(shared.service.one_client(peer)));
     let client = tokio::select! {
         biased;
-        client = shared.client_behind(peer, &stream) => client?,
+        // First: with the seat it would be forgotten that somebody waits for the place.
         () = taken.is_to_go() => return Err(cut_off("another client needed the place")),
+        client = shared.client_behind(peer, &stream) => client?,
         () = is_true(&mut stopping) => return Ok(()),
     };
     if client.address != peer {

@@ -32,7 +32,11 @@ pub(super) struct Line {
 }
 
 impl Line {
+    /// Unless its place has been given up meanwhile.
     pub(super) fn insert(&mut self, seat: Arc<Seat>, since: u64) {
+        if seat.is_gone.load(Ordering::Relaxed) {
+            return;
+        }
         seat.stands_at.store(since, Ordering::Relaxed);
         self.change(seat.whose, |standing| standing.insert((since, seat.number), seat));
     }
