@@ -43,6 +43,8 @@ struct Cookie {
 /// The cookies of one request and of its answer.
 pub(crate) struct Cookies<'a> {
     pub(crate) settings: Option<&'a TokenCookies>,
+    /// Origins whose pages CORS lets call us.
+    pub(crate) pages: Option<&'a Origins>,
     pub(crate) headers: &'a HeaderMap,
     /// What the answer sets.
     set: OnceLock<Vec<HeaderValue>>,
@@ -56,8 +58,12 @@ pub(crate) struct Kept<'a> {
 }
 
 impl<'a> Cookies<'a> {
-    pub(crate) fn of(settings: Option<&'a TokenCookies>, headers: &'a HeaderMap) -> Self {
-        Self { settings, headers, set: OnceLock::new() }
+    pub(crate) fn of(
+        settings: Option<&'a TokenCookies>,
+        pages: Option<&'a Origins>,
+        headers: &'a HeaderMap,
+    ) -> Self {
+        Self { settings, pages, headers, set: OnceLock::new() }
     }
 
     /// The access token.

@@ -65,16 +65,30 @@ impl Cookies<'_> {
         }
     }
 
-    /// Whether a browser says that a page of another site sends the request.
-    pub(crate) fn come_from_another_site(&self) -> bool {
-        joined(self.headers, &FETCH_SITE).is_some_and(|site| *site == *b"cross-site")
+    /// Whether a browser says that a page sends the request which is neither of our host nor of those whose pages CORS lets
+    /// call us.
+    pub(crate) fn come_from_a_foreign_page(&self) -> bool {
+        let text = joined(self.headers, &ORIGIN);
+        let text = text.as_deref().map(String::from_utf8_lossy);
+        let origin = text.as_deref().map(|text| Origin::read(text).filter(Origin::is_exact));
+        if let (Some(Some(origin)), Some(pages)) = (&origin, self.pages)
+            && pages.trusts(origin)
+        {
+            return false;
+        }
+        match joined(self.headers, &FETCH_SITE).as_deref() {
+            Some(site) => !matches!(site, b"same-origin" | b"none"),
+            None => origin.is_some_and(|origin| !origin.is_some_and(|origin| self.is_named_by_host(&origin))),
+        }
     }
 
     /// Whether this is `https://` and our `Host`. Whoever is on the way may speak for `http://`.
     fn is_this_host(&self, origin: &Origin<'_>) -> bool {
-        let host = joined(self.headers, &HOST);
-        origin.scheme == "https"
-            && host.is_some_and(|host| host.eq_ignore_ascii_case(origin.authority.as_bytes()))
+        origin.scheme == "https" && self.is_named_by_host(origin)
+    }
+
+    fn is_named_by_host(&self, origin: &Origin<'_>) -> bool {
+        joined(self.headers, &HOST).is_some_and(|host| host.eq_ignore_ascii_case(origin.authority.as_bytes()))
     }
 
     /// Refuses what does not come from one of our pages.

@@ -116,10 +116,10 @@ async fn log_in_sliding(call: Call<'_>) -> Result<Answer, Error> {
     Ok(with_cookie(answer, sliding.known_device.as_ref(), &call))
 }
 
-/// Has the device send its mark with the next login. A page of another site could log in as somebody else to take the mark
-/// away, and by itself could not send it.
+/// Has the device send its mark with the next login. Another's page, also a neighbour's under the same domain, could log in
+/// as somebody else to take the mark away.
 fn with_cookie(mut answer: Answer, device: Option<&KnownDevice>, call: &Call<'_>) -> Answer {
-    if call.cookies.come_from_another_site() {
+    if call.cookies.come_from_a_foreign_page() {
         return answer;
     }
     let cookie = device.and_then(|device| known_device::to_keep(device, call.has_secure_cookies));

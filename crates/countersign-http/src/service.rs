@@ -174,7 +174,8 @@ impl Service {
         }
         match route {
             Route::Endpoint(_, endpoint, argument) => {
-                let cookies = Cookies::of(self.settings.token_cookies.as_ref(), &head.headers);
+                let pages = self.settings.cors.as_ref().map(|cors| &cors.allowed_origins);
+                let cookies = Cookies::of(self.settings.token_cookies.as_ref(), pages, &head.headers);
                 let name = head.headers.get(USER_AGENT).map(|value| header_text(value.as_bytes()));
                 let address = peer.map(|peer| self.client_address(peer, head).to_string());
                 let client = Client::new(address, name.as_deref().unwrap_or_default());

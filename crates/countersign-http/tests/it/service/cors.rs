@@ -16,7 +16,7 @@ fn texts(list: &Value) -> Vec<String> {
 }
 
 /// As the program makes it of its settings; their defaults are those of the package.
-fn cors(settings: &Value) -> Cors {
+pub fn cors(settings: &Value) -> Cors {
     let list = |name: &str, default: &str| {
         let joined = settings.get(name).map_or(default.to_owned(), |list| texts(list).join(", "));
         HeaderValue::try_from(joined).unwrap()

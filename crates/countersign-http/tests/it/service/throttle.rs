@@ -4,6 +4,7 @@ use countersign_auth::Throttles;
 use jiff::SignedDuration;
 use serde_json::json;
 
+use super::cors::cors;
 use crate::actors::{Answer, Draft, LOGIN, ME, PASSWORD, REGISTER, SESSIONS, SLIDING_LOGIN, World};
 
 /// Where everybody seems to come from.
@@ -118,14 +119,35 @@ async fn a_refused_login_and_one_where_nothing_is_slowed_down_hand_out_no_cookie
 }
 
 #[tokio::test]
-async fn a_page_of_another_site_gets_no_mark_so_that_it_can_take_none_away() {
-    let world = World::slowing_down(on(), &[]);
-    world.anon().register("eve", PASSWORD).await.is(201);
+async fn a_page_that_is_not_ours_gets_no_mark_so_that_it_can_take_none_away() {
+    let pages = json!({ "CORS_ALLOWED_ORIGINS": ["https://app.auth.example"] });
+    let world = World::slowing_down_and(on(), |settings| settings.cors = Some(cors(&pages)));
+    let register = Draft::post(REGISTER).json(&json!({"username": "eve", "password": PASSWORD}));
+    assert_eq!(world.service.answer(register.request(), None).await.status(), 201);
+    let [ours, named, neighbour] =
+        ["https://auth.example", "https://app.auth.example", "https://evil.auth.example"];
     for path in [LOGIN, SLIDING_LOGIN] {
-        let from = |site: &str| login(path, "eve", PASSWORD).header("sec-fetch-site", site);
-        assert!(world.send(from("cross-site")).await.is(200).all("set-cookie").is_empty(), "{path}");
-        for site in ["same-origin", "same-site", "none"] {
-            assert_eq!(world.send(from(site)).await.is(200).all("set-cookie").len(), 1, "{path} {site}");
+        for (origin, site, marks) in [
+            (None, None, 1),
+            (None, Some("same-origin"), 1),
+            (None, Some("same-site"), 0),
+            (None, Some("cross-site"), 0),
+            (Some(ours), Some("same-origin"), 1),
+            (Some(ours), None, 1),
+            (Some("http://auth.example"), None, 1),
+            (Some(named), Some("same-site"), 1),
+            (Some(neighbour), Some("same-site"), 0),
+            (Some(neighbour), None, 0),
+            (Some("null"), None, 0),
+        ] {
+            let mut draft = login(path, "eve", PASSWORD);
+            for (name, value) in [("origin", origin), ("sec-fetch-site", site)] {
+                draft = value.into_iter().fold(draft, |draft, value| draft.header(name, value));
+            }
+            let answer = world.service.answer(draft.request(), None).await;
+            assert_eq!(answer.status(), 200);
+            let found = answer.headers().get_all("set-cookie").iter().count();
+            assert_eq!(found, marks, "{path} {origin:?} {site:?}");
         }
     }
 }
