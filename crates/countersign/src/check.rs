@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 
 use crate::adopt;
 use crate::cli::CheckArgs;
-use crate::config::{Config, Files, is_there};
+use crate::config::{Config, Files, LET_WRITE, is_there, unwritable};
 use crate::program::{Configured, Failure, block_on, configure_in_full, open_key_ring, report};
 use crate::progress::meanwhile;
 use crate::secret_key;
 
-pub use deploy::wrong_hosts;
+pub use deploy::{about_hosts, wrong_hosts};
 pub use finding::{Finding, Level, parse_id};
 
 /// Fails with the first setting that is wrong, with everything that is wrong with the database, or when something was found
@@ -31,6 +31,7 @@ pub fn run(args: &CheckArgs, as_json: bool) -> Result<(), Failure> {
         findings.extend(surroundings::findings(&config, &sources));
         findings.extend(transport::findings(&config)?);
     }
+    findings.extend(unwritable(&config.database).map(no_place));
     if is_there(&config.database) {
         let about_database = meanwhile("Checking the database", || block_on(check_database(config)))?;
         findings
@@ -100,6 +101,10 @@ fn lost_key(config: &Config) -> Option<Finding> {
         .error()
     };
     config.secret_key.is_unsaved.then(finding)
+}
+
+fn no_place(why: String) -> Finding {
+    Finding::warning("E008", why, "a start has to make the database there, and is refused", LET_WRITE).error()
 }
 
 fn unusable_next_key(error: &str) -> Finding {

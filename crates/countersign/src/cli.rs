@@ -226,6 +226,15 @@ pub struct PasswordArgs {
 /// What to do with accounts.
 #[derive(Subcommand)]
 pub enum UserCommand {
+    /// Make an ordinary account.
+    Create(NewUserArgs),
+    #[command(flatten)]
+    Known(KnownUserCommand),
+}
+
+/// What to do with accounts that are there.
+#[derive(Subcommand)]
+pub enum KnownUserCommand {
     /// List accounts by id.
     List {
         /// Only accounts with a greater id.
@@ -240,8 +249,6 @@ pub enum UserCommand {
         /// Log-in name.
         username: String,
     },
-    /// Make an ordinary account.
-    Create(NewUserArgs),
     /// Let an account be used again.
     Activate {
         /// Log-in name.

@@ -24,7 +24,7 @@ use countersign_token::{Kind, Settings};
 use jiff::SignedDuration;
 
 use self::browsers::{cors, token_cookies};
-pub use self::database::is_there;
+pub use self::database::{LET_WRITE, is_there, unwritable};
 use self::database::{database, pool, refuse_missing};
 use self::keys::keys;
 use self::passwords::{hashers, lane, policy};
@@ -36,7 +36,7 @@ use self::token_claims::token_claims;
 use self::tokens::{algorithm, token_settings};
 use self::traces::traces;
 use self::user_model::user_model;
-use crate::check::Finding;
+use crate::check::{Finding, about_hosts};
 use crate::logging::{filter, is_watched};
 use crate::secret_key::{self, SecretKey};
 use crate::settings::find;
@@ -48,6 +48,8 @@ use crate::sources::{SettingError, Sources};
 pub enum Files {
     /// Makes them.
     MayBeMade,
+    /// Makes both, and refuses a database whose key is missing: a new one would hide that it was lost.
+    MadeTogether,
     /// Refuses: in the wrong directory it would find an empty service, and leave it behind.
     Existing,
     /// Goes on without, as it only checks settings.
@@ -155,6 +157,7 @@ impl Config {
         warnings.extend(check_secrets(&reader, &secret_key, accepts_weak)?);
         let (keys, about_keys) = keys(&reader, token_settings, &secret_key, accepts_weak)?;
         warnings.extend(about_keys);
+        warnings.extend(about_hosts(&reader, debug)?);
         Ok(Self {
             database,
             user_model,

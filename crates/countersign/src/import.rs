@@ -14,15 +14,16 @@ use serde_json::json;
 
 use crate::cli::ImportArgs;
 use crate::config::{Config, Files};
-use crate::program::{Failure, block_on, configure, open_key_ring, report};
+use crate::program::{Configured, Failure, block_on, configure_in_full, open_key_ring, report};
 use crate::progress::{counts_bytes, counts_rows};
+use crate::sources::Sources;
 
 /// Copies, or only looks whether everything could be copied.
 pub fn run(args: &ImportArgs, as_json: bool) -> Result<(), Failure> {
-    let config = configure(if args.dry_run { Files::NotNeeded } else { Files::MayBeMade })?;
+    let Configured { config, sources } = configure_in_full(Files::NotNeeded)?;
     let database = config.database.to_string();
     let bar = ProgressBar::new(0); // draws on standard error, if that is a terminal
-    let copied = block_on(copy(config, args, &bar));
+    let copied = block_on(copy(config, &sources, args, &bar));
     bar.finish_and_clear();
     let (moved, warning) = copied?;
     let source = named(&args.source);
@@ -46,6 +47,7 @@ pub fn run(args: &ImportArgs, as_json: bool) -> Result<(), Failure> {
 
 async fn copy(
     config: Config,
+    sources: &Sources,
     args: &ImportArgs,
     bar: &ProgressBar,
 ) -> Result<(Moved, Option<String>), Failure> {
@@ -71,6 +73,7 @@ async fn copy(
         )),
         other => other.into(),
     })?;
+    let config = Config::from_sources(sources, Files::MadeTogether)?; // nothing is made before
     let store = Store::open(&config.database, &config.pool).await?;
     let moved = source.copy_into(Some(&store), now, |rows| bar.inc(rows)).await?;
     let keys = open_key_ring(config).await?.0.check().await;

@@ -128,7 +128,7 @@ impl Setup {
     }
 
     async fn open(&self) -> Result<Auth, Failure> {
-        open(Config::from_sources(&self.sources, Files::MayBeMade)?).await
+        open(Config::from_sources(&self.sources, Files::MadeTogether)?).await
     }
 
     /// Whether it had to be written.

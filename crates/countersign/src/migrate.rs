@@ -9,7 +9,7 @@ use crate::progress::meanwhile;
 
 /// Makes or updates the tables.
 pub fn run(as_json: bool) -> Result<(), Failure> {
-    let config = configure(Files::MayBeMade)?;
+    let config = configure(Files::MadeTogether)?;
     meanwhile("Bringing the tables up to date", || {
         block_on(async { Ok(Store::open_for(&config.database, &config.pool, &config.user_model).await?) })
     })?;

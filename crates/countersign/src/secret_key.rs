@@ -58,13 +58,20 @@ pub fn obtain(
                 return Err(SettingError(format!("SECRET_KEY is not set; {fix}")));
             };
             let path = beside(database);
-            match read_or_make(&path, files == Files::MayBeMade) {
+            // Looked at before the key: who makes both at the same time makes the key first.
+            let may_make = match files {
+                Files::MayBeMade => true,
+                Files::MadeTogether => !has_content(database),
+                Files::Existing | Files::NotNeeded => false,
+            };
+            match read_or_make(&path, may_make) {
                 Ok(Some((value, made))) => Ok(SecretKey::new(value, Some((path, made)))),
                 Ok(None) if files == Files::NotNeeded => {
                     Ok(SecretKey { value: unsaved()?, file: None, is_unsaved: true })
                 }
                 Ok(None) => Err(SettingError(format!(
-                    "SECRET_KEY is not set, and there is no {}; run this where the server runs, or set DATABASE_URL",
+                    "SECRET_KEY is not set, and {} is not beside its database; restore it from a backup, or set SECRET_KEY to \
+                     the server's",
                     path.display()
                 ))),
                 Err(error) => Err(SettingError(format!(
@@ -74,6 +81,11 @@ pub fn obtain(
             }
         }
     }
+}
+
+/// Whether there is more than an empty file, which a key may be made for.
+fn has_content(database: &Path) -> bool {
+    std::fs::metadata(database).map_or_else(|error| error.kind() != ErrorKind::NotFound, |found| found.len() > 0)
 }
 
 /// Where the key of a database is kept that has no other.

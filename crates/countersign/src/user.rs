@@ -4,22 +4,25 @@ use countersign_auth::Auth;
 use serde_json::{Value, json};
 
 use crate::account::{user_json, user_line};
-use crate::cli::UserCommand;
+use crate::cli::{KnownUserCommand, UserCommand};
 use crate::config::Files;
 use crate::createsuperuser::create_account;
 use crate::program::{Failure, block_on, configure, open, report};
 
 /// Runs one of the commands.
 pub fn run(command: UserCommand, as_json: bool) -> Result<(), Failure> {
-    let files = if matches!(command, UserCommand::Create(_)) { Files::MayBeMade } else { Files::Existing };
-    let config = configure(files)?;
-    let (json, sentence) = block_on(async { carry_out(&open(config).await?, command).await })?;
+    let (json, sentence) = block_on(async {
+        match command {
+            UserCommand::Create(args) => create_account(args, false).await,
+            UserCommand::Known(command) => carry_out(&open(configure(Files::Existing)?).await?, command).await,
+        }
+    })?;
     report(as_json, &json, &sentence)
 }
 
-async fn carry_out(auth: &Auth, command: UserCommand) -> Result<(Value, String), Failure> {
+async fn carry_out(auth: &Auth, command: KnownUserCommand) -> Result<(Value, String), Failure> {
     match command {
-        UserCommand::List { after, limit } => {
+        KnownUserCommand::List { after, limit } => {
             let users = auth.list_users(after, limit).await?;
             let mut lines: Vec<_> = users.iter().map(user_line).collect();
             if let Some(last) = users.last().filter(|_| users.len() == limit as usize) {
@@ -27,21 +30,17 @@ async fn carry_out(auth: &Auth, command: UserCommand) -> Result<(Value, String),
             }
             Ok((users.iter().map(user_json).collect(), lines.join("\n")))
         }
-        UserCommand::Create(args) => {
-            let user = create_account(auth, args, false).await?;
-            Ok((user_json(&user), user_line(&user)))
-        }
-        UserCommand::Show { username } => {
+        KnownUserCommand::Show { username } => {
             let user = auth.get_user(&username).await?;
             Ok((user_json(&user), user_line(&user)))
         }
-        UserCommand::Activate { username } => set_active(auth, &username, true).await,
-        UserCommand::Deactivate { username } => set_active(auth, &username, false).await,
-        UserCommand::Delete { username } => {
+        KnownUserCommand::Activate { username } => set_active(auth, &username, true).await,
+        KnownUserCommand::Deactivate { username } => set_active(auth, &username, false).await,
+        KnownUserCommand::Delete { username } => {
             auth.delete_user(&username).await?;
             Ok((json!({ "deleted": username }), format!("{username} is deleted.")))
         }
-        UserCommand::Logout { username } => {
+        KnownUserCommand::Logout { username } => {
             let ended = auth.log_out_everywhere(&username).await?;
             let json = json!({ "sessions": ended.sessions, "tokens": ended.tokens });
             let of_django = match ended.tokens {

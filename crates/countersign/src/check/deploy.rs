@@ -41,8 +41,7 @@ fn basics(config: &Config, reader: &Reader<'_>) -> Result<Vec<Finding>, SettingE
     let hosts = reader.optional_text("ALLOWED_HOSTS")?.map(str::trim);
     let debug = reader.switch("DEBUG")?;
     let is_open = !is_loopback(&config.bind);
-    let about_hosts = hosts.and_then(wrong_hosts).filter(|found| found.level < Level::Error || !debug);
-    let found = of([
+    Ok(of([
         (debug, Finding::warning("W010", "DEBUG is on", "a weak SECRET_KEY is accepted", "set it to False")),
         (
             hosts.is_some_and(|hosts| hosts.split(',').any(|host| host.trim() == "*")),
@@ -90,8 +89,13 @@ fn basics(config: &Config, reader: &Reader<'_>) -> Result<Vec<Finding>, SettingE
                  --silence this",
             ),
         ),
-    ]);
-    Ok(found.into_iter().chain(about_hosts).collect())
+    ]))
+}
+
+/// The same of what is in force: with `DEBUG` on, none means this machine's.
+pub fn about_hosts(reader: &Reader<'_>, debug: bool) -> Result<Option<Finding>, SettingError> {
+    let wrong = reader.optional_text("ALLOWED_HOSTS")?.and_then(wrong_hosts);
+    Ok(wrong.filter(|found| found.level < Level::Error || !debug))
 }
 
 /// What is wrong with the hosts that `ALLOWED_HOSTS` names: none at all, or one that no request can match.

@@ -12,6 +12,8 @@ use crate::sources::SettingError;
 
 /// What each file of SQLite begins with.
 const BEGINNING: &[u8] = b"SQLite format 3\0";
+/// What to do about a directory.
+pub const LET_WRITE: &str = "let this user write there, or run this where it may";
 
 /// The database to open, in a directory that is there.
 pub fn database(reader: &Reader<'_>, files: Files) -> Result<DatabaseUrl, SettingError> {
@@ -30,13 +32,24 @@ pub fn database(reader: &Reader<'_>, files: Files) -> Result<DatabaseUrl, Settin
         let fix = "run this where the server runs, or set DATABASE_URL";
         return Err(SettingError(format!("there is no database {}; {fix}", path.display())));
     }
-    match path.parent().filter(|directory| !directory.as_os_str().is_empty() && !directory.is_dir()) {
-        Some(missing) => {
-            let why = format!("the directory {} does not exist; make it, or name another", missing.display());
-            Err(refused("DATABASE_URL", &why))
-        }
+    if let Some(missing) = path.parent().filter(|directory| !directory.as_os_str().is_empty() && !directory.is_dir()) {
+        let why = format!("the directory {} does not exist; make it, or name another", missing.display());
+        return Err(refused("DATABASE_URL", &why));
+    }
+    match unwritable(&database).filter(|_| files != Files::NotNeeded) {
+        Some(why) => Err(refused("DATABASE_URL", &format!("{why}; {LET_WRITE}"))),
         None => Ok(database),
     }
+}
+
+/// Why a database that is not there yet cannot be made, if so. The file that is tried has no name, and leaves nothing.
+pub fn unwritable(database: &DatabaseUrl) -> Option<String> {
+    let DatabaseUrl::Sqlite(path) = database else { return None };
+    let parent = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+    let directory = parent.unwrap_or(Path::new("."));
+    let error = tempfile::tempfile_in(directory).err().filter(|_| !is_there(database))?;
+    let directory = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
+    Some(format!("nothing can be made in the directory {}: {}", directory.display(), error.kind()))
 }
 
 /// What is there instead, and what to do. A file that cannot be read is left to whoever opens it.
