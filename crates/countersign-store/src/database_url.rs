@@ -138,6 +138,9 @@ impl FromStr for Server {
             let cause = std::error::Error::source(&error).map(ToString::to_string);
             DatabaseUrlError::Postgres(cause.unwrap_or_else(|| error.to_string()))
         })?;
+        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+            return Err(DatabaseUrlError::Postgres("it names no host".to_owned()));
+        }
         config.ssl_mode(encryption.ssl_mode());
         if config.get_application_name().is_none() {
             config.application_name(APPLICATION_NAME);

@@ -1,5 +1,6 @@
 //! The command line: which subcommand, with what.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -112,7 +113,7 @@ fn shown(command: clap::Command) -> clap::Command {
 #[derive(Args)]
 pub struct ServeArgs {
     /// Address and port to listen on, e.g. 0.0.0.0:8000; wins over BIND and PORT.
-    #[arg(long)]
+    #[arg(long, value_parser = parse_address)]
     pub addr: Option<String>,
 }
 
@@ -327,10 +328,10 @@ pub struct ExportEventsArgs {
     #[arg(long, value_parser = account::parse_id)]
     pub user: Option<UserId>,
     /// Only those at this time or later, for example 2026-01-31T12:00:00Z.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub since: Option<Timestamp>,
     /// Only those before this time.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub until: Option<Timestamp>,
     /// Only those of this kind; may be repeated.
     #[arg(long, value_parser = EventKind::ALL.iter().map(|kind| kind.name()).collect::<Vec<_>>())]
@@ -340,10 +341,28 @@ pub struct ExportEventsArgs {
     pub request: Option<String>,
 }
 
+fn parse_time(text: &str) -> Result<Timestamp, String> {
+    text.parse().map_err(|_| "must be a time such as 2026-01-31T12:00:00Z".to_owned())
+}
+
+/// The end of a log without events.
+const EMPTY_LOG: &str = "0:";
+
+/// A hash that was cut short in pasting would be told as a break of the chain.
 fn parse_noted(text: &str) -> Result<(i64, String), String> {
-    let parts =
-        text.split_once(':').and_then(|(position, hash)| Some((position.parse().ok()?, hash.to_owned())));
-    parts.ok_or_else(|| "must be a position, a colon and a hash, as `audit verify` prints them".to_owned())
+    let is_hash = |hash: &str| hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let parts = text.split_once(':').filter(|(_, hash)| is_hash(hash) || text == EMPTY_LOG);
+    let noted = parts.and_then(|(position, hash)| Some((position.parse().ok()?, hash.to_ascii_lowercase())));
+    let wanted = "must be a position, a colon and 64 hexadecimal digits, as `audit verify` prints them";
+    noted.ok_or_else(|| wanted.to_owned())
+}
+
+/// What can only fail later, when a database and a key are made already, is refused here.
+fn parse_address(text: &str) -> Result<String, String> {
+    let is_named =
+        |(host, port): (&str, &str)| !host.is_empty() && !host.contains(':') && port.parse::<u16>().is_ok();
+    let is_sound = text.parse::<SocketAddr>().is_ok() || text.rsplit_once(':').is_some_and(is_named);
+    is_sound.then(|| text.to_owned()).ok_or_else(|| "must be such as 127.0.0.1:8000".to_owned())
 }
 
 /// Runs what the command line asks for; a failure is told on standard error.

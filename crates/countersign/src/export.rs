@@ -5,7 +5,7 @@ use std::io::{BufWriter, ErrorKind, IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use countersign_store::{Moved, Source};
+use countersign_store::{MoveError, Moved, Source};
 use indicatif::ProgressBar;
 use serde_json::json;
 
@@ -23,7 +23,11 @@ pub fn run(args: &ExportArgs, as_json: bool) -> Result<(), Failure> {
             let why = "the export has every password hash in it, and would be shown on this terminal";
             return Err(Failure::Other(format!("{why}; name a file, or add --force")));
         }
-        return write(&config, &mut BufWriter::new(stdout.lock())).map(drop);
+        return match write(&config, &mut BufWriter::new(stdout.lock())) {
+            // Who has read enough is no failure, as everywhere.
+            Err(Failure::Move(MoveError::File(error))) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            written => written.map(drop),
+        };
     };
     let in_words = |error: std::io::Error| {
         Failure::Other(match error.kind() {

@@ -57,6 +57,9 @@ async fn copy(
                 .to_owned(),
         ))?;
     }
+    if database(&args.source)?.is_some_and(|source| is_same(&source, &config.database)) {
+        return Err(Failure::Other(format!("{} is DATABASE_URL itself; name another", config.database)));
+    }
     let source = open(&args.source, &config, bar).await?;
     bar.set_position(0);
     counts_rows(bar);
@@ -133,6 +136,16 @@ fn database(source: &str) -> Result<Option<DatabaseUrl>, Failure> {
     let is_url = ["sqlite:", "postgresql:", "postgres:"].iter().any(|scheme| source.starts_with(scheme));
     let parse = || source.parse().map_err(|error| Failure::Other(format!("the source: {error}")));
     is_url.then(parse).transpose()
+}
+
+/// Whether both are one database; of a server, as far as the addresses tell.
+fn is_same(one: &DatabaseUrl, other: &DatabaseUrl) -> bool {
+    match (one, other) {
+        (DatabaseUrl::Sqlite(one), DatabaseUrl::Sqlite(other)) => {
+            one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
+        }
+        _ => one.to_string() == other.to_string(),
+    }
 }
 
 /// The source as it may be shown: an address without its password.

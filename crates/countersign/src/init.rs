@@ -8,7 +8,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use countersign_auth::{Auth, NewAccount};
-use countersign_domain::User;
+use countersign_domain::{LoginField, User};
 use countersign_store::{DatabaseUrl, Prospect};
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use self::answers::Answers;
 use crate::account::{user_json, user_line};
 use crate::cli::{InitArgs, PasswordArgs};
-use crate::config::{Config, Files, Reader};
+use crate::config::{Config, Files, Reader, is_there};
 use crate::new_password::with_new_password;
 use crate::program::{
     Configured, Failure, block_on, configure_from, open, read_sources, read_sources_with, report,
@@ -35,8 +35,8 @@ pub fn run(args: InitArgs, as_json: bool) -> Result<(), Failure> {
         )));
     }
     let present = read_sources()?;
-    let is_there = std::fs::symlink_metadata(DOTENV).is_ok();
-    let text = if is_there { None } else { Some(draft::compose(&args, &answers, &present)?) };
+    let has_file = std::fs::symlink_metadata(DOTENV).is_ok();
+    let text = if has_file { None } else { Some(draft::compose(&args, &answers, &present)?) };
     let has_new_key = text.is_some() && present.said("SECRET_KEY").is_none();
     let sources = match &text {
         Some(text) => read_sources_with(Some(text))?,
@@ -46,6 +46,9 @@ pub fn run(args: InitArgs, as_json: bool) -> Result<(), Failure> {
     let Configured { config, sources, .. } = configure_from(sources, Files::NotNeeded)?;
     let has_new_key = has_new_key && config.secret_key.file.is_none();
     let login = config.user_model.login;
+    if args.username.is_none() {
+        say_what_is_there(has_file, &block_on(superusers(&config))?);
+    }
     let account = answers.account(args.username, args.email, login)?;
     account.check_names(login)?;
     let setup = Setup { text, has_new_key, config, sources, account, password: args.password };
@@ -63,6 +66,30 @@ pub fn run(args: InitArgs, as_json: bool) -> Result<(), Failure> {
         user_line(&superuser)
     );
     report(as_json, &json, &sentence)
+}
+
+/// Before anybody is asked for a name: another than one of these makes another superuser.
+fn say_what_is_there(has_file: bool, superusers: &[String]) {
+    if has_file {
+        eprintln!("{DOTENV} is there, and stays as it is.");
+    }
+    if !superusers.is_empty() {
+        eprintln!("Superusers there: {}. Another name makes another.", superusers.join(", "));
+    }
+}
+
+/// The first of them, looked for without a change to the database.
+async fn superusers(config: &Config) -> Result<Vec<String>, Failure> {
+    if !is_there(&config.database) {
+        return Ok(Vec::new());
+    }
+    let prospect = Prospect::open_for(&config.database, &config.pool, &config.user_model).await?;
+    if prospect.look().await?.is_empty {
+        return Ok(Vec::new());
+    }
+    let users = prospect.users_after(None).await?.into_iter().filter(|user| user.is_superuser);
+    let login = config.user_model.login;
+    Ok(users.map(|user| if login == LoginField::Email { user.email } else { user.username }).collect())
 }
 
 /// An option beside which something else is in force would be taken for done.

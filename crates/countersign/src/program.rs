@@ -126,6 +126,13 @@ pub fn read_sources() -> Result<Sources, Failure> {
 
 /// The same, with this text for the `.env` of the working directory.
 pub fn read_sources_with(dotenv: Option<&str>) -> Result<Sources, Failure> {
+    let sources = read_all_sources(dotenv)?;
+    sources.refuse_unknown()?;
+    Ok(sources)
+}
+
+/// The same, whatever else stands beside it.
+pub fn read_all_sources(dotenv: Option<&str>) -> Result<Sources, Failure> {
     let directory = std::env::current_dir().map_err(|error| {
         Failure::Other(format!("no working directory: {error}; change into one that is there"))
     })?;

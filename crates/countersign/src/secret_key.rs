@@ -85,7 +85,8 @@ pub fn obtain(
 
 /// Whether there is more than an empty file, which a key may be made for.
 fn has_content(database: &Path) -> bool {
-    std::fs::metadata(database).map_or_else(|error| error.kind() != ErrorKind::NotFound, |found| found.len() > 0)
+    std::fs::metadata(database)
+        .map_or_else(|error| error.kind() != ErrorKind::NotFound, |found| found.len() > 0)
 }
 
 /// Where the key of a database is kept that has no other.

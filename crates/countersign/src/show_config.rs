@@ -5,19 +5,22 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::config::{Config, Files};
-use crate::program::{Failure, read_sources, report};
+use crate::program::{Failure, read_all_sources, report};
 use crate::settings::{Default, SETTINGS, Setting};
 use crate::sources::{Raw, Sources};
 
 const HIDDEN: &str = "********";
+/// What is no secret in the address of a database.
+const SHOWN: [&str; 2] = ["sslmode=", "sslrootcert="];
 
 /// Prints the settings even where they cannot be used, and fails then.
 pub fn run(as_json: bool) -> Result<(), Failure> {
-    let sources = read_sources()?;
+    let sources = read_all_sources(None)?;
     let shown: Vec<_> = SETTINGS.iter().map(|setting| Shown::of(setting, &sources)).collect();
     let list: Vec<Value> = shown.iter().map(Shown::json).collect();
     let lines: Vec<String> = shown.iter().map(Shown::line).collect();
     report(as_json, &json!({ "settings": list }), &lines.join("\n"))?;
+    sources.refuse_unknown()?;
     Ok(Config::from_sources(&sources, Files::NotNeeded)?.check_files(&sources)?)
 }
 
@@ -78,7 +81,15 @@ fn has_password(text: &str) -> bool {
     text.contains("://") && text.contains('@')
 }
 
-/// As the program would name it; one that cannot be read may have its password anywhere.
-fn without_password(url: &str) -> String {
-    url.trim().parse().map_or_else(|_| HIDDEN.to_owned(), |url: DatabaseUrl| url.to_string())
+/// As the program would name it, and how it is encrypted; one that cannot be read may have its password anywhere.
+fn without_password(text: &str) -> String {
+    let Ok(url) = text.trim().parse::<DatabaseUrl>() else { return HIDDEN.to_owned() };
+    if matches!(url, DatabaseUrl::Sqlite(_)) {
+        return url.to_string();
+    }
+    let query = text.trim().split_once('?').map_or("", |(_, query)| query);
+    let is_shown = |parameter: &&str| SHOWN.iter().any(|name| parameter.starts_with(name));
+    let shown: Vec<&str> = query.split('&').filter(is_shown).collect();
+    let separator = if shown.is_empty() { "" } else { "?" };
+    format!("{url}{separator}{}", shown.join("&"))
 }

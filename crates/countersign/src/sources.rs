@@ -23,8 +23,11 @@ const TOML_FILE: &str = "countersign.toml";
 /// The variable that names another one.
 const TOML_VARIABLE: &str = "COUNTERSIGN_CONFIG";
 
+/// What to do about a file that is named.
+const MISSING: &str = "put it there, or name another";
+
 /// A setting cannot be used: the sentence names it and says what to do.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("{0}")]
 pub struct SettingError(pub String);
 
@@ -55,6 +58,8 @@ pub struct Sources {
     values: BTreeMap<&'static str, Said>,
     /// What is ignored, and most likely a mistake.
     pub warnings: Vec<Finding>,
+    /// Names that are none of ours, where they are refused.
+    unknown: Option<SettingError>,
 }
 
 /// One place in which settings stand.
@@ -81,14 +86,14 @@ impl Sources {
     ) -> Result<Self, SettingError> {
         let variable = |name: &str| environment.get(name).cloned();
         let dotenv = read_dotenv(&directory.join(DOTENV), dotenv, &variable)?;
-        unknown::refuse(DOTENV, dotenv.values.keys())?;
+        let in_dotenv = unknown::refuse(DOTENV, dotenv.values.keys());
         let in_variable = || variable(TOML_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
         let named = config.map(Path::to_owned).or_else(in_variable);
         let toml = toml_file::read(&directory.join(TOML_FILE), named.as_deref())?;
-        unknown::refuse(&toml.name, toml.values.keys())?;
+        let unknown = in_dotenv.and_then(|()| unknown::refuse(&toml.name, toml.values.keys())).err();
         let warnings = unknown::in_environment(environment.keys())?;
         let places = [Place::environment(variable), dotenv, toml];
-        let mut sources = Self { values: BTreeMap::new(), warnings };
+        let mut sources = Self { values: BTreeMap::new(), warnings, unknown };
         for setting in SETTINGS {
             for place in &places {
                 if let Some(said) = place.find(setting)? {
@@ -99,6 +104,11 @@ impl Sources {
         }
         sources.add_simple_jwt_json()?;
         Ok(sources)
+    }
+
+    /// Refuses names in files that are none of ours.
+    pub fn refuse_unknown(&self) -> Result<(), SettingError> {
+        self.unknown.clone().map_or(Ok(()), Err)
     }
 
     /// What was said of `name`, if anything.
@@ -191,8 +201,9 @@ fn read_dotenv(
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Zeroizing::default(),
         Err(error) => {
             return Err(SettingError(format!(
-                "{} cannot be read: {error}; let this user read it, or remove it",
-                path.display()
+                "{} cannot be read: {error}; {}",
+                path.display(),
+                remedy(&error, "let this user read it, or remove it")
             )));
         }
     };
@@ -203,10 +214,20 @@ fn read_dotenv(
     Ok(Place { name: DOTENV.to_owned(), path: Some(path.to_owned()), values })
 }
 
+/// What to do about a file of text that cannot be read.
+fn remedy(error: &std::io::Error, otherwise: &'static str) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::InvalidData => "write it in UTF-8",
+        std::io::ErrorKind::IsADirectory => "put a file in its place, or remove it",
+        _ => otherwise,
+    }
+}
+
 fn read_secret(name: &str, path: &str) -> Result<Zeroizing<String>, SettingError> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         SettingError(format!(
-            "{name}_FILE names {path}, which cannot be read: {error}; put it there, or name another"
+            "{name}_FILE names {path}, which cannot be read: {error}; {}",
+            remedy(&error, MISSING)
         ))
     })?;
     let text = Zeroizing::new(text);

@@ -14,7 +14,9 @@ pub fn run(command: UserCommand, as_json: bool) -> Result<(), Failure> {
     let (json, sentence) = block_on(async {
         match command {
             UserCommand::Create(args) => create_account(args, false).await,
-            UserCommand::Known(command) => carry_out(&open(configure(Files::Existing)?).await?, command).await,
+            UserCommand::Known(command) => {
+                carry_out(&open(configure(Files::Existing)?).await?, command).await
+            }
         }
     })?;
     report(as_json, &json, &sentence)

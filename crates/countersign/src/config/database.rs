@@ -32,7 +32,9 @@ pub fn database(reader: &Reader<'_>, files: Files) -> Result<DatabaseUrl, Settin
         let fix = "run this where the server runs, or set DATABASE_URL";
         return Err(SettingError(format!("there is no database {}; {fix}", path.display())));
     }
-    if let Some(missing) = path.parent().filter(|directory| !directory.as_os_str().is_empty() && !directory.is_dir()) {
+    if let Some(missing) =
+        path.parent().filter(|directory| !directory.as_os_str().is_empty() && !directory.is_dir())
+    {
         let why = format!("the directory {} does not exist; make it, or name another", missing.display());
         return Err(refused("DATABASE_URL", &why));
     }
@@ -45,9 +47,12 @@ pub fn database(reader: &Reader<'_>, files: Files) -> Result<DatabaseUrl, Settin
 /// Why a database that is not there yet cannot be made, if so. The file that is tried has no name, and leaves nothing.
 pub fn unwritable(database: &DatabaseUrl) -> Option<String> {
     let DatabaseUrl::Sqlite(path) = database else { return None };
+    if is_there(database) {
+        return None;
+    }
     let parent = path.parent().filter(|directory| !directory.as_os_str().is_empty());
     let directory = parent.unwrap_or(Path::new("."));
-    let error = tempfile::tempfile_in(directory).err().filter(|_| !is_there(database))?;
+    let error = tempfile::tempfile_in(directory).err()?;
     let directory = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
     Some(format!("nothing can be made in the directory {}: {}", directory.display(), error.kind()))
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use toml::de::{DeTable, DeValue};
 use zeroize::Zeroizing;
 
-use super::{Place, Raw, SettingError, Value};
+use super::{MISSING, Place, Raw, SettingError, Value, remedy};
 use crate::settings::{Kind, find, is_known};
 
 /// Reads the file that is `named`, which has to be there, or the `usual` one, which need not.
@@ -16,8 +16,9 @@ pub fn read(usual: &Path, named: Option<&Path>) -> Result<Place, SettingError> {
         Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => Zeroizing::default(),
         Err(error) => {
             return Err(SettingError(format!(
-                "{} cannot be read: {error}; put it there, or name another",
-                path.display()
+                "{} cannot be read: {error}; {}",
+                path.display(),
+                remedy(&error, MISSING)
             )));
         }
     };

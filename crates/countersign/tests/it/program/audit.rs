@@ -84,7 +84,7 @@ fn a_chain_that_is_whole_is_said_to_be_and_a_changed_event_is_named() {
     );
     assert!(noted.starts_with("4:"), "{whole}");
     here.say(&["audit", "verify", "--noted", &noted]);
-    let other = here.run(&["audit", "verify", "--noted", "3:another"]);
+    let other = here.run(&["audit", "verify", "--noted", &format!("3:{}", "0".repeat(64))]);
     assert!(!other.success && other.stdout.contains("BROKEN: event 3 is not the one that was noted"));
     let failed = at(&one(&here, "login_failed"), "/position").to_string();
     // In the file, past the program.
@@ -170,4 +170,21 @@ fn a_refused_request_is_explained_by_its_name() {
     named("the-last", "");
     stop(server);
     here.say(&["explain", "the-last"]); // recorded at the end
+}
+
+#[test]
+fn a_time_and_an_end_that_are_none_are_told_with_their_form() {
+    let here = Installation::new();
+    for time in ["yesterday", "1h", "2026-01-01"] {
+        let refused = here.run(&["audit", "export", "--since", time]);
+        assert!(refused.stderr.contains("must be a time such as 2026-01-31T12:00:00Z"), "{}", refused.stderr);
+    }
+    for end in ["1:abc", "1", &format!("1:{}", "g".repeat(64)), &format!("x:{}", "0".repeat(64))] {
+        let refused = here.run(&["audit", "verify", "--noted", end]);
+        assert!(!refused.success && refused.stderr.contains("64 hexadecimal digits"), "{}", refused.stderr);
+    }
+    here.say(&["migrate"]);
+    let whole = here.say(&["audit", "verify"]);
+    assert!(whole.ends_with(" 0:\n"), "{whole}");
+    here.say(&["audit", "verify", "--noted", "0:"]);
 }

@@ -103,6 +103,87 @@ fn an_address_that_is_none_or_that_two_would_have_is_found_with_and_without_depl
 }
 
 #[test]
+fn hosts_that_serve_nobody_are_found_with_and_without_deploy_and_told_at_the_start() {
+    for (id, hosts) in [
+        ("E001", ""),
+        ("E001", " , "),
+        ("W017", "https://api.example.com/"),
+        ("W017", "api.example.com:8000, b.example"),
+        ("W017", "*.example.com"),
+        ("W017", "::1"),
+    ] {
+        let here = Installation::new().with("ALLOWED_HOSTS", hosts);
+        for arguments in [&["check"][..], &["check", "--deploy"]] {
+            let found = here.run(arguments);
+            assert_eq!(
+                found.stdout.matches(&format!("countersign.{id}")).count(),
+                1,
+                "{hosts:?}: {}",
+                found.stdout
+            );
+            assert_eq!(found.success, id != "E001", "{hosts:?}");
+        }
+        let server = here.serve();
+        assert!(here.log().contains(&format!("countersign.{id}")), "{hosts:?}: {}", here.log());
+        assert!(!server.greeting.contains("Host:"), "{hosts:?}: {}", server.greeting);
+    }
+    let tried_out = Installation::new().with("ALLOWED_HOSTS", "").with("DEBUG", "True");
+    assert!(!tried_out.say(&["check"]).contains("ALLOWED_HOSTS"), "this machine is served");
+}
+
+#[test]
+fn a_directory_in_which_no_database_can_be_made_is_found_and_named() {
+    for here in [Installation::new(), Installation::new().with("SECRET_KEY", STRONG_KEY)] {
+        std::fs::set_permissions(here.path(), std::fs::Permissions::from_mode(0o555)).expect("it is ours");
+        let directory = here.path().canonicalize().expect("it is there");
+        let wanted =
+            format!("nothing can be made in the directory {}: permission denied", directory.display());
+        let found = here.run_bound(&["check"]);
+        assert!(!found.success && found.stdout.contains(&wanted), "{}{}", found.stdout, found.stderr);
+        assert!(found.stdout.contains("countersign.E008"), "{}", found.stdout);
+        let refused = here.run_bound(&["serve"]).stderr;
+        assert!(refused.contains(&format!("{wanted}; let this user write there")), "{refused}");
+        std::fs::set_permissions(here.path(), std::fs::Permissions::from_mode(0o755)).expect("it is ours");
+        assert_eq!(here.path().read_dir().expect("a directory").count(), 0, "nothing is left");
+        assert_eq!(here.run_bound(&["check"]).stdout, "No issues.\n");
+        assert_eq!(here.path().read_dir().expect("a directory").count(), 0, "a look leaves nothing");
+    }
+}
+
+#[test]
+fn config_prints_the_rest_beside_a_name_that_nobody_knows() {
+    let here = Installation::new().with_file(".env", "DEBUGG=1\nPORT=8001\n");
+    let shown = here.run(&["config"]);
+    assert!(!shown.success && shown.stdout.contains("PORT=8001  # .env"), "{}", shown.stdout);
+    assert_eq!(shown.stderr, format!("countersign: {}\n", here.refusal(&["check"])));
+}
+
+#[test]
+fn config_shows_how_a_database_is_reached_and_nothing_else_of_the_query() {
+    let url =
+        "postgresql://ada:hunter2@db.example:5432/x?sslmode=verify-full&password=hunter2&sslrootcert=/ca.pem";
+    let here = Installation::new().with("DATABASE_URL", url).with("SECRET_KEY", STRONG_KEY);
+    let shown = here.say(&["config"]);
+    assert!(shown.contains("db.example:5432/x?sslmode=verify-full&sslrootcert=/ca.pem  #"), "{shown}");
+    assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
+fn a_file_of_settings_that_is_no_text_is_told_as_what_it_is() {
+    for (name, environment) in [(".env", None), ("countersign.toml", None), ("key", Some("SECRET_KEY_FILE"))]
+    {
+        let here =
+            environment.map_or_else(Installation::new, |variable| Installation::new().with(variable, name));
+        let path = here.path().join(name);
+        std::fs::write(&path, [b'A', b'=', 0xff, b'\n']).expect("it is ours");
+        assert!(here.refusal(&["check"]).contains("; write it in UTF-8"), "{name}");
+        std::fs::remove_file(&path).expect("it is ours");
+        std::fs::create_dir(&path).expect("it is ours");
+        assert!(here.refusal(&["check"]).contains("; put a file in its place"), "{name}");
+    }
+}
+
+#[test]
 fn names_of_traces_that_do_not_count_are_told() {
     let here = Installation::new().with("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "a=b");
     let said = here.say(&["check"]);

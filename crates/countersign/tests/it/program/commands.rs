@@ -284,3 +284,36 @@ fn the_log_has_colours_on_a_terminal_that_wants_them_and_nowhere_else() {
     let piped = warned().with("TERM", "xterm").run(&["check"]);
     assert!(piped.stderr.contains("WARN") && !piped.stderr.contains(COLOUR), "{}", piped.stderr);
 }
+
+#[test]
+fn a_first_account_says_that_it_made_the_database_and_makes_none_when_it_is_refused() {
+    for command in [&["createsuperuser", "root"][..], &["user", "create", "root"]] {
+        let here = Installation::new();
+        here.refusal(command);
+        let typed = [command, &["--password-stdin"]].concat();
+        assert!(!here.run_with_stdin(&typed, "12345\n").success, "too common");
+        assert_eq!(here.path().read_dir().expect("a directory").count(), 0, "{command:?} made something");
+        assert!(
+            create(&here, command).ends_with("\nin sqlite:countersign.sqlite3 (made now)\n"),
+            "{command:?}"
+        );
+        let second = [&command[..command.len() - 1], &["eve"]].concat();
+        assert!(!create(&here, &second).contains("made now"), "{second:?}");
+    }
+}
+
+#[test]
+fn an_address_that_is_none_is_refused_before_anything_is_made() {
+    let here = Installation::new();
+    for address in ["foo", "127.0.0.1", "::1:8000", ":8000", "localhost:http"] {
+        for arguments in [&["serve", "--addr", address][..], &["--addr", address]] {
+            let refused = here.run(arguments);
+            assert!(
+                !refused.success && refused.stderr.contains("such as 127.0.0.1:8000"),
+                "{}",
+                refused.stderr
+            );
+        }
+    }
+    assert_eq!(here.path().read_dir().expect("a directory").count(), 0);
+}

@@ -276,6 +276,21 @@ fn it_can_be_run_again_when_all_is_done_and_changes_nothing() {
 }
 
 #[test]
+fn on_a_terminal_it_says_what_is_there_before_it_asks_again() {
+    let here = Installation::new();
+    succeeds(&here.init(&[]));
+    let mut terminal = here.on_a_terminal(&["init"]);
+    let before = terminal.exp_string("Username of the superuser: ").expect("it asks");
+    assert!(before.contains(".env is there, and stays as it is."), "{before}");
+    assert!(before.contains("Superusers there: ada. Another name makes another."), "{before}");
+    terminal.send_line("ada").expect("typed");
+    terminal.exp_string("E-mail address: ").expect("it asks");
+    terminal.send_line("").expect("typed");
+    let (rest, succeeded) = end(terminal);
+    assert!(succeeded && rest.contains("was there, and is as it was"), "{rest}");
+}
+
+#[test]
 fn what_was_interrupted_goes_on_when_it_is_run_again() {
     let here = Installation::new();
     let program = here.command(&ADA);

@@ -94,6 +94,35 @@ fn nothing_is_imported_into_a_file_that_is_served() {
 }
 
 #[test]
+fn a_database_is_not_imported_into_itself() {
+    let here = installation();
+    here.say(&["migrate"]);
+    let absolute = format!("sqlite:{}", here.path().join("countersign.sqlite3").display());
+    for source in ["sqlite:countersign.sqlite3", &absolute] {
+        let refusal = here.refusal(&["import", source]);
+        assert_eq!(refusal, "sqlite:countersign.sqlite3 is DATABASE_URL itself; name another");
+    }
+}
+
+#[test]
+fn an_import_that_is_refused_leaves_nothing() {
+    let here = Installation::new().with_file("broken.json", "[{");
+    here.refusal(&["import", "broken.json"]);
+    assert_eq!(here.path().read_dir().expect("a directory").count(), 1, "the source alone");
+}
+
+#[test]
+fn who_has_read_enough_of_an_export_is_no_failure() {
+    let here = installation().with_file("dump.json", &fixture(3000));
+    here.say(&["import", "dump.json"]);
+    let mut command = here.command(&["export", "-"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("it ends");
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+}
+
+#[test]
 fn nothing_is_imported_where_users_are_in_a_table_of_the_projects_own() {
     let here = installation().with_file("dump.json", &fixture(3)).with("AUTH_USER_TABLE", "accounts_user");
     let refusal = here.refusal(&["import", "dump.json"]);

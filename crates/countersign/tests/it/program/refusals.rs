@@ -90,6 +90,7 @@ fn each_bad_setting_is_refused_by_name_in_one_sentence() {
             "postgresql://ada:hunter2@db/x?sslmode=full",
             "use disable, prefer, require, verify-ca",
         ),
+        ("DATABASE_URL", "postgresql:///x", "it names no host; use postgresql://USER"),
         ("DATABASE_START_WAIT", "soon", "must be 0, or a time"),
         ("DATABASE_URL", "host=db user=ada password=hunter2", "it is no URL; use sqlite:PATH"),
         ("DATABASE_URL", "postgresql://ada:p@hunter2@db/x", "as %40"),
