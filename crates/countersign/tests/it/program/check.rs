@@ -3,7 +3,7 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::Command;
 
-use super::{Finished, Installation, says_what_to_do};
+use super::{Finished, Installation, says_what_to_do, until};
 
 const STRONG_KEY: &str = "0123456789abcdef0123456789abcdef";
 
@@ -124,7 +124,7 @@ fn hosts_that_serve_nobody_are_found_with_and_without_deploy_and_told_at_the_sta
             assert_eq!(found.success, id != "E001", "{hosts:?}");
         }
         let server = here.serve();
-        assert!(here.log().contains(&format!("countersign.{id}")), "{hosts:?}: {}", here.log());
+        until(|| here.log().contains(&format!("countersign.{id}")));
         assert!(!server.greeting.contains("Host:"), "{hosts:?}: {}", server.greeting);
     }
     let tried_out = Installation::new().with("ALLOWED_HOSTS", "").with("DEBUG", "True");
