@@ -153,7 +153,11 @@ class Bench:
                     postgres.query("ANALYZE", database=kind)
 
         for kind, what in [("plain", "me"), ("rotating", "rotate")]:
-            servers = [Server(self.systems["countersign"], kind, DATABASE_URL=f"{url}/{kind}").start() for _ in range(3)]
+            more = {"DATABASE_URL": f"{url}/{kind}"}
+            people = self.server("countersign", kind, **more).people
+            servers = [Server(self.systems["countersign"], kind, **more).start() for _ in range(3)]
+            for server in servers:
+                server.people = people  # who log in at each
             loads = [Load(server, what, connections=21) for server in servers]
             with ThreadPoolExecutor(3) as pool:
                 together = [pool.submit(load.run, server, self.plan.seconds) for load, server in zip(loads, servers)]
