@@ -3,6 +3,7 @@
 //! 64 callers get 20,000 durable writes a second by sharing commits against 5,000 without.
 
 mod anchor;
+mod statement;
 
 use std::ops::Deref;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -16,12 +17,13 @@ use std::time::Duration;
 
 use countersign_metrics::{Database as Metrics, Histogram};
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags, Statement};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tokio::sync::{mpsc, oneshot};
 
 use self::anchor::Anchor;
+pub(crate) use self::statement::{all, execute, first};
 use crate::StoreError;
-use crate::engine::{Row, Transaction, Value, Work};
+use crate::engine::{Transaction, Work};
 use crate::error::{remedy_of, told};
 use crate::migrations;
 use crate::user_table::UserTable;
@@ -35,8 +37,6 @@ const BATCH_LENGTH: usize = 256;
 /// What a file system has to have left before writes that failed are tried anew: a group of them may take as much.
 const ROOM_BYTES: u64 = 1024 * 1024;
 const CACHED_STATEMENTS: usize = 64;
-const PARAMETER_NAMES: [&str; 12] =
-    ["$1", "$2", "$3", "$4", "$5", "$6", "$7", "$8", "$9", "$10", "$11", "$12"];
 
 /// One SQLite file: idle readers and the writer's queue.
 pub(crate) struct Sqlite {
@@ -402,56 +402,6 @@ fn at_once<T>(mut work: Work<'_, T>) -> Result<T, StoreError> {
         Poll::Ready(result) => result,
         Poll::Pending => unreachable!("a statement of SQLite is done when it returns"),
     }
-}
-
-/// Runs `sql` for its effect with `$1`, `$2`, … bound to `values`; returns the number of rows changed.
-pub(crate) fn execute(connection: &Connection, sql: &str, values: &[Value<'_>]) -> Result<usize, StoreError> {
-    let mut statement = connection.prepare_cached(sql)?;
-    bind(&mut statement, values)?;
-    Ok(statement.raw_execute()?)
-}
-
-/// Runs `sql` and reads its first row, if there is one.
-pub(crate) fn first<T>(
-    connection: &Connection,
-    sql: &str,
-    values: &[Value<'_>],
-    read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
-) -> Result<Option<T>, StoreError> {
-    let mut statement = connection.prepare_cached(sql)?;
-    bind(&mut statement, values)?;
-    let mut rows = statement.raw_query();
-    rows.next()?.map(|row| read(&Row::Sqlite(row))).transpose()
-}
-
-/// Runs `sql` and reads every row.
-pub(crate) fn all<T>(
-    connection: &Connection,
-    sql: &str,
-    values: &[Value<'_>],
-    mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
-) -> Result<Vec<T>, StoreError> {
-    let mut statement = connection.prepare_cached(sql)?;
-    bind(&mut statement, values)?;
-    let mut rows = statement.raw_query();
-    let mut result = Vec::new();
-    while let Some(row) = rows.next()? {
-        result.push(read(&Row::Sqlite(row))?);
-    }
-    Ok(result)
-}
-
-/// Binds by name: SQLite numbers `$2, $1` by first appearance, so that binding by position would silently swap them.
-fn bind(statement: &mut Statement<'_>, values: &[Value<'_>]) -> rusqlite::Result<()> {
-    if statement.parameter_count() != values.len() || values.len() > PARAMETER_NAMES.len() {
-        return Err(rusqlite::Error::InvalidParameterCount(values.len(), statement.parameter_count()));
-    }
-    for (name, value) in PARAMETER_NAMES.iter().zip(values) {
-        let index = statement.parameter_index(name)?;
-        let index = index.ok_or_else(|| rusqlite::Error::InvalidParameterName((*name).to_owned()))?;
-        statement.raw_bind_parameter(index, value)?;
-    }
-    Ok(())
 }
 
 /// Opens `path` for writing, making it if there is none, readable by its owner alone.
