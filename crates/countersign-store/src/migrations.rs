@@ -27,13 +27,14 @@ macro_rules! migration {
 }
 
 /// Every migration, oldest first. A released one is never edited.
-const MIGRATIONS: [Migration; 6] = [
+const MIGRATIONS: [Migration; 7] = [
     migration!("0001_django_tables"),
     migration!("0002_sessions"),
     migration!("0003_signing_keys"),
     migration!("0004_import"),
     migration!("0005_attempts"),
     migration!("0006_events"),
+    migration!("0007_mail"),
 ];
 
 /// Stands among the migrations of a database whose first one Django had made.

@@ -114,7 +114,8 @@ fn processes_that_start_at_once_on_an_empty_file_all_start() {
             "0003_signing_keys",
             "0004_import",
             "0005_attempts",
-            "0006_events"
+            "0006_events",
+            "0007_mail"
         ]
     );
     assert_eq!(place.rows("SELECT count(*) FROM django_migrations"), ["26"]);

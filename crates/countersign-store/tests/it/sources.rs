@@ -1,7 +1,7 @@
 //! The SQL texts of the crate, read from its sources.
 
 /// The sources that are about accounts.
-pub const OF_ACCOUNTS: [&str; 16] = [
+pub const OF_ACCOUNTS: [&str; 17] = [
     include_str!("../../src/attempts.rs"),
     include_str!("../../src/users.rs"),
     include_str!("../../src/tokens.rs"),
@@ -18,6 +18,7 @@ pub const OF_ACCOUNTS: [&str; 16] = [
     include_str!("../../src/events/retention.rs"),
     include_str!("../../src/events/verifying.rs"),
     include_str!("../../src/refused_requests.rs"),
+    include_str!("../../src/mails.rs"),
 ];
 /// What only SQLite runs.
 pub const ON_SQLITE: [&str; 1] = [include_str!("../../src/attempts/one_by_one.rs")];
