@@ -28,13 +28,14 @@ macro_rules! migration {
 }
 
 /// Every migration, oldest first. A released one is never edited.
-const MIGRATIONS: [Migration; 7] = [
+const MIGRATIONS: [Migration; 8] = [
     migration!("0001_django_tables"),
     migration!("0002_sessions"),
     migration!("0003_signing_keys"),
     migration!("0004_import"),
     migration!("0005_attempts"),
     migration!("0006_events"),
+    migration!("0007_mail"),
     migration!("0008_addresses"),
 ];
 

@@ -9,22 +9,24 @@ use serde_json::Value;
 use crate::cluster::{Cluster, Database};
 use crate::place::rows;
 
-const SQLITE: [&str; 7] = [
+const SQLITE: [&str; 8] = [
     include_str!("../../../../migrations/sqlite/0001_django_tables.sql"),
     include_str!("../../../../migrations/sqlite/0002_sessions.sql"),
     include_str!("../../../../migrations/sqlite/0003_signing_keys.sql"),
     include_str!("../../../../migrations/sqlite/0004_import.sql"),
     include_str!("../../../../migrations/sqlite/0005_attempts.sql"),
     include_str!("../../../../migrations/sqlite/0006_events.sql"),
+    include_str!("../../../../migrations/sqlite/0007_mail.sql"),
     include_str!("../../../../migrations/sqlite/0008_addresses.sql"),
 ];
-const POSTGRES: [&str; 7] = [
+const POSTGRES: [&str; 8] = [
     include_str!("../../../../migrations/postgres/0001_django_tables.sql"),
     include_str!("../../../../migrations/postgres/0002_sessions.sql"),
     include_str!("../../../../migrations/postgres/0003_signing_keys.sql"),
     include_str!("../../../../migrations/postgres/0004_import.sql"),
     include_str!("../../../../migrations/postgres/0005_attempts.sql"),
     include_str!("../../../../migrations/postgres/0006_events.sql"),
+    include_str!("../../../../migrations/postgres/0007_mail.sql"),
     include_str!("../../../../migrations/postgres/0008_addresses.sql"),
 ];
 
@@ -173,7 +175,7 @@ fn the_migration_works_in_another_schema_than_public() {
     database.rows(&format!("BEGIN; CREATE SCHEMA accounts; SET search_path = accounts; {migration} COMMIT"));
     let tables = "SELECT schemaname, count(*) FROM pg_tables
                    WHERE schemaname NOT IN ('pg_catalog', 'information_schema') GROUP BY schemaname";
-    assert_eq!(database.rows(tables), ["accounts|17"]);
+    assert_eq!(database.rows(tables), ["accounts|18"]);
 }
 
 #[test]
@@ -203,7 +205,7 @@ fn our_own_tables_have_the_same_columns_and_indexes_on_both_engines() {
                       FROM sqlite_schema AS t JOIN pragma_table_info(t.name) AS c
                      WHERE t.type = 'table' AND t.name LIKE 'countersign_%' ORDER BY 1, 2";
     assert_eq!(columns, rows(&sqlite, expected));
-    assert_eq!(columns.len(), 48);
+    assert_eq!(columns.len(), 54);
 
     let indexes = postgres.rows(
         "SELECT tablename, indexname FROM pg_indexes
@@ -262,6 +264,7 @@ fn our_own_ids_are_sorted_by_their_bytes_as_on_sqlite() {
     let expected = [
         "countersign_event|id|C",
         "countersign_key|kid|C",
+        "countersign_mail|id|C",
         "countersign_refusal|id|C",
         "countersign_session|id|C",
     ];

@@ -34,6 +34,8 @@ const FILL: &str = "
          SELECT md5(n::text), n, 'hash', n, 'login', 'user', (1 + n % 5000)::text, '{}' FROM generate_series(1, 20000) AS n;
     INSERT INTO countersign_refusal (id, at, request_id, details)
          SELECT md5(n::text), n, md5(n::text), '{}' FROM generate_series(1, 20000) AS n;
+    INSERT INTO countersign_mail (id, kind, address, created_at, next_attempt_at, attempts)
+         SELECT md5(n::text), 'registration', n || '@example.com', n, n, 0 FROM generate_series(1, 9000) AS n;
     ANALYZE;";
 
 async fn filled() -> Option<Database> {

@@ -115,6 +115,7 @@ fn processes_that_start_at_once_on_an_empty_file_all_start() {
             "0004_import",
             "0005_attempts",
             "0006_events",
+            "0007_mail",
             "0008_addresses"
         ]
     );

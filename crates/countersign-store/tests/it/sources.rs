@@ -1,7 +1,7 @@
 //! The SQL texts of the crate, read from its sources.
 
 /// The sources that are about accounts.
-pub const OF_ACCOUNTS: [&str; 17] = [
+pub const OF_ACCOUNTS: [&str; 18] = [
     include_str!("../../src/addresses.rs"),
     include_str!("../../src/attempts.rs"),
     include_str!("../../src/users.rs"),
@@ -19,6 +19,7 @@ pub const OF_ACCOUNTS: [&str; 17] = [
     include_str!("../../src/events/retention.rs"),
     include_str!("../../src/events/verifying.rs"),
     include_str!("../../src/refused_requests.rs"),
+    include_str!("../../src/mails.rs"),
 ];
 /// What only SQLite runs.
 pub const ON_SQLITE: [&str; 1] = [include_str!("../../src/attempts/one_by_one.rs")];

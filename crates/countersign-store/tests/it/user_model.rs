@@ -48,6 +48,7 @@ pub fn tables_of(model: &UserModel, url: &DatabaseUrl) -> String {
          DROP TABLE countersign_session;
          DROP TABLE countersign_key; DROP TABLE countersign_import; DROP TABLE countersign_event;
          DROP TABLE countersign_event_chain; DROP TABLE countersign_refusal; DROP TABLE countersign_attempt;
+         DROP TABLE countersign_mail;
          CREATE TABLE {users} (id {key}, password varchar(128) NOT NULL, last_login {time} NULL,
              is_superuser bool NOT NULL, first_name varchar(150) NOT NULL, is_staff bool NOT NULL,
              is_active bool NOT NULL, date_joined {time} NOT NULL, {own});

@@ -5,20 +5,22 @@ use rusqlite::Connection;
 use super::*;
 use crate::moving::inserts::{into_postgres, into_sqlite};
 
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("../../../../../migrations/sqlite/0001_django_tables.sql"),
     include_str!("../../../../../migrations/sqlite/0002_sessions.sql"),
     include_str!("../../../../../migrations/sqlite/0003_signing_keys.sql"),
     include_str!("../../../../../migrations/sqlite/0004_import.sql"),
     include_str!("../../../../../migrations/sqlite/0005_attempts.sql"),
     include_str!("../../../../../migrations/sqlite/0006_events.sql"),
+    include_str!("../../../../../migrations/sqlite/0007_mail.sql"),
 ];
-/// Tables that say how their database came to be and what was done there, and one of what is over within a day.
-const LEFT: [&str; 6] = [
+/// Tables that say how their database came to be and what was done there, and those of what is over within a day.
+const LEFT: [&str; 7] = [
     "countersign_attempt",
     "countersign_event",
     "countersign_event_chain",
     "countersign_import",
+    "countersign_mail",
     "countersign_refusal",
     "django_migrations",
 ];

@@ -141,6 +141,7 @@ fn database(users: &Described) -> Connection {
     connection.execute_batch(include_str!("../../../../../migrations/sqlite/0002_sessions.sql")).unwrap();
     connection.execute_batch(include_str!("../../../../../migrations/sqlite/0003_signing_keys.sql")).unwrap();
     connection.execute_batch(include_str!("../../../../../migrations/sqlite/0006_events.sql")).unwrap();
+    connection.execute_batch(include_str!("../../../../../migrations/sqlite/0007_mail.sql")).unwrap();
     connection.execute_batch("CREATE TABLE countersign_migration (name)").unwrap();
     let [table, groups, permissions] =
         [&users.table, &users.groups.table, &users.permissions.table].map(|name| quoted(name));

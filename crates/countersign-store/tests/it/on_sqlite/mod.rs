@@ -12,6 +12,8 @@ mod groups;
 mod health;
 #[path = "../contract/holders.rs"]
 mod holders;
+#[path = "../contract/mails.rs"]
+mod mails;
 #[path = "../contract/moving.rs"]
 mod moving;
 pub mod place;

@@ -1,0 +1,158 @@
+//! `countersign_mail`: mail that waits to be sent. A message is not kept, only whom it is for and why; it is written when it
+//! is sent.
+//!
+//! Servers share the mail. One that sends takes a row first: it moves the time of the next attempt on, if nobody else has
+//! done so meanwhile. If it ends before it is done, that time comes, and another one takes the row.
+
+use std::fmt;
+
+use countersign_domain::{Email, MailKind};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::engine::{Row, Transaction};
+use crate::events::new_id;
+use crate::{Store, StoreError};
+
+/// The most that wait. Servers that write at once may come to a few more.
+const MOST_WAITING: i64 = 10_000;
+
+/// What became of a mail that was to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Queueing {
+    /// It waits.
+    Queued,
+    /// One of its kind for the same address waited already, and it is that one.
+    Waiting,
+    /// Too many wait; it does not.
+    Full,
+}
+
+/// A mail that its taker is to send.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Mail {
+    /// Its name, which is not a secret.
+    pub id: String,
+    /// What it is for.
+    pub kind: MailKind,
+    /// Whom it is for.
+    pub address: String,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// How often it has been taken, with this time.
+    pub attempts: i64,
+}
+
+/// Without the address, which is nobody's business.
+impl fmt::Debug for Mail {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, kind, address: _, created_at, attempts } = self;
+        let mut fields = formatter.debug_struct("Mail");
+        fields
+            .field("id", id)
+            .field("kind", kind)
+            .field("created_at", created_at)
+            .field("attempts", attempts);
+        fields.finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Has a mail sent to an address, once this has returned in any case. What is written does not depend on whether there is a
+    /// user with that address.
+    pub async fn queue_mail(
+        &self,
+        kind: MailKind,
+        address: &Email,
+        now: Timestamp,
+    ) -> Result<Queueing, StoreError> {
+        let address = address.stored();
+        self.engine
+            .write(move |transaction| Box::pin(async move { queue(transaction, kind, &address, now).await }))
+            .await
+    }
+
+    /// Takes the mail that has waited longest for its attempt, if there is one. Nobody else gets it for as long as `lease`.
+    pub async fn claim_mail(
+        &self,
+        now: Timestamp,
+        lease: SignedDuration,
+    ) -> Result<Option<Mail>, StoreError> {
+        let until = now.checked_add(lease).unwrap_or(Timestamp::MAX);
+        let next = "SELECT id, kind, address, created_at, attempts FROM countersign_mail
+                     WHERE next_attempt_at <= $1 ORDER BY next_attempt_at LIMIT 1";
+        while let Some(next) = self.engine.first(next, &[now.as_microsecond().into()], read_mail).await? {
+            let claimed = Mail { attempts: next.attempts + 1, ..next };
+            let sql = "UPDATE countersign_mail SET next_attempt_at = $3, attempts = attempts + 1
+                        WHERE id = $1 AND attempts = $2 RETURNING id";
+            if self.set_next_attempt(sql, (claimed.id.clone(), next.attempts, until)).await? {
+                return Ok(Some(claimed));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Has a mail wait until then for its next attempt, unless another one has taken it meanwhile.
+    pub async fn postpone_mail(&self, mail: &Mail, until: Timestamp) -> Result<(), StoreError> {
+        let sql =
+            "UPDATE countersign_mail SET next_attempt_at = $3 WHERE id = $1 AND attempts = $2 RETURNING id";
+        self.set_next_attempt(sql, (mail.id.clone(), mail.attempts, until)).await.map(drop)
+    }
+
+    /// Ends a mail that was sent, or never will be.
+    pub async fn delete_mail(&self, mail: &Mail) -> Result<(), StoreError> {
+        let sql = "DELETE FROM countersign_mail WHERE id = $1 RETURNING id";
+        self.engine.write_one(sql, mail.id.clone(), |id| vec![id.into()]).await.map(drop)
+    }
+
+    /// How many mails wait.
+    pub async fn waiting_mails(&self) -> Result<i64, StoreError> {
+        let sql = "SELECT count(*) FROM countersign_mail";
+        Ok(self.engine.first(sql, &[], |row| row.get(0)).await?.unwrap_or_default())
+    }
+
+    async fn set_next_attempt(
+        &self,
+        sql: &'static str,
+        of: (String, i64, Timestamp),
+    ) -> Result<bool, StoreError> {
+        self.engine
+            .write_one(sql, of, |(id, attempts, until)| {
+                vec![id.into(), (*attempts).into(), until.as_microsecond().into()]
+            })
+            .await
+    }
+}
+
+async fn queue(
+    transaction: &mut Transaction<'_>,
+    kind: MailKind,
+    address: &str,
+    now: Timestamp,
+) -> Result<Queueing, StoreError> {
+    let sql = "SELECT count(*) FROM countersign_mail";
+    if transaction.first(sql, &[], |row| row.get(0)).await? >= Some(MOST_WAITING) {
+        return Ok(Queueing::Full);
+    }
+    let (id, now) = (new_id(), now.as_microsecond());
+    let sql = "INSERT INTO countersign_mail (id, kind, address, created_at, next_attempt_at, attempts)
+               VALUES ($1, $2, $3, $4, $4, 0)
+               ON CONFLICT DO NOTHING";
+    let values = [(&id).into(), kind.name().into(), address.into(), now.into()];
+    let added = transaction.execute(sql, &values).await?;
+    Ok(if added == 1 { Queueing::Queued } else { Queueing::Waiting })
+}
+
+fn read_mail(row: &Row<'_>) -> Result<Mail, StoreError> {
+    Ok(Mail {
+        id: row.get(0)?,
+        kind: read_kind(&row.get::<String>(1)?)?,
+        address: row.get(2)?,
+        created_at: row.get_time(3)?,
+        attempts: row.get(4)?,
+    })
+}
+
+fn read_kind(name: &str) -> Result<MailKind, StoreError> {
+    let known = MailKind::ALL.into_iter().find(|kind| kind.name() == name);
+    known.ok_or_else(|| StoreError::Unreadable(format!("{name:?} is no kind of mail")))
+}
