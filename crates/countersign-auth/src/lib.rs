@@ -17,12 +17,15 @@ mod keys;
 mod known_device;
 mod login;
 mod logout;
+mod messages;
 mod observing;
 mod origin;
 mod proofs;
 mod refresh;
 mod refusals;
 mod register;
+mod registration;
+mod registration_link;
 mod retention;
 mod sessions;
 mod stored_hashes;
@@ -51,8 +54,11 @@ pub use health::{Health, Verdict};
 pub use keys::{ConfiguredKeys, KeyRing, KeyRingError, KeySet, KeyStatus, Rotated};
 pub use known_device::KnownDevice;
 pub use login::{LoginOutcome, SlidingToken, TokenPair};
+pub use messages::Message;
 pub use origin::{Evidence, Origin};
 pub use refresh::Refreshed;
+pub use registration::PrivateRegistration;
+pub use registration_link::ConfirmPage;
 pub use retention::Flushed;
 pub use throttle::Throttles;
 pub use token_claims::{ClaimSource, TokenClaim};
@@ -62,6 +68,7 @@ use holder::Holder;
 use known_device::Marks;
 use proofs::Proofs;
 use refusals::Refusals;
+use registration_link::Links;
 use stored_hashes::known_hashers;
 use throttle::Buckets;
 
@@ -96,6 +103,8 @@ pub struct Rules {
     pub throttles: Throttles,
     /// How much of the audit log is kept.
     pub audit: AuditRules,
+    /// Accounts are made by mail, so that nobody is told who has one; `None` if they are made at once.
+    pub private_registration: Option<PrivateRegistration>,
 }
 
 /// What tokens name a user by (`USER_ID_FIELD`): a field that no two users share.
@@ -124,6 +133,7 @@ impl Default for Rules {
             lane: Lane::default(),
             throttles: Throttles::default(),
             audit: AuditRules::default(),
+            private_registration: None,
         }
     }
 }
@@ -151,6 +161,7 @@ pub struct Auth {
     buckets: Buckets,
     refusals: Refusals,
     marks: Marks,
+    links: Links,
     clock: Clock,
     /// The time by the database when its clock was last looked at, in microseconds; later than any where it was not.
     database_time: AtomicI64,
@@ -174,7 +185,7 @@ impl Auth {
         clock: Clock,
     ) -> Result<Self, StartError> {
         let csrf = csrf::proofs(&keys);
-        let (buckets, marks) = (Buckets::of(&keys), Marks::of(&keys));
+        let (buckets, marks, links) = (Buckets::of(&keys), Marks::of(&keys), Links::of(&keys));
         let key_ring = KeyRing::new(store.clone(), keys, clock.clone());
         let kept_keys = key_ring.kept().await?;
         let tokens = RwLock::new(Arc::new(key_ring.tokens(&kept_keys)?));
@@ -201,6 +212,7 @@ impl Auth {
             buckets,
             refusals: Refusals::default(),
             marks,
+            links,
             clock,
             database_time: AtomicI64::new(i64::MAX),
             clocks_differ: AtomicBool::default(),

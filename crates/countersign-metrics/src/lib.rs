@@ -130,6 +130,7 @@ pub struct Throttled {
     pub register_address: Counter,
     pub token_network: Counter,
     pub token_address: Counter,
+    pub mail_address: Counter,
 }
 
 /// Registrations by how they ended.
@@ -303,9 +304,10 @@ impl Throttled {
             register_address,
             token_network,
             token_address,
+            mail_address,
         ] = to.counters(
             "throttled",
-            "Requests that were refused with 429 because there had been too many, by the budget that was used up.",
+            "Requests that were refused with 429 because there had been too many, and messages that were not sent for that, by the budget that was used up.",
             "budget",
             [
                 "login_global",
@@ -318,6 +320,7 @@ impl Throttled {
                 "register_address",
                 "token_network",
                 "token_address",
+                "mail_address",
             ],
         );
         Self {
@@ -331,6 +334,7 @@ impl Throttled {
             register_address,
             token_network,
             token_address,
+            mail_address,
         }
     }
 }
