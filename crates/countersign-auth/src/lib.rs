@@ -17,6 +17,8 @@ mod keys;
 mod known_device;
 mod login;
 mod logout;
+mod mail_server;
+mod mailer;
 mod messages;
 mod observing;
 mod origin;
@@ -54,6 +56,7 @@ pub use health::{Health, Verdict};
 pub use keys::{ConfiguredKeys, KeyRing, KeyRingError, KeySet, KeyStatus, Rotated};
 pub use known_device::KnownDevice;
 pub use login::{LoginOutcome, SlidingToken, TokenPair};
+pub use mail_server::{MailEncryption, MailServer, MailSettings, NotSent, Sender};
 pub use messages::Message;
 pub use origin::{Evidence, Origin};
 pub use refresh::Refreshed;
@@ -169,6 +172,8 @@ pub struct Auth {
     clocks_differ: AtomicBool,
     /// The position of the last event that is among the metrics.
     counted_events: AtomicI64,
+    /// Told when a mail was queued here.
+    mail_waits: tokio::sync::Notify,
     /// Boxed, so that what starts this does not grow.
     pending: Box<audit::Pending>,
 }
@@ -217,6 +222,7 @@ impl Auth {
             database_time: AtomicI64::new(i64::MAX),
             clocks_differ: AtomicBool::default(),
             counted_events: AtomicI64::default(),
+            mail_waits: tokio::sync::Notify::new(),
             pending: Box::default(),
         })
     }

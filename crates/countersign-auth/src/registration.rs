@@ -52,7 +52,7 @@ impl Auth {
     }
 
     async fn queue_registration(&self, email: &Email) -> Result<(), Error> {
-        match self.store.queue_mail(MailKind::Registration, email, self.clock.now()).await? {
+        match self.queue_mail(MailKind::Registration, email).await? {
             Queueing::Queued | Queueing::Waiting => Ok(()),
             Queueing::Full => Err(Error::OutboxFull),
         }

@@ -57,6 +57,10 @@ pub struct Metrics {
     pub sessions_ended: SessionsEnded,
     /// Sessions that have neither ended nor expired.
     pub sessions_live: Gauge,
+    /// Mail, by what became of it.
+    pub mails: Mails,
+    /// Mail that waits to be sent.
+    pub mails_waiting: Gauge,
     /// Events of the audit log, by what they are.
     pub events: Events,
     /// Keys by state: how many.
@@ -158,6 +162,16 @@ pub struct SessionsEnded {
     pub refresh_token_reused: Counter,
 }
 
+/// Mail, by what became of it.
+#[expect(missing_docs, reason = "the names are the words")]
+pub struct Mails {
+    pub sent: Counter,
+    pub postponed: Counter,
+    pub refused: Counter,
+    pub given_up: Counter,
+    pub dropped: Counter,
+}
+
 /// One number for each state that a key may be in and still counts.
 #[expect(missing_docs, reason = "the names are the words")]
 pub struct ByKeyState {
@@ -195,6 +209,11 @@ impl Default for Metrics {
             sessions_live: to.gauge(
                 "sessions_live",
                 "Sessions in the database that have neither ended nor expired, counted once a minute.",
+            ),
+            mails: Mails::declare(&mut to),
+            mails_waiting: to.gauge(
+                "mails_waiting",
+                "Mail in the database that waits to be sent, by any server, or is being sent; looked at by a server with `EMAIL_HOST`.",
             ),
             events: Events::declare(&mut to),
             keys: ByKeyState::declare(
@@ -371,6 +390,19 @@ impl SessionsEnded {
             ["logged_out", "blacklisted", "refresh_token_reused"],
         );
         Self { logged_out, blacklisted, refresh_token_reused }
+    }
+}
+
+impl Mails {
+    fn declare(to: &mut Declaring) -> Self {
+        let [sent, postponed, refused, given_up, dropped] = to.counters(
+            "mails",
+            "Mail that this server had in hand, by what became of it. `postponed`: it is tried again later. `refused`: the mail \
+             server will never take it. `given_up`: it could not be sent for a day. `dropped`: nothing was to be written.",
+            "outcome",
+            ["sent", "postponed", "refused", "given_up", "dropped"],
+        );
+        Self { sent, postponed, refused, given_up, dropped }
     }
 }
 

@@ -23,6 +23,8 @@ mod keys;
 #[cfg(test)]
 mod lifetimes;
 #[cfg(test)]
+mod mail;
+#[cfg(test)]
 mod overload;
 #[cfg(test)]
 #[path = "../../../countersign-store/tests/it/patience.rs"]
@@ -39,6 +41,8 @@ mod round_trips;
 mod service;
 #[cfg(test)]
 mod sessions;
+#[cfg(test)]
+mod smtp;
 #[cfg(test)]
 mod throttle;
 #[cfg(test)]

@@ -1,0 +1,170 @@
+//! The mail server that takes messages from us, spoken to in SMTP. What becomes of them there is not known here.
+
+use std::time::{Duration, SystemTime};
+
+use jiff::Timestamp;
+use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::{Mailbox, MessageBuilder};
+use lettre::transport::smtp::Error as SmtpError;
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Tls, TlsParameters};
+use lettre::transport::smtp::extension::ClientId;
+use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
+use zeroize::Zeroizing;
+
+use crate::Message;
+
+/// Answers with 5xx that are about us and not about a message: a command or a login that the server does not take. An
+/// operator can mend that, and the message waits.
+const ABOUT_US: [&str; 8] = ["500", "501", "502", "503", "504", "530", "534", "535"];
+const AUTO_SUBMITTED: HeaderName = HeaderName::new_from_ascii_str("Auto-Submitted");
+
+/// Who messages are from, such as `Example <noreply@example.com>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sender(Mailbox);
+
+impl Sender {
+    /// Reads an address, with a name before it or without; `None` if it is none.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        text.trim().parse().ok().map(Self)
+    }
+}
+
+/// How what is said to the mail server is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MailEncryption {
+    /// Not at all.
+    None,
+    /// From the first byte.
+    Tls,
+    /// After `STARTTLS`, which the server has to have.
+    StartTls,
+}
+
+/// Where mail is handed in, and as whom.
+#[derive(Clone)]
+pub struct MailSettings {
+    /// The server's name, which its certificate has to have.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Whether others on the way can read along.
+    pub encryption: MailEncryption,
+    /// Name and password, if the server wants to know us.
+    pub login: Option<(String, Zeroizing<String>)>,
+    /// How long it may take for a message, from the connection to its last word.
+    pub timeout: Duration,
+    /// Who messages are from.
+    pub sender: Sender,
+}
+
+/// A mail server, not connected: each message has a connection of its own.
+pub struct MailServer {
+    transport: AsyncSmtpTransport<Tokio1Executor>,
+    sender: Mailbox,
+    timeout: Duration,
+}
+
+/// Why a message was not taken. No address is in it, and nothing that the server said but its code.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotSent {
+    /// It never will be.
+    #[error("{0}")]
+    ForGood(String),
+    /// It may be later.
+    #[error("{0}")]
+    ForNow(String),
+}
+
+impl MailServer {
+    /// Fails if the certificates that this machine trusts are no use.
+    pub fn new(settings: &MailSettings) -> Result<Self, String> {
+        let parameters = || TlsParameters::new(settings.host.clone()).map_err(|error| in_words(&error));
+        let tls = match settings.encryption {
+            MailEncryption::None => Tls::None,
+            MailEncryption::Tls => Tls::Wrapper(parameters()?),
+            MailEncryption::StartTls => Tls::Required(parameters()?),
+        };
+        let sender = settings.sender.0.clone();
+        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(settings.host.clone())
+            .port(settings.port)
+            .tls(tls)
+            .timeout(Some(settings.timeout))
+            .hello_name(ClientId::Domain(sender.email.domain().to_owned()));
+        if let Some((name, password)) = &settings.login {
+            builder = builder.credentials(Credentials::new(name.clone(), password.as_str().to_owned()));
+        }
+        Ok(Self { transport: builder.build(), sender, timeout: settings.timeout })
+    }
+
+    /// How long a message may take.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Hands a message in; the server's word on it. `id` names it for ever, so that whoever gets it twice can tell.
+    pub async fn send(
+        &self,
+        to: &str,
+        message: Message,
+        id: &str,
+        now: Timestamp,
+    ) -> Result<String, NotSent> {
+        let no_address = || NotSent::ForGood("it is no address that mail can be sent to".to_owned());
+        let to: Address = to.parse().map_err(|_| no_address())?;
+        let is_ascii = AsRef::<str>::as_ref(&to).is_ascii();
+        let built = MessageBuilder::new()
+            .from(self.sender.clone())
+            .to(Mailbox::new(None, to))
+            .subject(message.subject)
+            .date(date(now))
+            .message_id(Some(format!("<{id}@{}>", self.sender.email.domain())))
+            .raw_header(HeaderValue::new(AUTO_SUBMITTED, "auto-generated".to_owned()))
+            .header(ContentType::TEXT_PLAIN)
+            .body(message.body)
+            .map_err(|_| no_address())?;
+        let taken = tokio::time::timeout(self.timeout, self.transport.send(built)).await.map_err(|_| {
+            NotSent::ForNow(format!("the mail server did not answer within {} s", self.timeout.as_secs()))
+        })?;
+        match taken {
+            Ok(response) => Ok(response.code().to_string()),
+            // The server knows no SMTPUTF8, or it is said so before it is asked.
+            Err(error) if error.is_client() && !is_ascii => {
+                Err(NotSent::ForGood("the mail server takes no address beyond ASCII".to_owned()))
+            }
+            Err(error) if is_about_the_message(&error) => Err(NotSent::ForGood(in_words(&error))),
+            Err(error) => Err(NotSent::ForNow(in_words(&error))),
+        }
+    }
+}
+
+/// The same time as the standard library has it.
+fn date(now: Timestamp) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(now.as_second()).unwrap_or_default())
+}
+
+fn is_about_the_message(error: &SmtpError) -> bool {
+    error.is_permanent() && error.status().is_some_and(|code| !ABOUT_US.contains(&code.to_string().as_str()))
+}
+
+/// What went wrong. The server's own words may have the address in them, and are left out.
+fn in_words(error: &SmtpError) -> String {
+    if let Some(code) = error.status() {
+        return format!("the mail server answered with {code}");
+    }
+    if error.is_response() {
+        return "what the mail server answered is no SMTP".to_owned();
+    }
+    let mut words = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(next) = cause {
+        let more = next.to_string();
+        if !words.contains(&more) {
+            words = format!("{words}: {more}");
+        }
+        cause = next.source();
+    }
+    words
+}

@@ -1,0 +1,124 @@
+//! Sends the mail that waits: one message after the other, beside everything else, so that a mail server that hangs holds
+//! nobody up.
+//!
+//! At least once: a message whose fate nobody knows, as the server or we ended over it, is sent again.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use countersign_domain::{Email, MailKind};
+use countersign_store::{Mail, Queueing};
+use jiff::SignedDuration;
+
+use crate::{Auth, Error, MailServer, Message, NotSent};
+
+/// How often is looked for mail whose time has come, or that another process has left.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// Until the second attempt; it doubles each time.
+const FIRST_WAIT: SignedDuration = SignedDuration::from_secs(30);
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(1);
+/// What cannot be sent for so long is given up.
+const GIVEN_UP_AFTER: SignedDuration = SignedDuration::from_hours(24);
+/// For so much longer than the server may take a mail is nobody else's: its words are looked up and its end is written, too.
+const SPARE: SignedDuration = SignedDuration::from_mins(1);
+
+impl Auth {
+    /// Has a mail sent to an address, as soon as may be.
+    pub async fn queue_mail(&self, kind: MailKind, address: &Email) -> Result<Queueing, Error> {
+        let queued = self.store.queue_mail(kind, address, self.clock.now()).await?;
+        self.mail_waits.notify_one();
+        Ok(queued)
+    }
+
+    /// Sends the mail that waits and that will, with these words, until `ended`: to be run beside the server. What it has
+    /// begun to send it sends to the end.
+    pub async fn keep_mail(
+        &self,
+        server: Option<&MailServer>,
+        compose: impl AsyncFn(&Mail) -> Result<Option<Message>, Error>,
+        ended: impl Future<Output = ()>,
+    ) {
+        let mut ended = pin!(ended);
+        let Some(server) = server else { return ended.await };
+        loop {
+            let sent = self.send_next_mail(server, &compose).await;
+            if let Err(error) = &sent {
+                tracing::debug!(%error, "mail was not looked for");
+            }
+            let next = async {
+                if !matches!(sent, Ok(true)) {
+                    let _ = tokio::time::timeout(LOOK_EVERY, self.mail_waits.notified()).await;
+                }
+            };
+            tokio::select! {
+                biased;
+                () = &mut ended => return,
+                () = next => {}
+            }
+        }
+    }
+
+    /// Sends the next mail whose time has come; whether there was one.
+    pub async fn send_next_mail(
+        &self,
+        server: &MailServer,
+        compose: impl AsyncFn(&Mail) -> Result<Option<Message>, Error>,
+    ) -> Result<bool, Error> {
+        let lease = SignedDuration::try_from(server.timeout()).unwrap_or(LONGEST_WAIT) + SPARE;
+        let claimed = self.store.claim_mail(self.clock.now(), lease).await?;
+        self.metrics().mails_waiting.set(self.store.waiting_mails().await?);
+        let Some(mail) = claimed else { return Ok(false) };
+        let counts = &self.metrics().mails;
+        if self.clock.now().duration_since(mail.created_at) > GIVEN_UP_AFTER {
+            tracing::warn!(mail.id = %mail.id, mail.attempts, "mail was given up after a day");
+            counts.given_up.inc();
+            self.store.delete_mail(&mail).await?;
+            return Ok(true);
+        }
+        let Some(message) = compose(&mail).await? else {
+            counts.dropped.inc();
+            self.store.delete_mail(&mail).await?;
+            return Ok(true);
+        };
+        match server.send(&mail.address, message, &mail.id, self.clock.now()).await {
+            Ok(code) => {
+                tracing::info!(mail.id = %mail.id, smtp.code = %code, "mail sent");
+                counts.sent.inc();
+                self.store.delete_mail(&mail).await?;
+            }
+            Err(NotSent::ForGood(why)) => {
+                tracing::warn!(mail.id = %mail.id, why, "mail was refused for good");
+                counts.refused.inc();
+                self.store.delete_mail(&mail).await?;
+            }
+            Err(NotSent::ForNow(why)) => self.postpone(&mail, &why).await?,
+        }
+        Ok(true)
+    }
+
+    async fn postpone(&self, mail: &Mail, why: &str) -> Result<(), Error> {
+        let wait = wait_after(mail.attempts);
+        tracing::warn!(mail.id = %mail.id, why, "mail waits for {} s", wait.as_secs());
+        self.metrics().mails.postponed.inc();
+        let until = self.clock.now().checked_add(wait).unwrap_or(jiff::Timestamp::MAX);
+        Ok(self.store.postpone_mail(mail, until).await?)
+    }
+}
+
+/// How long a mail waits after so many attempts.
+fn wait_after(attempts: i64) -> SignedDuration {
+    let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or(u32::MAX);
+    let wait = 2_i32.checked_pow(doublings).and_then(|times| FIRST_WAIT.checked_mul(times));
+    wait.unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_doubles_from_half_a_minute_to_an_hour_and_no_further() {
+        let waits = [1, 2, 3, 7, 8, 9, 40, i64::MAX].map(|attempts| wait_after(attempts).as_secs());
+        assert_eq!(waits, [30, 60, 120, 1920, 3600, 3600, 3600, 3600]);
+    }
+}

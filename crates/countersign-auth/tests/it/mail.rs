@@ -1,0 +1,211 @@
+//! Mail: handed in to a server that takes it, kept for one that does not now, ended where it never will be.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use countersign_auth::{Error, MailEncryption, MailServer, Message, NotSent};
+use countersign_domain::{Email, MailKind, RawText};
+use countersign_metrics::Form;
+use countersign_store::{Mail, Queueing};
+use tokio::sync::oneshot;
+
+use crate::service::{Service, rules};
+use crate::smtp::{Receiver, Reply};
+
+async fn words(_: &Mail) -> Result<Option<Message>, Error> {
+    let (subject, body) = ("Your account".to_owned(), "Grüße,\n.\nhttps://example.org/#token=a\n".to_owned());
+    Ok(Some(Message { subject, body }))
+}
+
+async fn queue(service: &Service, to: &str) {
+    let address = Email::parse(&RawText::from(to)).unwrap();
+    let queued = service.auth.queue_mail(MailKind::Registration, &address).await.unwrap();
+    assert_eq!(queued, Queueing::Queued);
+}
+
+/// One message to a server that replies so; what it heard.
+async fn send(service: &Service, receiver: &Receiver, replies: &[(&str, Reply)]) -> Vec<String> {
+    let server = receiver.plain();
+    let (sent, heard) = tokio::join!(service.auth.send_next_mail(&server, words), receiver.converse(replies));
+    assert!(sent.unwrap());
+    heard
+}
+
+/// Whether there was nothing to send. Nobody is spoken to.
+async fn rests(service: &Service, server: &MailServer) -> bool {
+    !service.auth.send_next_mail(server, words).await.unwrap()
+}
+
+async fn waiting(service: &Service) -> i64 {
+    service.store.waiting_mails().await.unwrap()
+}
+
+fn counted(service: &Service, outcome: &str) -> bool {
+    let text = service.auth.metrics_text(Form::Plain);
+    text.contains(&format!("countersign_mails_total{{outcome=\"{outcome}\"}} 1\n"))
+}
+
+#[tokio::test]
+async fn a_message_is_handed_in_with_its_headers_and_is_gone_then() {
+    let (service, receiver) = (Service::start(rules()), Receiver::listen().await);
+    queue(&service, "ada@example.com").await;
+    let heard = send(&service, &receiver, &[]).await;
+    for line in [
+        "EHLO example.org",
+        "MAIL FROM:<noreply@example.org>",
+        "RCPT TO:<ada@example.com>",
+        "From: Example <noreply@example.org>",
+        "To: ada@example.com",
+        "Subject: Your account",
+        "Date: Thu, 01 Jan 2026 12:00:00 +0000",
+        "Auto-Submitted: auto-generated",
+        "Content-Type: text/plain; charset=utf-8",
+        "Gr=C3=BC=C3=9Fe,",
+        "..",
+    ] {
+        assert!(heard.iter().any(|heard| heard == line), "{line}: {heard:#?}");
+    }
+    let id = heard.iter().find_map(|line| line.strip_prefix("Message-ID: <")?.strip_suffix("@example.org>"));
+    assert_eq!(id.unwrap().len(), 32);
+    assert!(rests(&service, &receiver.plain()).await && counted(&service, "sent"));
+    assert_eq!(waiting(&service).await, 0);
+}
+
+#[tokio::test]
+async fn a_message_that_is_not_taken_now_is_sent_when_its_wait_is_over_under_the_same_name() {
+    let (service, receiver) = (Service::start(rules()), Receiver::listen().await);
+    queue(&service, "ada@example.com").await;
+    let id = |heard: Vec<String>| heard.into_iter().find(|line| line.starts_with("Message-ID: "));
+    let first = id(send(&service, &receiver, &[(".", Reply::Line("451 later"))]).await);
+    assert!(first.is_some() && counted(&service, "postponed"));
+    service.clock.advance_secs(29);
+    assert!(rests(&service, &receiver.plain()).await);
+    service.clock.advance_secs(1);
+    send(&service, &receiver, &[("RCPT", Reply::Line("450 greylisted"))]).await;
+    service.clock.advance_secs(59);
+    assert!(rests(&service, &receiver.plain()).await, "it waits twice as long now");
+    service.clock.advance_secs(1);
+    assert_eq!(id(send(&service, &receiver, &[]).await), first);
+    assert_eq!(waiting(&service).await, 0);
+}
+
+#[tokio::test]
+async fn a_message_that_is_refused_for_good_is_not_tried_again() {
+    for command in ["RCPT", "."] {
+        let (service, receiver) = (Service::start(rules()), Receiver::listen().await);
+        queue(&service, "ada@example.com").await;
+        send(&service, &receiver, &[(command, Reply::Line("550 5.1.1 <ada@example.com> is not here"))]).await;
+        assert!(counted(&service, "refused"));
+        assert_eq!(waiting(&service).await, 0, "{command}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_take_us_costs_no_message() {
+    for reply in [Reply::Line("530 log in first"), Reply::Line("502 not so"), Reply::Closes] {
+        let (service, receiver) = (Service::start(rules()), Receiver::listen().await);
+        queue(&service, "ada@example.com").await;
+        send(&service, &receiver, &[("MAIL", reply)]).await;
+        assert!(counted(&service, "postponed"));
+        assert_eq!(waiting(&service).await, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_says_nothing_more_is_left_when_its_time_is_up() {
+    for command in ["EHLO", "RCPT", "."] {
+        let (service, receiver) = (Service::start(rules()), Receiver::listen().await);
+        queue(&service, "ada@example.com").await;
+        let server = receiver.known(MailEncryption::None, Duration::from_millis(300));
+        let replies = [(command, Reply::Silence)];
+        let (sent, _) =
+            tokio::join!(service.auth.send_next_mail(&server, words), receiver.converse(&replies));
+        assert!(sent.unwrap() && counted(&service, "postponed"));
+        assert_eq!(waiting(&service).await, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_be_reached_costs_no_message() {
+    let (service, receiver) = (Service::start(rules()), Receiver::listen().await);
+    queue(&service, "ada@example.com").await;
+    let server = receiver.plain();
+    drop(receiver);
+    assert!(!rests(&service, &server).await && counted(&service, "postponed"));
+    assert_eq!(waiting(&service).await, 1);
+}
+
+#[tokio::test]
+async fn where_starttls_is_wanted_and_not_there_no_address_is_said() {
+    let (service, receiver) = (Service::start(rules()), Receiver::listen().await);
+    queue(&service, "ada@example.com").await;
+    let server = receiver.known(MailEncryption::StartTls, Duration::from_secs(60));
+    let (sent, heard) = tokio::join!(service.auth.send_next_mail(&server, words), receiver.converse(&[]));
+    assert!(sent.unwrap());
+    assert!(heard.iter().all(|line| line.starts_with("EHLO") || line == "QUIT"), "{heard:?}");
+    assert_eq!(waiting(&service).await, 1);
+}
+
+#[tokio::test]
+async fn an_address_beyond_ascii_is_for_servers_that_say_they_know_such() {
+    for (greeting, is_taken) in [("250 well", false), ("250-well\r\n250-8BITMIME\r\n250 SMTPUTF8", true)] {
+        let (service, receiver) = (Service::start(rules()), Receiver::listen().await);
+        queue(&service, "ada@bücher.example").await;
+        let heard = send(&service, &receiver, &[("EHLO", Reply::Line(greeting))]).await;
+        assert_eq!(heard.iter().any(|line| line == "."), is_taken, "{heard:?}");
+        assert!(counted(&service, if is_taken { "sent" } else { "refused" }), "{heard:?}");
+        assert_eq!(waiting(&service).await, 0);
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_address_is_refused_before_anybody_is_spoken_to() {
+    let receiver = Receiver::listen().await;
+    let server = receiver.plain();
+    drop(receiver);
+    for text in ["ada@example.com\r\nBcc: bob@example.com", "ada@example.com>\r\nDATA", "ada", ""] {
+        assert!(Email::parse(&RawText::from(text)).is_err() || text.is_empty());
+        let message = Message { subject: "Hello".to_owned(), body: String::new() };
+        let sent = server.send(text, message, "id", "2026-01-01T12:00:00Z".parse().unwrap()).await;
+        assert!(matches!(sent, Err(NotSent::ForGood(_))), "{text}: {sent:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_sent_for_a_day_is_given_up() {
+    let (service, receiver) = (Service::start(rules()), Receiver::listen().await);
+    queue(&service, "ada@example.com").await;
+    service.clock.advance_secs(24 * 60 * 60);
+    send(&service, &receiver, &[("MAIL", Reply::Line("421 later"))]).await;
+    assert_eq!(waiting(&service).await, 1);
+    service.clock.advance_secs(60 * 60);
+    assert!(!rests(&service, &receiver.plain()).await && counted(&service, "given_up"));
+    assert_eq!(waiting(&service).await, 0);
+}
+
+#[tokio::test]
+async fn who_queues_wakes_the_mailer_and_what_it_has_begun_it_ends() {
+    let (service, receiver) = (Service::start(rules()), Receiver::listen().await);
+    let (end, ended) = oneshot::channel::<()>();
+    let (server, end) = (receiver.plain(), Mutex::new(Some(end)));
+    let words = async |mail: &Mail| {
+        if mail.address == "user2@example.com" {
+            drop(end.lock().unwrap().take());
+        }
+        words(mail).await
+    };
+    let mailer = service.auth.keep_mail(Some(&server), words, async {
+        let _ = ended.await;
+    });
+    let acts = async {
+        let mut heard = Vec::new();
+        for number in 0..3 {
+            queue(&service, &format!("user{number}@example.com")).await;
+            heard = receiver.converse(&[]).await;
+        }
+        heard
+    };
+    let (heard, ()) = tokio::join!(acts, mailer);
+    assert!(heard.iter().any(|line| line == "."));
+    assert_eq!(waiting(&service).await, 0);
+}
