@@ -72,6 +72,9 @@ pub enum Error {
     /// Too many passwords are waiting to be hashed, or this one has waited too long.
     #[error("too many passwords wait to be hashed")]
     Overloaded,
+    /// Too many messages are waiting to be sent.
+    #[error("too many messages wait to be sent")]
+    OutboxFull,
     /// A token is by a key that is not known here, and the database cannot be asked for it.
     #[error("an unknown signing key cannot be looked for: {0}")]
     KeysOutOfReach(String),
@@ -101,6 +104,7 @@ impl Error {
             Self::SessionNotFound => "session_not_found",
             Self::Throttled { .. } => "throttled",
             Self::Overloaded => "too_many_passwords_wait",
+            Self::OutboxFull => "too_many_messages_wait",
             Self::KeysOutOfReach(_) => "keys_out_of_reach",
             Self::Store(_) => "database",
         }

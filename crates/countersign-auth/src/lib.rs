@@ -26,6 +26,8 @@ mod proofs;
 mod refresh;
 mod refusals;
 mod register;
+mod registration;
+mod registration_link;
 mod retention;
 mod sessions;
 mod stored_hashes;
@@ -58,6 +60,8 @@ pub use mail_server::{MailEncryption, MailServer, MailSettings, NotSent, Sender}
 pub use messages::Message;
 pub use origin::{Evidence, Origin};
 pub use refresh::Refreshed;
+pub use registration::PrivateRegistration;
+pub use registration_link::ConfirmPage;
 pub use retention::Flushed;
 pub use throttle::Throttles;
 pub use token_claims::{ClaimSource, TokenClaim};
@@ -67,6 +71,7 @@ use holder::Holder;
 use known_device::Marks;
 use proofs::Proofs;
 use refusals::Refusals;
+use registration_link::Links;
 use stored_hashes::known_hashers;
 use throttle::Buckets;
 
@@ -101,6 +106,8 @@ pub struct Rules {
     pub throttles: Throttles,
     /// How much of the audit log is kept.
     pub audit: AuditRules,
+    /// Accounts are made by mail, so that nobody is told who has one; `None` if they are made at once.
+    pub private_registration: Option<PrivateRegistration>,
 }
 
 /// What tokens name a user by (`USER_ID_FIELD`): a field that no two users share.
@@ -129,6 +136,7 @@ impl Default for Rules {
             lane: Lane::default(),
             throttles: Throttles::default(),
             audit: AuditRules::default(),
+            private_registration: None,
         }
     }
 }
@@ -156,6 +164,7 @@ pub struct Auth {
     buckets: Buckets,
     refusals: Refusals,
     marks: Marks,
+    links: Links,
     clock: Clock,
     /// The time by the database when its clock was last looked at, in microseconds; later than any where it was not.
     database_time: AtomicI64,
@@ -181,7 +190,7 @@ impl Auth {
         clock: Clock,
     ) -> Result<Self, StartError> {
         let csrf = csrf::proofs(&keys);
-        let (buckets, marks) = (Buckets::of(&keys), Marks::of(&keys));
+        let (buckets, marks, links) = (Buckets::of(&keys), Marks::of(&keys), Links::of(&keys));
         let key_ring = KeyRing::new(store.clone(), keys, clock.clone());
         let kept_keys = key_ring.kept().await?;
         let tokens = RwLock::new(Arc::new(key_ring.tokens(&kept_keys)?));
@@ -208,6 +217,7 @@ impl Auth {
             buckets,
             refusals: Refusals::default(),
             marks,
+            links,
             clock,
             database_time: AtomicI64::new(i64::MAX),
             clocks_differ: AtomicBool::default(),

@@ -1,4 +1,11 @@
-//! What is written in a message.
+//! What is written in a message: its words, and the choice between them.
+
+use std::fmt::Write;
+
+use countersign_domain::{Email, MailKind, RawText};
+use countersign_store::Mail;
+
+use crate::{Auth, Error, PrivateRegistration};
 
 /// A message, but for whom it is from and to.
 #[derive(Clone, PartialEq, Eq)]
@@ -13,5 +20,82 @@ pub struct Message {
 impl std::fmt::Debug for Message {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("Message(..)")
+    }
+}
+
+impl Auth {
+    /// What is to be written to whom a mail is for; `None` if nothing is. Whoever has got several lately gets no more, so that
+    /// nobody's mailbox is flooded through us; only the first attempt counts.
+    pub async fn compose(&self, mail: &Mail) -> Result<Option<Message>, Error> {
+        let Ok(email) = Email::parse(&RawText::from(mail.address.clone())) else { return Ok(None) };
+        let composed = match mail.kind {
+            MailKind::Registration => self.compose_registration(&email).await?,
+        };
+        if mail.attempts <= 1 && composed.is_some() && !self.admit_mail(&email).await? {
+            return Ok(None);
+        }
+        Ok(composed)
+    }
+
+    async fn compose_registration(&self, email: &Email) -> Result<Option<Message>, Error> {
+        let Some(settings) = &self.rules.private_registration else { return Ok(None) };
+        if self.has_account(email).await? {
+            return Ok(Some(you_have_one(settings)));
+        }
+        let now = self.clock.now();
+        let Ok(expires_at) = now.checked_add(settings.link_lifetime) else { return Ok(None) };
+        let link = settings.page.link(&self.links.make(&email.stored(), expires_at));
+        Ok(Some(confirm(settings, &link)))
+    }
+}
+
+fn confirm(settings: &PrivateRegistration, link: &str) -> Message {
+    let (site, lifetime) = (settings.page.host(), in_words(settings.link_lifetime.as_secs()));
+    let body = format!(
+        "Hello,\n\nsomebody, you we hope, asked for an account at {site} with this address.\n\n\
+         To make it, follow this link and choose a password:\n\n{link}\n\n\
+         The link is good for {lifetime}. If you did not ask for an account, do nothing: without\n\
+         this link none is made. Do not pass it on.\n"
+    );
+    Message { subject: format!("Your account at {site}"), body }
+}
+
+/// Without a link, and without the name of the account: the address in it may be nobody's who was asked.
+fn you_have_one(settings: &PrivateRegistration) -> Message {
+    let site = settings.page.host();
+    let body = format!(
+        "Hello,\n\nsomebody, you we hope, asked for an account at {site} with this address.\n\n\
+         There is one with it already, so that no other is made. If it is yours, log in with it.\n\
+         If you did not ask for an account, do nothing: nothing has changed.\n"
+    );
+    Message { subject: format!("Your account at {site}"), body }
+}
+
+/// A span of time in its largest whole unit.
+fn in_words(secs: i64) -> String {
+    let units = [(86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second")];
+    let (unit, name) = units.into_iter().find(|(unit, _)| secs % unit == 0).unwrap_or((1, "second"));
+    let mut text = format!("{} {name}", secs / unit);
+    if secs / unit != 1 {
+        let _ = text.write_char('s'); // a string takes any text
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_told_in_its_largest_whole_unit() {
+        for (secs, words) in [
+            (86_400, "1 day"),
+            (172_800, "2 days"),
+            (5400, "90 minutes"),
+            (3600, "1 hour"),
+            (61, "61 seconds"),
+        ] {
+            assert_eq!(in_words(secs), words);
+        }
     }
 }

@@ -19,11 +19,7 @@ impl Proofs {
 
     /// The proof of these parts.
     pub(crate) fn make(&self, parts: &[&[u8]]) -> String {
-        let mut proof = String::with_capacity(64);
-        for byte in self.current.of(parts) {
-            let _ = write!(proof, "{byte:02x}"); // a string takes any text
-        }
-        proof
+        to_hex(&self.current.of(parts))
     }
 
     /// Whether this is a proof of these parts; how long that takes does not tell how much of it is right.
@@ -34,7 +30,17 @@ impl Proofs {
     }
 }
 
-fn from_hex(text: &str) -> Option<Vec<u8>> {
+/// These bytes in hexadecimal digits.
+pub(crate) fn to_hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        let _ = write!(text, "{byte:02x}"); // a string takes any text
+    }
+    text
+}
+
+/// The bytes that these digits stand for.
+pub(crate) fn from_hex(text: &str) -> Option<Vec<u8>> {
     let digits: Option<Vec<u8>> =
         text.chars().map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect();
     Some(digits?.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| (byte << 4) | digit)).collect())

@@ -150,7 +150,7 @@ fn optional_email(submitted: Submitted) -> Result<Email, Vec<FieldError>> {
 }
 
 /// What is no text is no address either, in the reference's words.
-fn no_address(error: FieldError) -> FieldError {
+pub(crate) fn no_address(error: FieldError) -> FieldError {
     if error == FieldError::NotAString { FieldError::InvalidEmail } else { error }
 }
 

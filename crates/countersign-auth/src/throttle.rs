@@ -3,11 +3,11 @@
 //! A login is counted by account, address, network and altogether; who comes with the mark of a known device is counted by
 //! that, and with the other known devices of the account, so that nobody else can use up what they have. What turns out to be right is given back. A registration is
 //! counted whatever comes of it. A token is counted when it has turned out to be bad: no number of guesses finds one, and
-//! good ones are to cost nothing. What is to be guessed and short, as a code, goes the way of a login.
+//! good ones are to cost nothing; so is the link in a message. A message is counted by its mailbox when it is written. What is to be guessed and short, as a code, goes the way of a login.
 
 use std::net::IpAddr;
 
-use countersign_domain::{Budget, Client, Network, Rate, User, seconds_until};
+use countersign_domain::{Budget, Client, Email, FieldError, Network, Rate, User, seconds_until};
 use countersign_metrics::Counter;
 use countersign_store::{Charge, Charged};
 use countersign_token::{Mac, Refusal};
@@ -43,6 +43,8 @@ pub struct Throttles {
     pub register_global: Option<Rate>,
     /// Bad tokens from one address; four times as many from the network around it.
     pub token_address: Option<Rate>,
+    /// Messages to one mailbox, whoever asks for them.
+    pub mail_address: Option<Rate>,
     /// How long a device stays known after its last login.
     pub known_device_lifetime: SignedDuration,
     /// Whether clients are told from the proxies before us. Where they are not, all of them may seem to come from this
@@ -65,6 +67,7 @@ enum Limit {
     TokenNetwork,
     TokenAddress,
     LoginDevices,
+    MailAddress,
 }
 
 impl Limit {
@@ -81,6 +84,7 @@ impl Limit {
             Self::RegisterAddress => "register_address",
             Self::TokenNetwork => "token_network",
             Self::TokenAddress => "token_address",
+            Self::MailAddress => "mail_address",
         }
     }
 }
@@ -213,6 +217,20 @@ impl Auth {
         self.charge(pass, origin).await
     }
 
+    /// Whether somebody may be written to. Nobody is told.
+    pub(crate) async fn admit_mail(&self, email: &Email) -> Result<bool, Error> {
+        let throttles = &self.rules.throttles;
+        let mut pass = Pass::default();
+        if throttles.is_on {
+            pass.add(&self.buckets, Limit::MailAddress, throttles.mail_address, email.mailbox().as_bytes());
+        }
+        let is_admitted = self.try_to_charge(pass).await?.is_ok();
+        if !is_admitted {
+            self.throttled(Limit::MailAddress).inc();
+        }
+        Ok(is_admitted)
+    }
+
     /// The outcome of a use of a token; if that is bad, and this client has sent too many of them, [`Error::Throttled`].
     pub(crate) async fn slow_down<T>(
         &self,
@@ -328,6 +346,7 @@ impl Auth {
             Limit::RegisterAddress => &throttled.register_address,
             Limit::TokenNetwork => &throttled.token_network,
             Limit::TokenAddress => &throttled.token_address,
+            Limit::MailAddress => &throttled.mail_address,
         }
     }
 }
@@ -337,6 +356,7 @@ impl Auth {
 fn is_of_bad_token(error: &Error) -> bool {
     match error {
         Error::Token(Refusal::Expired | Refusal::TimeClaimExpired(_)) => false,
+        Error::Fields(fields) => fields.iter().any(|(_, errors)| errors.contains(&FieldError::InvalidLink)),
         Error::Token(_) | Error::NoActiveAccountForToken | Error::VerifiedTokenBlacklisted => true,
         _ => false,
     }

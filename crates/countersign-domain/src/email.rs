@@ -65,6 +65,23 @@ impl Email {
             None => self.0.clone(),
         }
     }
+
+    /// The address in lower case, ASCII's: by which two are the same that differ in nothing else. More would be too much, as
+    /// letters that some database or alphabet takes for the same may be two mailboxes.
+    #[must_use]
+    pub fn without_case(&self) -> String {
+        self.stored().to_ascii_lowercase()
+    }
+
+    /// What most providers deliver into one mailbox is one here: without case, dots, quotes and what follows a `+`.
+    #[must_use]
+    pub fn mailbox(&self) -> String {
+        let address = self.without_case();
+        let Some((local, domain)) = address.rsplit_once('@') else { return address };
+        let name = local.split('+').next().unwrap_or_default();
+        let name: String = name.chars().filter(|character| !".\"\\".contains(*character)).collect();
+        if name.is_empty() { address } else { format!("{name}@{domain}") }
+    }
 }
 
 /// An address half checked: only whether it is taken is still open.
@@ -191,6 +208,41 @@ mod tests {
                 assert_eq!(Email(text.to_owned()).stored(), string(vector, "normalized"));
             }
         }
+    }
+
+    fn email(text: &str) -> Email {
+        Email::parse(&RawText::from(text.to_owned())).unwrap()
+    }
+
+    #[test]
+    fn addresses_that_differ_in_the_case_of_ascii_are_the_same_and_no_others() {
+        assert_eq!(email("Ada.L@Example.COM").without_case(), "ada.l@example.com");
+        assert_eq!(email("m\u{131}ke@example.com").without_case(), "m\u{131}ke@example.com");
+        assert_ne!(email("\u{212a}ay@example.com").without_case(), email("Kay@example.com").without_case());
+    }
+
+    #[test]
+    fn what_is_delivered_into_one_mailbox_is_one() {
+        for text in
+            ["ada.l@example.com", "ADAL+shop@Example.com", "a.d.a.l+1+2@example.com", "\"ada.l\"@example.com"]
+        {
+            assert_eq!(email(text).mailbox(), "adal@example.com", "{text}");
+        }
+        assert_eq!(email("+ada@example.com").mailbox(), "+ada@example.com");
+        assert_ne!(email("ada@example.com").mailbox(), email("ada@a.example.com").mailbox());
+    }
+
+    #[test]
+    fn no_address_can_end_a_line_or_bring_another_one() {
+        for text in [
+            "a\r\nBcc: b@example.com@example.com",
+            "a@example.com\nBcc: b@example.com",
+            "\"a\r\n\"@example.com",
+            "\"\\\r\"@example.com",
+        ] {
+            assert!(Email::parse(&RawText::from(text.to_owned())).is_err(), "{text:?}");
+        }
+        assert_eq!(email(" a@example.com\r\n").as_sent(), "a@example.com");
     }
 
     #[test]

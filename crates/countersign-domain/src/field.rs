@@ -19,6 +19,10 @@ pub enum FieldError {
     InvalidEmail,
     /// A character that user names may not have.
     InvalidUsername,
+    /// An e-mail address that cannot be a user name as well.
+    AddressIsNoUsername,
+    /// What a link in a message proves it by is forged, expired or used.
+    InvalidLink,
     /// Another user has exactly this name.
     UsernameTaken,
     /// Another user has exactly this e-mail address.

@@ -2,11 +2,11 @@
 //!
 //! Swagger UI comes from the crate that packs it (`build.rs`), and is served as it is packed: compressed.
 
-use countersign_domain::LoginField;
 use countersign_token::json::to_response;
 
 use crate::document::{Content, Document, HTML, JSON, Source};
 use crate::openapi::{self, TokenHeader};
+use crate::routes::Served;
 use crate::service::Settings;
 
 pub(crate) const OPENAPI: Document = Document {
@@ -15,7 +15,7 @@ pub(crate) const OPENAPI: Document = Document {
     summary: "This document",
     content_types: &[JSON],
     example: r#"{"openapi": "3.1.0", "info": {"title": "Countersign", "version": "0.1.0"}, "paths": {}}"#,
-    source: Source::Once(|login_field, settings| Content::plain(served_text(login_field, settings))),
+    source: Source::Once(|served, settings| Content::plain(served_text(served, settings))),
 };
 
 pub(crate) const PAGES: [Document; 5] = [
@@ -36,15 +36,15 @@ const SCRIPT: &str = "text/javascript";
 /// How the documentation says that a token is sent; settings may have it otherwise.
 const SEND: &str = "`Authorization: Bearer ACCESS`";
 
-/// The OpenAPI document, as it is served where users log in with this and nothing else is set.
+/// The OpenAPI document, as it is served where these endpoints are and nothing else is set.
 #[must_use]
-pub fn document_text(login_field: LoginField) -> String {
-    text_of(login_field, &TokenHeader::Bearer)
+pub fn document_text(served: Served) -> String {
+    text_of(served, &TokenHeader::Bearer)
 }
 
-fn served_text(login_field: LoginField, settings: &Settings) -> String {
+fn served_text(served: Served, settings: &Settings) -> String {
     let header = TokenHeader::of(settings);
-    let text = text_of(login_field, &header);
+    let text = text_of(served, &header);
     match header {
         TokenHeader::Bearer => text,
         // Neither has anything in it that JSON would write in another way.
@@ -52,11 +52,11 @@ fn served_text(login_field: LoginField, settings: &Settings) -> String {
     }
 }
 
-fn text_of(login_field: LoginField, header: &TokenHeader<'_>) -> String {
-    to_response(&openapi::document(login_field, header), Some(2)) + "\n"
+fn text_of(served: Served, header: &TokenHeader<'_>) -> String {
+    to_response(&openapi::document(served, header), Some(2)) + "\n"
 }
 
-const fn part(path: &'static str, make: fn(LoginField, &Settings) -> Content) -> Document {
+const fn part(path: &'static str, make: fn(Served, &Settings) -> Content) -> Document {
     Document { path, name: "", summary: "", content_types: &[], example: "", source: Source::Once(make) }
 }
 

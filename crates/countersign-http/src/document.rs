@@ -4,7 +4,6 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use bytes::Bytes;
-use countersign_domain::LoginField;
 use http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
 };
@@ -13,6 +12,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
 
 use crate::error::Code;
+use crate::routes::Served;
 use crate::service::Settings;
 use crate::{Service, response};
 
@@ -40,7 +40,7 @@ pub(crate) struct Document {
 /// Where a document comes from.
 pub(crate) enum Source {
     /// Made when the service is, and kept.
-    Once(fn(LoginField, &Settings) -> Content),
+    Once(fn(Served, &Settings) -> Content),
     /// Made for each request.
     Each(fn(&Service, &HeaderMap) -> Content),
 }
@@ -71,9 +71,9 @@ impl Content {
 
 impl Document {
     /// The document, ready to be served.
-    pub(crate) fn prepared(&self, login_field: LoginField, settings: &Settings) -> Prepared {
+    pub(crate) fn prepared(&self, served: Served, settings: &Settings) -> Prepared {
         match self.source {
-            Source::Once(make) => Prepared::Kept(make(login_field, settings)),
+            Source::Once(make) => Prepared::Kept(make(served, settings)),
             Source::Each(make) => Prepared::Each(make),
         }
     }

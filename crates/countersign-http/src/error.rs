@@ -125,7 +125,10 @@ impl Error {
             Self::Auth(AuthError::Store(error)) => tracing::error!(%error, "a request could not be served"),
             // Anybody may bring these about as often as they like, so that they are no line of a log that is kept.
             Self::Auth(
-                AuthError::Throttled { .. } | AuthError::Overloaded | AuthError::KeysOutOfReach(_),
+                AuthError::Throttled { .. }
+                | AuthError::Overloaded
+                | AuthError::OutboxFull
+                | AuthError::KeysOutOfReach(_),
             )
             | Self::TooManyLargeBodies => {
                 tracing::debug!(reason = %self, "a request was turned away");
@@ -157,9 +160,10 @@ fn auth_code(error: &AuthError) -> Code {
         AuthError::NoSession => Code::NoSession,
         AuthError::SessionNotFound => Code::SessionNotFound,
         AuthError::Throttled { .. } => Code::Throttled,
-        AuthError::Overloaded | AuthError::KeysOutOfReach(_) | AuthError::Store(_) => {
-            Code::ServiceUnavailable
-        }
+        AuthError::Overloaded
+        | AuthError::OutboxFull
+        | AuthError::KeysOutOfReach(_)
+        | AuthError::Store(_) => Code::ServiceUnavailable,
     }
 }
 
@@ -183,7 +187,10 @@ fn auth_body(error: &AuthError) -> Object {
         }
         AuthError::SessionNotFound => detail("Not found."),
         AuthError::Throttled { wait_secs } => detail(&throttled(*wait_secs)),
-        AuthError::Overloaded | AuthError::KeysOutOfReach(_) | AuthError::Store(_) => unavailable(),
+        AuthError::Overloaded
+        | AuthError::OutboxFull
+        | AuthError::KeysOutOfReach(_)
+        | AuthError::Store(_) => unavailable(),
     }
 }
 
@@ -247,6 +254,13 @@ pub fn sentence(error: &FieldError) -> String {
             "Enter a valid username. This value may contain only letters, numbers, and @/./+/-/_ characters."
                 .to_owned()
         }
+        FieldError::AddressIsNoUsername => {
+            "Enter an email address of letters, numbers, and @/./+/-/_ characters only.".to_owned()
+        }
+        FieldError::InvalidLink => {
+            "This link is invalid, possibly because it has been used or has expired. Ask for a new one."
+                .to_owned()
+        }
         FieldError::UsernameTaken => "A user with that username already exists.".to_owned(),
         FieldError::EmailTaken => "user with this email address already exists.".to_owned(),
         FieldError::TooLong { max } => format!("Ensure this field has no more than {max} characters."),
@@ -281,7 +295,11 @@ fn field_code(error: &FieldError) -> &'static str {
         FieldError::Required => "required",
         FieldError::Null => "null",
         FieldError::Blank => "blank",
-        FieldError::NotAString | FieldError::InvalidEmail | FieldError::InvalidUsername => "invalid",
+        FieldError::NotAString
+        | FieldError::InvalidEmail
+        | FieldError::InvalidUsername
+        | FieldError::AddressIsNoUsername
+        | FieldError::InvalidLink => "invalid",
         FieldError::UsernameTaken | FieldError::EmailTaken => "unique",
         FieldError::TooLong { .. } => "max_length",
         FieldError::NullCharacters => "null_characters_not_allowed",

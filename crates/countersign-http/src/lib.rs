@@ -46,6 +46,7 @@ mod places;
 pub mod proxy_protocol;
 mod refresh;
 mod register;
+mod register_confirm;
 #[doc(hidden)] // public for the tests alone, which hold the parsers to the recorded vectors
 pub mod request;
 mod response;
@@ -70,6 +71,7 @@ pub use metrics_server::serve_metrics;
 pub use origins::{OriginError, Origins};
 pub use request::accept::Renderer;
 pub use request::host::AllowedHosts;
+pub use routes::Served;
 pub use serve::{Manners, serve};
 pub use service::{Service, Settings};
 pub use tls::{Tls, TlsError, exchange_encrypted};

@@ -21,7 +21,7 @@ use crate::routes::{DOCUMENTS, ENDPOINTS, Route};
 use crate::seen::{REQUEST_ID, RequestIds, Seen, trace_id};
 
 /// The statuses of answers that are no refusals; any other counts as the last.
-const STATUSES: [u16; 6] = [200, 201, 204, 301, 304, 500];
+const STATUSES: [u16; 7] = [200, 201, 202, 204, 301, 304, 500];
 /// Each code, and each of these statuses.
 const OUTCOMES: usize = Code::ALL.len() + STATUSES.len();
 /// What stands for a path that is none of ours.

@@ -1,7 +1,6 @@
 //! The OpenAPI 3.1 document, made of the route table and of what each endpoint declares. It describes the defaults, but for what users log in with
 //! and how tokens are sent.
 
-use countersign_domain::LoginField;
 use countersign_token::json::{Object, Value};
 use http::header::AUTHORIZATION;
 
@@ -9,7 +8,7 @@ use crate::document::Document;
 use crate::endpoint::{Authentication, Endpoint, EndpointMethod, Field, object};
 use crate::health::{About, PROBES};
 use crate::operation::{Asked, Group};
-use crate::routes::{ARGUMENT, DOCUMENTS, endpoints};
+use crate::routes::{ARGUMENT, DOCUMENTS, Served, endpoints};
 use crate::service::Settings;
 
 mod answers;
@@ -63,7 +62,7 @@ impl<'a> TokenHeader<'a> {
 }
 
 /// The document.
-pub(crate) fn document(login_field: LoginField, header: &TokenHeader<'_>) -> Value {
+pub(crate) fn document(served: Served, header: &TokenHeader<'_>) -> Value {
     let tags = Group::ALL
         .map(|group| object([("name", group.name().into()), ("description", group.about().into())]).into());
     let info = [
@@ -77,14 +76,14 @@ pub(crate) fn document(login_field: LoginField, header: &TokenHeader<'_>) -> Val
         ("info", object(info).into()),
         ("servers", Value::Array(vec![object([("url", "/".into())]).into()])),
         ("tags", Value::Array(tags.into())),
-        ("paths", paths(login_field).into()),
+        ("paths", paths(served).into()),
         ("components", components(header).into()),
     ])
     .into()
 }
 
-fn paths(login_field: LoginField) -> Object {
-    let endpoints = endpoints(login_field).map(|(path, endpoint)| (path, path_item(path, endpoint)));
+fn paths(served: Served) -> Object {
+    let endpoints = endpoints(served).map(|(path, endpoint)| (path, path_item(path, endpoint)));
     let documents = DOCUMENTS.iter().filter(|document| !document.content_types.is_empty());
     let documents = documents.map(|document| (document.path, document_item(document)));
     let probes = PROBES.iter().map(|probe| (probe.path, probe_item(probe)));

@@ -8,14 +8,15 @@ use crate::endpoint::Endpoint;
 use crate::error::Code;
 use crate::health::{self, Probe};
 use crate::{
-    blacklist, docs, forward_auth, front_page, jwks, login, logout, me, refresh, register, sessions, verify,
+    blacklist, docs, forward_auth, front_page, jwks, login, logout, me, refresh, register, register_confirm,
+    sessions, verify,
 };
 
 /// What stands for the part of a path that is the endpoint's argument: letters and digits.
 pub(crate) const ARGUMENT: &str = "{id}";
 
 /// The API.
-pub(crate) const ENDPOINTS: [(&str, &Endpoint); 13] = [
+pub(crate) const ENDPOINTS: [(&str, &Endpoint); 14] = [
     ("/user/api/register/", &register::ENDPOINT),
     ("/user/api/login/", &login::ENDPOINT),
     ("/user/api/login/sliding/", &login::SLIDING_ENDPOINT),
@@ -29,7 +30,17 @@ pub(crate) const ENDPOINTS: [(&str, &Endpoint); 13] = [
     ("/user/api/sessions/", &sessions::ENDPOINT),
     ("/user/api/sessions/{id}/", &sessions::ONE_ENDPOINT),
     ("/auth/verify", &forward_auth::ENDPOINT),
+    (register_confirm::PATH, &register_confirm::ENDPOINT),
 ];
+
+/// Which of the endpoints are served, and as what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Served {
+    /// What users log in with.
+    pub login_field: LoginField,
+    /// Whether accounts are made by mail alone.
+    pub registers_by_mail: bool,
+}
 
 /// What is no endpoint of the API.
 pub(crate) const DOCUMENTS: [&Document; 8] = {
@@ -37,24 +48,42 @@ pub(crate) const DOCUMENTS: [&Document; 8] = {
     [&front_page::DOCUMENT, &jwks::DOCUMENT, &docs::OPENAPI, page, style, script, swagger_style, swagger]
 };
 
-/// What stands in their place where users log in with their e-mail address.
+/// What stands in their place where users log in with their e-mail address. (Others have the numbers of those in whose place
+/// they stand.)
 const BY_EMAIL: [(&str, &Endpoint); 3] = [
     ("/user/api/register/", &register::BY_EMAIL),
     ("/user/api/login/", &login::BY_EMAIL),
     ("/user/api/login/sliding/", &login::SLIDING_BY_EMAIL),
 ];
 
-/// The API, where users log in with this.
-pub(crate) fn endpoints(login_field: LoginField) -> impl Iterator<Item = (&'static str, &'static Endpoint)> {
-    let others = others(login_field);
-    ENDPOINTS.iter().map(move |named| *others.iter().find(|(path, _)| *path == named.0).unwrap_or(named))
+/// The same, where accounts are made by mail.
+const BY_EMAIL_AND_BY_MAIL: [(&str, &Endpoint); 3] = {
+    let [_, login, sliding] = BY_EMAIL;
+    [("/user/api/register/", &register::BY_MAIL), login, sliding]
+};
+
+/// Where accounts are made by mail.
+const BY_MAIL: [(&str, &Endpoint); 1] = [("/user/api/register/", &register::BY_MAIL)];
+
+/// The API, as it is served.
+pub(crate) fn endpoints(served: Served) -> impl Iterator<Item = (&'static str, &'static Endpoint)> {
+    let others = others(served);
+    let is_served = move |named: &&(&'static str, _)| is_served(named.0, served);
+    let all = ENDPOINTS.iter().filter(is_served);
+    all.map(move |named| *others.iter().find(|(path, _)| *path == named.0).unwrap_or(named))
+}
+
+fn is_served(path: &str, served: Served) -> bool {
+    path != register_confirm::PATH || served.registers_by_mail
 }
 
 /// Those that stand in the place of others.
-fn others(login_field: LoginField) -> &'static [(&'static str, &'static Endpoint)] {
-    match login_field {
-        LoginField::Username => &[],
-        LoginField::Email => &BY_EMAIL,
+fn others(served: Served) -> &'static [(&'static str, &'static Endpoint)] {
+    match (served.login_field, served.registers_by_mail) {
+        (LoginField::Username, false) => &[],
+        (LoginField::Username, true) => &BY_MAIL,
+        (LoginField::Email, false) => &BY_EMAIL,
+        (LoginField::Email, true) => &BY_EMAIL_AND_BY_MAIL,
     }
 }
 
@@ -86,14 +115,15 @@ impl Route<'_> {
 }
 
 /// Matches a percent-decoded path exactly: no folding of case, dots or slashes.
-pub(crate) fn find(path: &str, login_field: LoginField) -> Route<'_> {
+pub(crate) fn find(path: &str, served: Served) -> Route<'_> {
     match path {
         health::ALIVE => return Route::Probe(Probe::Alive),
         health::READY => return Route::Probe(Probe::Ready),
         _ => {}
     }
     // What stands in the place of others has their numbers.
-    let known = || others(login_field).iter().enumerate().chain(ENDPOINTS.iter().enumerate());
+    let all = || ENDPOINTS.iter().enumerate().filter(|(_, (path, _))| is_served(path, served));
+    let known = || others(served).iter().enumerate().chain(all());
     if let Some((number, (_, endpoint))) =
         known().find(|(_, (known, _))| *known == path && !path.contains('{'))
     {
@@ -135,8 +165,12 @@ fn split_argument<'a>(path: &'a str, before: &str) -> (&'a str, Option<&'a str>)
 mod tests {
     use super::*;
 
-    fn fields(path: &str, login_field: LoginField) -> Vec<&'static str> {
-        match find(path, login_field) {
+    fn served(login_field: LoginField, registers_by_mail: bool) -> Served {
+        Served { login_field, registers_by_mail }
+    }
+
+    fn fields(path: &str, served: Served) -> Vec<&'static str> {
+        match find(path, served) {
             Route::Endpoint(_, endpoint, _) => endpoint.fields.iter().map(|field| field.name).collect(),
             _ => panic!("{path} is no endpoint"),
         }
@@ -144,13 +178,48 @@ mod tests {
 
     #[test]
     fn where_users_log_in_with_their_address_no_endpoint_takes_a_username() {
-        for (path, _) in ENDPOINTS {
+        let (names, addresses) = (served(LoginField::Username, false), served(LoginField::Email, false));
+        for (path, _) in endpoints(names) {
             let path = path.replace(ARGUMENT, "a");
-            let (by_name, by_email) = (fields(&path, LoginField::Username), fields(&path, LoginField::Email));
+            let (by_name, by_email) = (fields(&path, names), fields(&path, addresses));
             assert!(!by_email.contains(&"username"), "{path}");
             assert_eq!(by_name == by_email, !by_name.contains(&"username"), "{path}");
         }
-        assert_eq!(fields("/user/api/login/", LoginField::Email), ["email", "password"]);
-        assert_eq!(fields("/user/api/register/", LoginField::Email), ["id", "email", "password"]);
+        assert_eq!(fields("/user/api/login/", addresses), ["email", "password"]);
+        assert_eq!(fields("/user/api/register/", addresses), ["id", "email", "password"]);
+    }
+
+    #[test]
+    fn where_accounts_are_made_by_mail_an_address_is_all_that_is_taken_and_a_link_is_confirmed() {
+        for login_field in [LoginField::Username, LoginField::Email] {
+            let by_mail = served(login_field, true);
+            assert_eq!(fields("/user/api/register/", by_mail), ["email"]);
+            assert_eq!(fields(register_confirm::PATH, by_mail), ["token", "password"]);
+            let others = [login_field.name(), "password"];
+            assert_eq!(fields("/user/api/login/", by_mail), others);
+            let at_once = served(login_field, false);
+            for path in [register_confirm::PATH, register_confirm::PATH.trim_end_matches('/')] {
+                assert!(matches!(find(path, at_once), Route::NotFound), "{path}");
+            }
+            assert!(!endpoints(at_once).any(|(path, _)| path == register_confirm::PATH));
+        }
+    }
+
+    #[test]
+    fn what_stands_in_the_place_of_another_has_its_number() {
+        for (path, _) in BY_EMAIL.iter().chain(&BY_EMAIL_AND_BY_MAIL).chain(&BY_MAIL) {
+            let number = |served| match find(path, served) {
+                Route::Endpoint(number, ..) => number,
+                _ => panic!("{path} is no endpoint"),
+            };
+            let numbers = [
+                served(LoginField::Username, false),
+                served(LoginField::Username, true),
+                served(LoginField::Email, false),
+                served(LoginField::Email, true),
+            ]
+            .map(number);
+            assert_eq!(numbers, [numbers[0]; 4], "{path}");
+        }
     }
 }

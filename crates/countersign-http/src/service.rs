@@ -32,7 +32,7 @@ use crate::observing::Observer;
 use crate::request::accept::{Negotiated, Renderer, negotiate};
 use crate::request::host::AllowedHosts;
 use crate::request::{BodyError, Fields, header_text, parse_query, percent};
-use crate::routes::{DOCUMENTS, Route, find};
+use crate::routes::{DOCUMENTS, Route, Served, find};
 use crate::seen::Seen;
 use crate::{bearer, response};
 
@@ -67,6 +67,7 @@ pub struct Settings {
 pub struct Service {
     auth: Auth,
     settings: Settings,
+    served: Served,
     documents: [Prepared; DOCUMENTS.len()],
     foreign_hosts: ForeignHosts,
     large_bodies: LargeBodies,
@@ -83,10 +84,12 @@ impl Service {
         let observer = Observer::new(auth.metrics(), settings.access_log);
         let (foreign_hosts, large_bodies) = (ForeignHosts::default(), LargeBodies::new());
         let (readiness, has_missed_a_proxy) = (Readiness::default(), AtomicBool::default());
-        let documents = DOCUMENTS.map(|document| document.prepared(auth.login_field(), &settings));
+        let served = Served { login_field: auth.login_field(), registers_by_mail: auth.registers_by_mail() };
+        let documents = DOCUMENTS.map(|document| document.prepared(served, &settings));
         Self {
             auth,
             settings,
+            served,
             documents,
             foreign_hosts,
             large_bodies,
@@ -130,7 +133,7 @@ impl Service {
             if let Some(code) = refused_by_server(&head) {
                 return self.answered(&seen, &Route::NotFound, &head.method, response::page(code));
             }
-            let route = find(&path, self.auth.login_field());
+            let route = find(&path, self.served);
             let cors = self.settings.cors.as_ref().filter(|cors| cors.covers(&route, &path));
             let mut answer = if cors.is_some() && cors::is_preflight(&head) {
                 cors::preflight()
@@ -204,7 +207,7 @@ impl Service {
     pub(crate) fn turn_away<B>(&self, request: &Request<B>, peer: Option<IpAddr>) -> Response<Full<Bytes>> {
         let seen = self.observer.see(request.headers(), || self.may_name(peer));
         let path = percent::decode_path(request.uri().path().as_bytes());
-        let route = find(&path, self.auth.login_field());
+        let route = find(&path, self.served);
         let answer = match &route {
             Route::Probe(probe) => self.readiness.answer(*probe, request.method()),
             _ => response::full(),

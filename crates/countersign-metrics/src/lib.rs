@@ -134,6 +134,7 @@ pub struct Throttled {
     pub register_address: Counter,
     pub token_network: Counter,
     pub token_address: Counter,
+    pub mail_address: Counter,
 }
 
 /// Registrations by how they ended.
@@ -322,9 +323,10 @@ impl Throttled {
             register_address,
             token_network,
             token_address,
+            mail_address,
         ] = to.counters(
             "throttled",
-            "Requests that were refused with 429 because there had been too many, by the budget that was used up.",
+            "Requests that were refused with 429 because there had been too many, and messages that were not sent for that, by the budget that was used up.",
             "budget",
             [
                 "login_global",
@@ -337,6 +339,7 @@ impl Throttled {
                 "register_address",
                 "token_network",
                 "token_address",
+                "mail_address",
             ],
         );
         Self {
@@ -350,6 +353,7 @@ impl Throttled {
             register_address,
             token_network,
             token_address,
+            mail_address,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! in `users`, `sessions`, `tokens`, `signing_keys` and `attempts`, and `holders` reads of several at once, each statement right above the reader of its row. No SQL is
 //! written above this crate.
 
+mod addresses;
 mod adoption;
 mod attempts;
 mod clock;

@@ -5,9 +5,10 @@ use std::borrow::Cow;
 
 use countersign_domain::UserIdKind;
 
-use crate::StoreError;
 use crate::engine::Transaction;
+use crate::foreign_keys::quoted;
 use crate::user_table::UserTable;
+use crate::{StoreError, UserModel};
 
 /// Name and text of a migration, for either engine.
 struct Migration {
@@ -27,7 +28,7 @@ macro_rules! migration {
 }
 
 /// Every migration, oldest first. A released one is never edited.
-const MIGRATIONS: [Migration; 7] = [
+const MIGRATIONS: [Migration; 8] = [
     migration!("0001_django_tables"),
     migration!("0002_sessions"),
     migration!("0003_signing_keys"),
@@ -35,6 +36,7 @@ const MIGRATIONS: [Migration; 7] = [
     migration!("0005_attempts"),
     migration!("0006_events"),
     migration!("0007_mail"),
+    migration!("0008_addresses"),
 ];
 
 /// Stands among the migrations of a database whose first one Django had made.
@@ -69,7 +71,7 @@ pub(crate) async fn run(transaction: &mut Transaction<'_>) -> Result<bool, Store
                 Transaction::Sqlite(_) => migration.sqlite,
                 Transaction::Postgres(_) => migration.postgres,
             };
-            let sql = for_keys(transaction.users().key(), sql);
+            let sql = for_users(transaction.users(), sql);
             transaction.run_script(&sql).await?;
         }
         record(transaction, migration.name).await?;
@@ -77,7 +79,16 @@ pub(crate) async fn run(transaction: &mut Transaction<'_>) -> Result<bool, Store
     Ok(made_by_django)
 }
 
-/// A migration for users with keys of this kind: the column that holds them is written for numbers.
+/// A migration for this table of users, which it knows as Django's.
+fn for_users(users: &UserTable, sql: &'static str) -> Cow<'static, str> {
+    let sql = for_keys(users.key(), sql);
+    match users.name() {
+        UserModel::OF_DJANGO => sql,
+        table => sql.replace(" ON auth_user (", &format!(" ON {} (", quoted(table))).into(),
+    }
+}
+
+/// The same, for keys of this kind: the column that holds them is written for numbers.
 fn for_keys(kind: UserIdKind, sql: &'static str) -> Cow<'static, str> {
     let typed = [("user_id BIGINT ", "user_id UUID "), ("user_id INTEGER ", "user_id TEXT ")];
     match kind {

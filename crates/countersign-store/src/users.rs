@@ -1,6 +1,6 @@
 //! `auth_user`, as Django keeps it.
 
-use countersign_domain::{NewUser, PasswordHash, User, UserId};
+use countersign_domain::{Event, NewUser, PasswordHash, User, UserId};
 use jiff::Timestamp;
 
 use crate::engine::{Row, Transaction};
@@ -108,34 +108,9 @@ impl Store {
     /// Adds a user and returns the id it got.
     pub async fn insert_user(&self, user: NewUser) -> Result<UserId, InsertUserError> {
         let event = self.event();
-        let inserted = self.engine.write(move |transaction| {
-            Box::pin(async move {
-                let id: Option<UserId> = transaction
-                    .first(
-                        "INSERT INTO auth_user (username, email, password, is_active, is_staff, is_superuser,
-                                                first_name, last_name, last_login, date_joined)
-                         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-                         RETURNING id",
-                        &[
-                            (&user.username).into(),
-                            (&user.email).into(),
-                            user.password_hash.as_str().into(),
-                            user.is_active.into(),
-                            user.is_staff.into(),
-                            user.is_superuser.into(),
-                            (&user.first_name).into(),
-                            (&user.last_name).into(),
-                            user.last_login.into(),
-                            user.date_joined.into(),
-                        ],
-                        |row| row.get(0),
-                    )
-                    .await?;
-                let id = id.ok_or(StoreError::NotCommitted)?;
-                append(transaction, about(event, id)).await?;
-                Ok(id)
-            })
-        });
+        let inserted = self
+            .engine
+            .write(move |transaction| Box::pin(async move { insert(transaction, &user, event).await }));
         Ok(inserted.await?)
     }
 
@@ -279,6 +254,38 @@ pub(crate) async fn is_still(
     let values = [(*id).into(), password_hash.as_str().into()];
     let is_active: Option<bool> = transaction.first(sql, &values, |row| row.get(0)).await?;
     Ok(is_active.is_some_and(|is_active| is_active || !must_be_active))
+}
+
+/// Adds a user, and notes that.
+pub(crate) async fn insert(
+    transaction: &mut Transaction<'_>,
+    user: &NewUser,
+    event: Option<Event>,
+) -> Result<UserId, StoreError> {
+    let id: Option<UserId> = transaction
+        .first(
+            "INSERT INTO auth_user (username, email, password, is_active, is_staff, is_superuser,
+                                    first_name, last_name, last_login, date_joined)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+             RETURNING id",
+            &[
+                (&user.username).into(),
+                (&user.email).into(),
+                user.password_hash.as_str().into(),
+                user.is_active.into(),
+                user.is_staff.into(),
+                user.is_superuser.into(),
+                (&user.first_name).into(),
+                (&user.last_name).into(),
+                user.last_login.into(),
+                user.date_joined.into(),
+            ],
+            |row| row.get(0),
+        )
+        .await?;
+    let id = id.ok_or(StoreError::NotCommitted)?;
+    append(transaction, about(event, id)).await?;
+    Ok(id)
 }
 
 async fn update(

@@ -5,6 +5,7 @@ mod database;
 mod keys;
 mod passwords;
 mod reader;
+mod registration;
 mod throttles;
 mod tls;
 mod token_claims;
@@ -30,6 +31,7 @@ use self::keys::keys;
 use self::passwords::{hashers, lane, policy};
 pub use self::reader::Reader;
 use self::reader::refused;
+use self::registration::private_registration;
 use self::throttles::{throttles, trusted_proxies};
 pub use self::tls::TlsFiles;
 use self::token_claims::token_claims;
@@ -135,7 +137,7 @@ impl Config {
         let hashers = hashers(&reader)?;
         let policy = policy(&reader)?;
         let token_settings = token_settings(&reader)?;
-        let rules = rules(&reader, &token_settings, user_model.login)?;
+        let rules = rules(&reader, &token_settings, user_model.login, debug)?;
         let django_peer = django_peer(&reader)?;
         let http = http_settings(&reader, debug, &token_settings)?;
         let bind = bind(&reader)?;
@@ -231,7 +233,12 @@ fn check_secrets(
     Ok(warnings)
 }
 
-fn rules(reader: &Reader<'_>, settings: &Settings, login: LoginField) -> Result<Rules, SettingError> {
+fn rules(
+    reader: &Reader<'_>,
+    settings: &Settings,
+    login: LoginField,
+    debug: bool,
+) -> Result<Rules, SettingError> {
     let classes = reader.list("AUTH_TOKEN_CLASSES")?;
     if classes.is_empty() {
         return Err(refused("AUTH_TOKEN_CLASSES", "needs at least one class, such as AccessToken"));
@@ -267,6 +274,7 @@ fn rules(reader: &Reader<'_>, settings: &Settings, login: LoginField) -> Result<
             max_events: reader.whole::<u32>("AUDIT_MAX_EVENTS")?.into(),
             max_refusals: reader.whole::<u32>("AUDIT_MAX_REFUSALS")?.into(),
         },
+        private_registration: private_registration(reader, debug)?,
     })
 }
 

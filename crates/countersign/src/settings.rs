@@ -88,6 +88,7 @@ pub const PARTS: &[(&str, &str)] = &[
     ("CORS_ALLOWED_ORIGINS", "Browsers"),
     ("AUTH_PASSWORD_VALIDATORS", "Passwords"),
     ("THROTTLE", "Guessing"),
+    ("REGISTRATION_PRIVACY", "Registration by mail"),
     ("DJANGO_PEER", "Django, sessions and tokens"),
     ("ALLOW_WEAK_SECRET_KEY", "Keys"),
     ("SIMPLE_JWT_JSON", "Simple JWT's own"),
@@ -413,11 +414,32 @@ pub const SETTINGS: &[Setting] = &[
          many from the /24 or /48 around it. Good ones always pass, and one that has just expired is no bad one.",
     ).of(Kind::Rate),
     own(
+        "THROTTLE_MAIL_ADDRESS",
+        "5/day",
+        "Messages to one mailbox, whoever asks for them and from wherever; more are not sent, and nobody is told. Case, dots and what follows \
+         a `+` make no other mailbox.",
+    ).of(Kind::Rate),
+    own(
         "KNOWN_DEVICE_LIFETIME",
         "180d",
         "How long a device stays known after its last login, by a cookie of its own. It ends with a change of the password.",
     )
     .of(Kind::TIME),
+    own(
+        "REGISTRATION_PRIVACY",
+        "off",
+        "`on` has `register/` take an e-mail address alone and answer 202 whoever has an account; a message to the address says how to make \
+         one, at `register/confirm/`, or that there is one. The address is then also the name. Needs `EMAIL_HOST` and \
+         `REGISTRATION_CONFIRM_URL`. `off` is as Django does it: a form that is refused tells which names there are.",
+    )
+    .of(Kind::Switch),
+    own(
+        "REGISTRATION_CONFIRM_URL",
+        "",
+        "The page of yours where whoever has the link chooses a password, with `{token}` for what it passes on to `register/confirm/`: \
+         `https://app.example.com/welcome#token={token}`. What follows a `#` is in no log of a server.",
+    ),
+    own("REGISTRATION_LINK_LIFETIME", "1d", "How long such a link is good.").of(Kind::Time { may_be_none: false, max_secs: 30 * 86_400 }),
     otherwise(
         "on if Django made the database",
         own(

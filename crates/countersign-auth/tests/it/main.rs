@@ -32,6 +32,8 @@ mod patience;
 #[cfg(test)]
 mod recorded_tokens;
 #[cfg(test)]
+mod registration;
+#[cfg(test)]
 mod rotation;
 #[cfg(test)]
 mod round_trips;

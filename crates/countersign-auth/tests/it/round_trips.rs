@@ -7,17 +7,23 @@ use countersign_domain::PasswordHash;
 use countersign_store::UserChange;
 
 use crate::cluster::{Cluster, Extras, skipped};
-use crate::service::{PASSWORD, Service, outdated_hash, refusal, rotating, rules};
+use crate::registration::by_mail;
+use crate::service::{PASSWORD, Service, field, origin, outdated_hash, refusal, rotating, rules};
 
 /// How many statements were run since the last call, `BEGIN` and `COMMIT` among them.
 fn statements(service: &Service) -> usize {
+    texts(service).len()
+}
+
+/// The same, as texts.
+fn texts(service: &Service) -> Vec<String> {
     let run = service.rows(
         "SELECT regexp_replace(query, '\\s+', ' ', 'g') FROM pg_stat_statements, generate_series(1, calls)
-          WHERE query NOT LIKE '%pg_stat_statements%'",
+          WHERE query NOT LIKE '%pg_stat_statements%' ORDER BY 1",
     );
     service.run("SELECT pg_stat_statements_reset()");
     println!("{run:#?}"); // for whoever sees this fail
-    run.len()
+    run
 }
 
 /// None where the server cannot count.
@@ -152,4 +158,29 @@ async fn whoever_is_refused_at_login_costs_one_statement() {
         refusal(person.log_in().await);
         assert_eq!(statements(&service), 1, "{}", person.username);
     }
+}
+
+#[tokio::test]
+async fn whoever_asks_for_an_account_by_mail_costs_the_same_statements_and_none_that_looks_for_one() {
+    let hundred = Some("100/hour".parse().unwrap());
+    let throttles = Throttles {
+        is_on: true,
+        register_address: hundred,
+        register_global: hundred,
+        mail_address: hundred,
+        ..Throttles::default()
+    };
+    let Some(service) = counting(Rules { throttles, ..by_mail() }).await else { return };
+    service.register("template", PASSWORD).await.unwrap();
+    service.auth.request_registration(field("first@example.com"), &origin()).await.unwrap(); // which finds no budgets
+    let mut of_each = Vec::new();
+    for address in ["template@example.com", "TEMPLATE@example.com", "nobody@example.com"] {
+        statements(&service);
+        service.auth.request_registration(field(address), &origin()).await.unwrap();
+        let run = texts(&service);
+        assert!(run.iter().all(|sql| !sql.contains("auth_user")), "{run:#?}");
+        of_each.push(run);
+    }
+    assert!(of_each[0].iter().any(|sql| sql.contains("countersign_mail")), "{of_each:#?}");
+    assert!(of_each.iter().all(|run| *run == of_each[0]), "{of_each:#?}");
 }

@@ -14,6 +14,7 @@ use countersign_store::{DatabaseUrl, Ended, OutstandingToken, PoolOptions, Store
 use countersign_token::{Claims, Keys, Settings, Tokens};
 use jiff::SignedDuration;
 use tempfile::TempDir;
+use zeroize::Zeroizing;
 
 use crate::cluster::{Cluster, Database};
 
@@ -72,6 +73,17 @@ impl Service {
         let store = open(&url(&directory));
         let policy = PasswordPolicy::new(Vec::new());
         Self::start_on(directory, store, self.clock.clone(), rules, CHEAP, policy, with_sessions(0))
+    }
+
+    /// Another process on the same database, with another `SECRET_KEY`, and these former ones.
+    pub fn beside_with_key(&self, rules: Rules, key: &[u8], former: &[&[u8]]) -> Self {
+        let (directory, store) = (Arc::clone(&self.directory), open(&url(&self.directory)));
+        let hashers = Hashers::new(CHEAP, &Algorithm::ALL, Limits::default()).unwrap();
+        let former = former.iter().map(|key| Zeroizing::new(key.to_vec())).collect();
+        let keys = ConfiguredKeys::new(with_sessions(0), key).unwrap().with_fallbacks(former).unwrap();
+        let (policy, clock) = (PasswordPolicy::new(Vec::new()), Clock::Manual(self.clock.clone()));
+        let auth = at_once(Auth::start(store.clone(), hashers, keys, policy, rules, clock)).unwrap();
+        Self { auth, store, clock: self.clock.clone(), directory, database: None }
     }
 
     /// A service on PostgreSQL, and another process on the same database; `None` where there is no PostgreSQL.

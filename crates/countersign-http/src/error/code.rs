@@ -137,7 +137,7 @@ codes! {
         "There were too many attempts: wrong passwords for this account, or attempts from this network, or altogether.",
         "Try again after the seconds that `Retry-After` says; send the cookie `__Secure-countersign_device_…` of the last login.";
     ServiceUnavailable: "service_unavailable", SERVICE_UNAVAILABLE,
-        "Too many passwords wait to be hashed, too many large bodies are held, or the database cannot be reached.",
+        "Too many passwords wait to be hashed, too many messages wait to be sent, too many large bodies are held, or the database cannot be reached.",
         "Try again after the seconds that `Retry-After` says.";
     ServerError: "server_error", INTERNAL_SERVER_ERROR,
         "There is an error in Countersign itself, which standard error tells of. A page, not JSON.",

@@ -8,7 +8,7 @@ use countersign_token::json::to_response;
 use super::{Code, field_code, sentence};
 
 /// A refusal of each kind, in the order in which they are documented.
-const FIELD_ERRORS: [FieldError; 15] = [
+const FIELD_ERRORS: [FieldError; 17] = [
     FieldError::Required,
     FieldError::Null,
     FieldError::Blank,
@@ -20,6 +20,8 @@ const FIELD_ERRORS: [FieldError; 15] = [
     FieldError::UsernameTaken,
     FieldError::EmailTaken,
     FieldError::InvalidEmail,
+    FieldError::AddressIsNoUsername,
+    FieldError::InvalidLink,
     FieldError::TooSimilar(Attribute::Username),
     FieldError::TooShort { min: 8 },
     FieldError::TooCommon,

@@ -7,15 +7,20 @@ use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use countersign_auth::{Auth, Clock, ConfiguredKeys, ManualClock, Rules, Throttles};
+use countersign_auth::{
+    Auth, Clock, ConfiguredKeys, ConfirmPage, ManualClock, PrivateRegistration, Rules, Throttles,
+};
 use countersign_domain::PasswordPolicy;
-use countersign_http::{AllowedHosts, ForwardedHeader, Renderer, Service, Settings, TrustedProxies};
+use countersign_http::{
+    AllowedHosts, ForwardedHeader, Renderer, Served, Service, Settings, TrustedProxies, document_text,
+};
 use countersign_password::{Algorithm as HashAlgorithm, Hashers, Limits, Preferred};
 use countersign_store::{DatabaseUrl, PoolOptions, Store};
 use countersign_token::{Algorithm, Keys, Settings as TokenSettings, Tokens};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Body;
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -49,6 +54,11 @@ const SECRET_KEY: &[u8] = b"a secret for tests, long enough for HS256";
 
 /// What the answers are held against.
 static DESCRIBED: LazyLock<Described> = LazyLock::new(|| Described::read().unwrap());
+/// The same, where accounts are made by mail.
+static DESCRIBED_BY_MAIL: LazyLock<Described> = LazyLock::new(|| {
+    let served = Served { registers_by_mail: true, ..Served::default() };
+    Described::of(&document_text(served)).unwrap()
+});
 
 /// A service on a database of its own, whose clock stands still.
 pub struct World {
@@ -90,13 +100,24 @@ impl World {
         Self::start(CHEAP, throttles, change)
     }
 
+    /// One that makes accounts by mail.
+    pub fn registering_by_mail(throttles: Throttles) -> Self {
+        let page = ConfirmPage::parse("https://app.example.com/welcome#token={token}").unwrap();
+        let private_registration =
+            Some(PrivateRegistration { page, link_lifetime: SignedDuration::from_hours(24) });
+        Self::start_by(Rules { throttles, private_registration, ..Rules::default() }, CHEAP, |_| {})
+    }
+
     fn start(preferred: Preferred, throttles: Throttles, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::start_by(Rules { throttles, ..Rules::default() }, preferred, change)
+    }
+
+    fn start_by(rules: Rules, preferred: Preferred, change: impl FnOnce(&mut Settings)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let url = DatabaseUrl::Sqlite(directory.path().join("db.sqlite3"));
         let store = at_once(Store::open(&url, &PoolOptions::default())).unwrap();
         let clock = ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap());
         let hashers = Hashers::new(preferred, &HashAlgorithm::DJANGO_DEFAULT, Limits::default()).unwrap();
-        let rules = Rules { throttles, ..Rules::default() };
         let (policy, time) = (PasswordPolicy::default(), Clock::Manual(clock.clone()));
         let keys = ConfiguredKeys::new(token_settings(), SECRET_KEY).unwrap();
         let auth = at_once(Auth::start(store.clone(), hashers, keys, policy, rules, time)).expect("threads");
@@ -151,7 +172,8 @@ impl World {
     pub async fn send(&self, draft: Draft) -> Answer {
         let (path, method) = (draft.uri.path().to_owned(), draft.method.clone());
         let response = self.service.answer(draft.request(), Some(ADDRESS)).await;
-        Answer::checked(&path, &method, response).await
+        let described = if self.service.auth().registers_by_mail() { &DESCRIBED_BY_MAIL } else { &DESCRIBED };
+        Answer::checked_by(described, &path, &method, response).await
     }
 }
 
@@ -312,11 +334,20 @@ impl Answer {
     }
 
     pub async fn checked(path: &str, method: &Method, response: Response<Full<Bytes>>) -> Self {
+        Self::checked_by(&DESCRIBED, path, method, response).await
+    }
+
+    async fn checked_by(
+        described: &Described,
+        path: &str,
+        method: &Method,
+        response: Response<Full<Bytes>>,
+    ) -> Self {
         let answer = Self::of(response).await;
         answer.keeps_the_rules(&format!("{method} {path}"));
         let content_type = answer.all("content-type").concat();
         let got = Got { status: answer.status.as_u16(), content_type: &content_type, body: &answer.body };
-        DESCRIBED.check(method.as_str(), path, &got).unwrap();
+        described.check(method.as_str(), path, &got).unwrap();
         answer
     }
 

@@ -30,7 +30,12 @@ impl Described {
     pub fn read() -> Result<Self, String> {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
         let text = std::fs::read_to_string(path).map_err(|error| format!("docs/openapi.json: {error}"))?;
-        let document: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+        Self::of(&text)
+    }
+
+    /// Reads such a document.
+    pub fn of(text: &str) -> Result<Self, String> {
+        let document: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
         let mut operations = BTreeMap::new();
         for (path, item) in members(document.get("paths")) {
             for (method, operation) in members(Some(item)).filter(|(name, _)| *name != "parameters") {

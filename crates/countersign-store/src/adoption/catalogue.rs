@@ -171,13 +171,18 @@ pub(super) async fn references(engine: &Engine) -> Result<Vec<Reference>, StoreE
         .await
 }
 
-/// Whether tables can be made by whom we log in as. (An SQLite file says so when it is written.)
+/// Whether tables can be made by whom we log in as, and an index on the table of users, which only its owner may. (An SQLite
+/// file says so when it is written.)
 pub(super) async fn may_create(engine: &Engine) -> Result<bool, StoreError> {
     match engine {
         Engine::Sqlite(_) => Ok(true),
         Engine::Postgres(_) => {
-            let sql = "SELECT coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)";
-            Ok(engine.first(sql, &[], |row| row.get(0)).await?.unwrap_or(false))
+            let sql = "SELECT coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)
+                              AND NOT EXISTS (SELECT 1 FROM pg_tables WHERE tablename = $1
+                                                AND schemaname = ANY (current_schemas(false))
+                                                AND NOT pg_has_role(tableowner, 'USAGE'))";
+            let users = engine.users().name();
+            Ok(engine.first(sql, &[users.into()], |row| row.get(0)).await?.unwrap_or(false))
         }
     }
 }

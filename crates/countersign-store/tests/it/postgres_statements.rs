@@ -10,7 +10,7 @@ use crate::statements::{all_statements, known_scans, reads_all_or_one};
 /// As many rows as an index is of use for.
 const FILL: &str = "
     INSERT INTO auth_user (id, username, email, password, is_active, is_staff, is_superuser, first_name, last_name, date_joined)
-         SELECT n, 'user' || n, '', md5(n::text), true, false, false, '', '', now() FROM generate_series(1, 5000) AS n;
+         SELECT n, 'user' || n, 'User' || n || '@example.com', md5(n::text), true, false, false, '', '', now() FROM generate_series(1, 5000) AS n;
     INSERT INTO auth_group (id, name) SELECT n, 'group' || n FROM generate_series(1, 2000) AS n;
     INSERT INTO django_content_type (id, app_label, model)
          SELECT n + 100, 'app' || n, 'model' FROM generate_series(1, 2000) AS n;

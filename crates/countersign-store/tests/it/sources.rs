@@ -1,7 +1,8 @@
 //! The SQL texts of the crate, read from its sources.
 
 /// The sources that are about accounts.
-pub const OF_ACCOUNTS: [&str; 17] = [
+pub const OF_ACCOUNTS: [&str; 18] = [
+    include_str!("../../src/addresses.rs"),
     include_str!("../../src/attempts.rs"),
     include_str!("../../src/users.rs"),
     include_str!("../../src/tokens.rs"),

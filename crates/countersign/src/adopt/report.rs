@@ -1,7 +1,7 @@
 //! What `adopt --dry-run` says, for people and for programs; and why a database cannot be adopted.
 
 use countersign_domain::UserId;
-use countersign_store::{Difference, Findings, MigrationsOf};
+use countersign_store::{Difference, Findings, MigrationsOf, OwnObjects};
 use serde_json::{Map, Value, json};
 
 use super::survey::{Family, Tokens, Users};
@@ -40,8 +40,12 @@ impl Report {
             return vec!["it has none of Django's tables".to_owned()];
         }
         let obstacles: Vec<String> = findings.obstacles().map(ToString::to_string).collect();
-        if obstacles.is_empty() && !findings.may_create && !findings.to_add.tables.is_empty() {
-            return vec!["the role that DATABASE_URL names may not make tables in it".to_owned()];
+        if obstacles.is_empty() && !findings.may_create && findings.to_add != OwnObjects::default() {
+            return vec![
+                "the role that DATABASE_URL names may not make tables in it, or an index on the table of users, which only the \
+                 owner of that may"
+                    .to_owned(),
+            ];
         }
         obstacles
     }

@@ -92,6 +92,7 @@ impl Kind {
                 let none = if may_be_none { "0, or " } else { "" };
                 let most = match max_secs {
                     3600 => ", of at most an hour",
+                    2_592_000 => ", from one second to thirty days",
                     _ => ", from one second to ten years",
                 };
                 format!("{none}a time such as 300, 90s, 5m, 12h or 1d{most}")

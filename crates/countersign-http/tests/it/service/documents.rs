@@ -1,7 +1,7 @@
 //! What describes the server: the OpenAPI document, the pages to try it, and the files made of the same declarations.
 
 use countersign_domain::LoginField;
-use countersign_http::{document_text, errors_page};
+use countersign_http::{Served, document_text, errors_page};
 use http::header::AUTHORIZATION;
 use http::{HeaderName, Method};
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ async fn get(path: &str, headers: &[(&str, &str)]) -> Answer {
 }
 
 fn document() -> Value {
-    serde_json::from_str(&document_text(LoginField::Username)).unwrap()
+    serde_json::from_str(&document_text(Served::default())).unwrap()
 }
 
 /// Each file that is made of declarations has to be what they say now.
@@ -28,7 +28,7 @@ fn is_up_to_date(file: &str, text: &str) {
 
 #[test]
 fn the_files_in_docs_are_what_the_declarations_say() {
-    is_up_to_date("openapi.json", &document_text(LoginField::Username));
+    is_up_to_date("openapi.json", &document_text(Served::default()));
     is_up_to_date("errors.md", &errors_page());
 }
 
@@ -36,7 +36,7 @@ fn the_files_in_docs_are_what_the_declarations_say() {
 async fn the_document_is_served_as_it_is_in_docs() {
     let response = get("/openapi.json", &[]).await;
     assert_eq!((response.status.as_u16(), response.header("content-type")), (200, "application/json"));
-    assert_eq!(response.body, document_text(LoginField::Username));
+    assert_eq!(response.body, document_text(Served::default()));
 }
 
 #[test]
@@ -92,7 +92,9 @@ fn no_two_operations_have_one_name() {
 
 #[test]
 fn where_users_log_in_with_their_address_the_document_says_so() {
-    let document: Value = serde_json::from_str(&document_text(LoginField::Email)).unwrap();
+    let document: Value =
+        serde_json::from_str(&document_text(Served { login_field: LoginField::Email, ..Served::default() }))
+            .unwrap();
     let login = &document["paths"]["/user/api/login/"]["post"]["requestBody"]["content"]["application/json"];
     assert_eq!(login["schema"]["required"], json!(["email", "password"]));
     assert!(document["paths"]["/user/api/me/"]["get"].is_object());
@@ -108,7 +110,7 @@ async fn where_tokens_are_sent_otherwise_the_document_says_so() {
         world.ask(Method::GET, "/openapi.json", &[]).await.body
     };
     let usual = served("Bearer", AUTHORIZATION).await;
-    assert_eq!(usual, document_text(LoginField::Username));
+    assert_eq!(usual, document_text(Served::default()));
     for (word, name) in [("JWT", AUTHORIZATION), ("Bearer", HeaderName::from_static("x-token"))] {
         let text = String::from_utf8(served(word, name.clone()).await.to_vec()).unwrap();
         let document: Value = serde_json::from_str(&text).unwrap();

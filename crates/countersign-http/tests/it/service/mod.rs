@@ -12,6 +12,7 @@ mod jwks;
 mod large_bodies;
 mod order;
 mod panics;
+mod registration;
 mod sessions;
 mod stories;
 mod throttle;

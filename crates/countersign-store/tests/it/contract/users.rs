@@ -3,6 +3,8 @@
 use countersign_domain::{NewUser, PasswordHash, User, UserId};
 use countersign_store::{InsertUserError, UserChange};
 
+use tokio::task::JoinSet;
+
 use super::place::{Place, ending, noon, person, time, token};
 
 fn hash(text: &str) -> PasswordHash {
@@ -180,4 +182,40 @@ async fn a_user_to_whom_an_application_of_djangos_refers_is_not_deleted_and_the_
     assert!(store.delete_user_and_end_tokens(bob, ending(noon())).await.unwrap());
     assert!(store.is_blacklisted("of bob").await.unwrap());
     assert_eq!(store.integrity_complaints().unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_address_is_found_in_whatever_case_and_an_empty_one_is_nobodys() {
+    let Some((_place, store)) = Place::open().await else { return };
+    let of = |name: &str, email: &str| NewUser { email: email.to_owned(), ..person(name) };
+    store.insert_user(of("ada", "Ada.L@example.com")).await.unwrap();
+    store.insert_user(of("bob", "")).await.unwrap();
+    assert!(store.address_exists("ada.l@example.com").await.unwrap());
+    for address in ["", "ada@example.com", "ada_l@example.com", "%", "ada.l@example.com "] {
+        assert!(!store.address_exists(address).await.unwrap(), "{address:?}");
+    }
+}
+
+#[tokio::test]
+async fn of_those_who_ask_for_an_address_at_once_in_any_case_one_gets_it() {
+    let Some((place, store)) = Place::open().await else { return };
+    let mut asking = JoinSet::new();
+    for number in 0..8 {
+        let (store, local) = (store.clone(), if number % 2 == 0 { "Ada" } else { "ada" });
+        let user = NewUser { email: format!("{local}@example.com"), ..person(&format!("name{number}")) };
+        asking.spawn(async move { store.insert_user_of_address(user, "ada@example.com".to_owned()).await });
+    }
+    let answers = asking.join_all().await;
+    let taken = |answer: &&Result<UserId, _>| matches!(answer, Err(InsertUserError::UsernameTaken));
+    assert_eq!(answers.iter().filter(taken).count(), 7, "{answers:?}");
+    assert_eq!(place.rows("SELECT count(*) FROM auth_user"), ["1"]);
+}
+
+#[tokio::test]
+async fn who_asks_for_an_address_that_another_has_in_another_case_does_not_get_it() {
+    let Some((_place, store)) = Place::open().await else { return };
+    store.insert_user(NewUser { email: "ADA@example.com".to_owned(), ..person("bob") }).await.unwrap();
+    let ada = NewUser { email: "ada@example.com".to_owned(), ..person("ada") };
+    let refused = store.insert_user_of_address(ada, "ada@example.com".to_owned()).await;
+    assert!(matches!(refused, Err(InsertUserError::UsernameTaken)), "{refused:?}");
 }

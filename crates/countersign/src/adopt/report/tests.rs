@@ -90,8 +90,8 @@ fn each_obstacle_comes_with_its_own_fix() {
 fn a_role_that_may_make_no_tables_is_an_obstacle_only_while_some_are_missing() {
     assert_eq!(
         refusal(|findings| findings.may_create = false),
-        "sqlite:db cannot be adopted: the role that DATABASE_URL names may not make tables in it; name the role that \
-         Django uses, or GRANT CREATE on the schema to this one, and the use of all tables"
+        "sqlite:db cannot be adopted: the role that DATABASE_URL names may not make tables in it, or an index on the \
+         table of users, which only the owner of that may; name the role that Django uses, or GRANT CREATE on the schema to this one, and the use of all tables"
     );
     let adopted = report(|findings| {
         findings.may_create = false;
