@@ -4,11 +4,13 @@ import contextlib
 import datetime
 import email
 import email.policy
+import logging
 import queue
 import re
 import socket
 import sqlite3
 import ssl
+import warnings
 from pathlib import Path
 
 from aiosmtpd.controller import Controller
@@ -22,6 +24,9 @@ from servers import PASSWORD, Countersign, countersign
 
 ENCRYPTIONS = ["STARTTLS", "TLS", "in clear"]
 RELAY = ("relay", "a password of the relay")
+# What it says of clients that break off, and of a login without STARTTLS, is what is tried here.
+logging.getLogger("mail.log").setLevel(logging.CRITICAL + 1)
+warnings.filterwarnings("ignore", "Requiring AUTH while not requiring TLS", UserWarning)
 PAGE = "https://app.example.com/welcome#token={token}"
 
 
@@ -107,7 +112,7 @@ def settings_for(port, encryption="in clear", root=None):
 
 
 def link_in(message):
-    found = re.search(r"^https://app\.example\.com/welcome#token=(\S+)$", message.get_content(), re.MULTILINE)
+    found = re.search(r"^https://app\.example\.com/welcome#token=(\S+)\r?$", message.get_content(), re.MULTILINE)
     return found and found.group(1)
 
 
