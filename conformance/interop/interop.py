@@ -11,6 +11,7 @@ from jwt.algorithms import get_default_algorithms
 
 import adoption
 import key_set
+import mail
 import moving
 import shared_database
 import user_models
@@ -37,6 +38,9 @@ def areas():
         yield f"blacklist, DJANGO_PEER={peer}", shared_database.blacklist_is_shared, peer
     yield "outstanding tokens", shared_database.django_ends_what_we_recorded
     yield "rotation", shared_database.rotation_is_shared
+    for encryption in mail.ENCRYPTIONS:
+        yield f"mail, {encryption}", mail.an_account_is_made_by_mail, encryption
+    yield "mail, kill -9", mail.what_was_answered_outlives_its_server
     yield "writing at once", shared_database.both_write_at_once
     for engine in ["SQLite", "PostgreSQL"]:
         for kind in adoption.PROJECTS:

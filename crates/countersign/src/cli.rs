@@ -13,7 +13,7 @@ use crate::check::Level;
 use crate::program::Failure;
 use crate::{
     account, adopt, audit, changepassword, check, createsuperuser, demo, explain, export, flushexpiredtokens,
-    healthcheck, import, init, keys, migrate, packaging, serve, settings, show_config, user,
+    healthcheck, import, init, keys, migrate, packaging, sendtestemail, serve, settings, show_config, user,
 };
 
 #[derive(Parser)]
@@ -59,6 +59,8 @@ enum Command {
     Changepassword(ChangePasswordArgs),
     /// Delete the sessions and the recorded tokens that are past use (they also go by themselves, a few at each login).
     Flushexpiredtokens,
+    /// Send one message, now, and say what the mail server says.
+    Sendtestemail(SendTestEmailArgs),
     /// Check settings, keys and database, and say what is wrong.
     Check(CheckArgs),
     /// Print the settings in force, and where each was said; secrets are not shown.
@@ -202,6 +204,13 @@ pub struct NewUserArgs {
     pub email: String,
     #[command(flatten)]
     pub password: PasswordArgs,
+}
+
+/// Whom to send it to.
+#[derive(Args)]
+pub struct SendTestEmailArgs {
+    /// The address.
+    pub address: String,
 }
 
 /// Whose password to set.
@@ -415,6 +424,7 @@ fn dispatch(cli: Cli, name: &str) -> Result<(), Failure> {
         Command::Createsuperuser(args) => createsuperuser::run(args, cli.json),
         Command::Changepassword(args) => changepassword::run(&args, cli.json),
         Command::Flushexpiredtokens => flushexpiredtokens::run(cli.json),
+        Command::Sendtestemail(args) => sendtestemail::run(&args, cli.json),
         Command::Check(args) => check::run(&args, cli.json),
         Command::Config => show_config::run(cli.json),
         Command::Healthcheck => healthcheck::run(cli.json),

@@ -3,6 +3,7 @@
 mod browsers;
 mod database;
 mod keys;
+mod mail;
 mod passwords;
 mod reader;
 mod registration;
@@ -16,7 +17,7 @@ mod user_model;
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
-use countersign_auth::{AuditRules, ConfiguredKeys, Rules, UserIdField};
+use countersign_auth::{AuditRules, ConfiguredKeys, MailSettings, Rules, UserIdField};
 use countersign_domain::{LoginField, PasswordPolicy};
 use countersign_http::{AllowedHosts, HeaderName, Renderer};
 use countersign_password::Hashers;
@@ -28,6 +29,7 @@ use self::browsers::{cors, token_cookies};
 pub use self::database::{LET_WRITE, is_there, unwritable};
 use self::database::{database, pool, refuse_missing};
 use self::keys::keys;
+use self::mail::mail;
 use self::passwords::{hashers, lane, policy};
 pub use self::reader::Reader;
 use self::reader::refused;
@@ -92,6 +94,8 @@ pub struct Config {
     pub metrics_bind: Option<String>,
     /// Where a server sends its traces, if anywhere.
     pub traces: Option<countersign_traces::Settings>,
+    /// Where mail is handed in, if anywhere.
+    pub mail: Option<MailSettings>,
     /// How a server ends.
     pub drain: Drain,
     /// The bytes that an SQLite file needs to have left.
@@ -146,6 +150,7 @@ impl Config {
         let metrics_bind = Some(reader.text("METRICS_BIND")?.trim()).filter(|address| !address.is_empty());
         let metrics_bind = metrics_bind.map(str::to_owned);
         let traces = traces(&reader)?;
+        let mail = mail(&reader)?;
         filter(sources)?;
         let drain = Drain { delay: reader.wait("DRAIN_DELAY")?, timeout: reader.wait("DRAIN_TIMEOUT")? };
         let min_free_disk = reader.whole::<u64>("MIN_FREE_DISK_MIB")? << 20;
@@ -177,6 +182,7 @@ impl Config {
             tls,
             metrics_bind,
             traces,
+            mail,
             drain,
             min_free_disk,
             debug,

@@ -149,7 +149,7 @@ impl Setup {
         })
         .await?;
         let wrote = self.write()?;
-        let made = self.make_superuser(auth, &password).await;
+        let made = Box::pin(self.make_superuser(auth, &password)).await; // boxed, as it is large
         let superuser = made.map_err(|failure| if wrote { half_done(&failure) } else { failure })?;
         Ok(Done { wrote, superuser, is_new: true })
     }

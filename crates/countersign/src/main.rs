@@ -27,6 +27,7 @@ mod private_file;
 mod program;
 mod progress;
 mod secret_key;
+mod sendtestemail;
 mod serve;
 mod settings;
 mod show_config;

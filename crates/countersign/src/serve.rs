@@ -12,8 +12,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_auth::Auth;
+use countersign_auth::{Auth, MailServer};
 use countersign_http::{Limits, Manners, Service, Tls};
+use countersign_store::Mail;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
@@ -28,6 +29,8 @@ use crate::program::{Failure, Serving, block_on, configure_to_serve, open_patien
 
 /// How long the end waits for a collector.
 const LAST_TRACES: Duration = Duration::from_secs(3);
+/// How long the message that is just being sent may take at the end; else it is sent again.
+const LAST_MAIL: Duration = Duration::from_secs(2);
 /// How long the last refusals may take to be recorded at the end.
 const LAST_RECORDS: Duration = Duration::from_secs(2);
 
@@ -54,6 +57,7 @@ pub fn until_stopped(
     let metrics_bind = config.metrics_bind.clone();
     let (http, drain, watch) = (config.http.clone(), config.drain, Watch::new(&config));
     let tls = config.tls.as_ref().map(TlsFiles::load).transpose()?;
+    let mail_server = config.mail.as_ref().map(MailServer::new).transpose().map_err(Failure::Other)?;
     let has_proxies = !config.http.trusted_proxies.is_empty();
     let exposed = plain_http(&config, false).filter(|_| !config.debug && !has_proxies);
     let served = block_on(async move {
@@ -99,20 +103,27 @@ pub fn until_stopped(
         let mut audit = std::pin::pin!(service.auth().keep_audit(async {
             let _ = ended.await;
         }));
+        let (end_mail, mail_ended) = tokio::sync::oneshot::channel::<()>();
+        let compose = async |mail: &Mail| service.auth().compose(mail).await;
+        let mut mail = std::pin::pin!(service.auth().keep_mail(mail_server.as_ref(), compose, async {
+            let _ = mail_ended.await;
+        }));
         tokio::select! {
             () = serving => say("stopped"),
             () = told_twice => say("stopped at once; requests in flight were cut off"),
             never = service.auth().keep_keys_current() => match never {},
             never = service.auth().keep_knowing_hashes() => match never {},
             recorded = &mut audit => recorded?, // never, before it is told to end
+            () = &mut mail => {} // as little
             never = watch.keep_looking(&service) => match never {},
             never = metrics.serve(&service) => match never {},
             never = watch.feed_watchdog() => match never {},
             never = reload::at_each(hangup, &service, tls.as_deref(), &log, &watch) => match never {},
             never = keep_current(tls.as_deref()) => match never {},
         }
-        drop(end);
-        let recorded = tokio::time::timeout(LAST_RECORDS, audit).await;
+        drop((end, end_mail));
+        let (recorded, _) =
+            tokio::join!(tokio::time::timeout(LAST_RECORDS, audit), tokio::time::timeout(LAST_MAIL, mail));
         if !matches!(recorded, Ok(Ok(()))) {
             tracing::warn!("the last refusals were not recorded; see that the database can be reached");
         }

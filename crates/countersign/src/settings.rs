@@ -89,6 +89,7 @@ pub const PARTS: &[(&str, &str)] = &[
     ("AUTH_PASSWORD_VALIDATORS", "Passwords"),
     ("THROTTLE", "Guessing"),
     ("REGISTRATION_PRIVACY", "Registration by mail"),
+    ("EMAIL_HOST", "Mail"),
     ("DJANGO_PEER", "Django, sessions and tokens"),
     ("ALLOW_WEAK_SECRET_KEY", "Keys"),
     ("SIMPLE_JWT_JSON", "Simple JWT's own"),
@@ -440,6 +441,32 @@ pub const SETTINGS: &[Setting] = &[
          `https://app.example.com/welcome#token={token}`. What follows a `#` is in no log of a server.",
     ),
     own("REGISTRATION_LINK_LIFETIME", "1d", "How long such a link is good.").of(Kind::Time { may_be_none: false, max_secs: 30 * 86_400 }),
+    own(
+        "EMAIL_HOST",
+        "",
+        "The mail server that takes our messages; empty for no mail. `countersign sendtestemail` tries it.",
+    ),
+    own("EMAIL_PORT", "25", "Its port: as a rule 587 with `EMAIL_USE_TLS`, 465 with `EMAIL_USE_SSL`.").of(Kind::Whole(1, 65535)),
+    own("EMAIL_HOST_USER", "", "As whom we log in there; empty for no login."),
+    secret(own(
+        "EMAIL_HOST_PASSWORD",
+        "",
+        "The password of `EMAIL_HOST_USER`. It is said over TLS only, or to this machine.",
+    )),
+    own(
+        "EMAIL_USE_TLS",
+        "False",
+        "`True` encrypts after `STARTTLS`; a server without that gets no mail. Its certificate has to be one that this machine trusts, or \
+         that `SSL_CERT_FILE` does, and for `EMAIL_HOST`.",
+    )
+    .of(Kind::Switch),
+    own("EMAIL_USE_SSL", "False", "`True` encrypts from the first byte.").of(Kind::Switch),
+    own("EMAIL_TIMEOUT", "30", "The seconds in which a message has to be taken; else it is tried again later.").of(Kind::Whole(1, 600)),
+    own(
+        "DEFAULT_FROM_EMAIL",
+        "",
+        "Who messages are from: `noreply@example.com`, or `Example <noreply@example.com>`. Needed with `EMAIL_HOST`.",
+    ),
     otherwise(
         "on if Django made the database",
         own(
