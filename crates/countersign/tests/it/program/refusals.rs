@@ -151,6 +151,16 @@ fn each_bad_setting_is_refused_by_name_in_one_sentence() {
 }
 
 #[test]
+fn registration_by_mail_is_refused_without_mail() {
+    let page = "https://app.example.com/welcome#token={token}";
+    let here = Installation::new().with("REGISTRATION_PRIVACY", "on").with("REGISTRATION_CONFIRM_URL", page);
+    let sentence = here.refusal(&["check"]);
+    assert!(sentence.contains("REGISTRATION_PRIVACY: needs mail to be sent; set EMAIL_HOST"), "{sentence}");
+    let here = here.with("EMAIL_HOST", "127.0.0.1").with("DEFAULT_FROM_EMAIL", "noreply@example.com");
+    here.say(&["check"]);
+}
+
+#[test]
 fn what_only_a_username_can_give_is_refused_where_there_is_none() {
     for (name, value, reason) in
         [("TOKEN_CLAIMS", "name=username", "use email"), ("USER_ID_FIELD", "username", "must be id or email")]
