@@ -52,10 +52,12 @@ impl Auth {
 fn confirm(settings: &PrivateRegistration, link: &str) -> Message {
     let (site, lifetime) = (settings.page.host(), in_words(settings.link_lifetime.as_secs()));
     let body = format!(
-        "Hello,\n\nsomebody, you we hope, asked for an account at {site} with this address.\n\n\
-         To make it, follow this link and choose a password:\n\n{link}\n\n\
-         The link is good for {lifetime}. If you did not ask for an account, do nothing: without\n\
-         this link none is made. Do not pass it on.\n"
+        "Hello,\n\n\
+         somebody, you we hope, asked for an account at {site} with this address.\n\n\
+         To make it, follow this link and choose a password:\n\n\
+         {link}\n\n\
+         The link is good for {lifetime}. Do not pass it on.\n\n\
+         If you did not ask for an account, do nothing: without this link none is made.\n"
     );
     Message { subject: format!("Your account at {site}"), body }
 }
@@ -64,8 +66,9 @@ fn confirm(settings: &PrivateRegistration, link: &str) -> Message {
 fn you_have_one(settings: &PrivateRegistration) -> Message {
     let site = settings.page.host();
     let body = format!(
-        "Hello,\n\nsomebody, you we hope, asked for an account at {site} with this address.\n\n\
-         There is one with it already, so that no other is made. If it is yours, log in with it.\n\
+        "Hello,\n\n\
+         somebody, you we hope, asked for an account at {site} with this address.\n\n\
+         There is one with it already, so that no other is made. If it is yours, log in with it.\n\n\
          If you did not ask for an account, do nothing: nothing has changed.\n"
     );
     Message { subject: format!("Your account at {site}"), body }
