@@ -15,6 +15,7 @@ fn of_django() -> Option<(Database, Installation)> {
     for table in database.rows(ours) {
         database.rows(&format!("DROP TABLE {table}"));
     }
+    database.rows("DROP INDEX countersign_user_email");
     Some((database, here))
 }
 
