@@ -36,6 +36,9 @@ pub enum DatabaseUrlError {
     /// An in-memory database would forget every user at exit.
     #[error("an in-memory database would forget every user at exit; give the path of a file")]
     InMemory,
+    /// Parameters, which other tools take behind the path: as a part of its name they would make another file.
+    #[error("an SQLite file takes nothing after a `?`; leave that out")]
+    Parameters,
     /// Another scheme.
     #[error(
         "{0:?} is not a database this version can open; use sqlite:PATH or postgresql://USER@HOST/DATABASE"
@@ -71,6 +74,7 @@ impl FromStr for DatabaseUrl {
         match path {
             "" => Err(DatabaseUrlError::NoPath),
             ":memory:" => Err(DatabaseUrlError::InMemory),
+            _ if path.contains('?') => Err(DatabaseUrlError::Parameters),
             _ => Ok(Self::Sqlite(PathBuf::from(path))),
         }
     }

@@ -61,6 +61,12 @@ fn verdict(verified: &Verified, waiting: usize, breaks: &[String]) -> String {
     lines.extend(breaks.iter().map(|found| format!("BROKEN: {found}")));
     if breaks.is_empty() {
         lines.push(format!("The chain is whole. Note its end elsewhere: {position}:{hash}"));
+    } else {
+        lines.push(
+            "Something else than Countersign has changed the log, unless what was noted is mistyped. Keep a copy of the database as it \
+             is now, and compare it with a backup or an export from before."
+                .to_owned(),
+        );
     }
     lines.join("\n")
 }

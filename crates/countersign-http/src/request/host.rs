@@ -40,11 +40,12 @@ impl AllowedHosts {
     /// A host that is served, if one is named.
     #[must_use]
     pub fn example(&self) -> Option<&str> {
-        self.0.iter().find_map(|pattern| match pattern {
+        let mut named = self.0.iter().filter_map(|pattern| match pattern {
             Pattern::Any => None,
             Pattern::DomainAndBelow(suffix) => suffix.strip_prefix('.'),
             Pattern::Exactly(host) => Some(host.as_str()),
-        })
+        });
+        named.find(|host| self.permits(host.as_bytes()))
     }
 
     /// Whether a request to this host is served. Without a `Host` header ask with the server's own

@@ -33,6 +33,9 @@ fn what_would_lose_data_or_cannot_be_opened_is_refused() {
     for url in ["sqlite::memory:", "sqlite://:memory:", "sqlite:///:memory:"] {
         assert_eq!(url.parse::<DatabaseUrl>(), Err(DatabaseUrlError::InMemory), "{url}");
     }
+    for url in ["sqlite:a.sqlite3?mode=ro", "sqlite:///a.sqlite3?", "sqlite:?cache=shared"] {
+        assert_eq!(url.parse::<DatabaseUrl>(), Err(DatabaseUrlError::Parameters), "{url}");
+    }
     for (url, scheme) in [("mysql://u:secret@host/db", "mysql"), ("SQLite:a", "SQLite")] {
         let error = url.parse::<DatabaseUrl>().unwrap_err();
         assert_eq!(error, DatabaseUrlError::UnknownScheme(scheme.to_owned()));

@@ -43,8 +43,7 @@ impl Greeting {
     pub fn print(&self, local: &str, metrics: Option<&str>) {
         // What listens on every address answers on this one, under a name that is allowed by default.
         let here = local.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:");
-        let example = self.allowed_hosts.example().filter(|name| self.allowed_hosts.permits(name.as_bytes()));
-        let host = match example {
+        let host = match self.allowed_hosts.example() {
             Some(name) if !self.allowed_hosts.permits(here.as_bytes()) => format!(" -H 'Host: {name}'"),
             _ => String::new(),
         };

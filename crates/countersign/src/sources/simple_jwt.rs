@@ -15,13 +15,13 @@ impl Sources {
         let object = match serde_json::from_str(&json) {
             Ok(serde_json::Value::Object(object)) => object,
             Ok(_) => {
-                return Err(SettingError(
-                    "SIMPLE_JWT_JSON is not a JSON object; it must be {\"NAME\": value}".to_owned(),
-                ));
+                return Err(SettingError(format!(
+                    "SIMPLE_JWT_JSON is not a JSON object; it must be {{\"NAME\": value}} (it stands in {origin})"
+                )));
             }
             Err(error) => {
                 return Err(SettingError(format!(
-                    "SIMPLE_JWT_JSON is not JSON: {error}; it must be {{\"NAME\": value}}"
+                    "SIMPLE_JWT_JSON is not JSON: {error}; it must be {{\"NAME\": value}} (it stands in {origin})"
                 )));
             }
         };

@@ -28,3 +28,17 @@ fn without_any_pattern_only_a_debugging_server_answers() {
 fn a_host_that_is_no_utf8_is_refused_even_when_all_are_served() {
     assert!(!AllowedHosts::parse("*", false).permits(b"caf\xe9.example.org"));
 }
+
+#[test]
+fn an_example_is_a_host_that_is_served() {
+    for (setting, example) in [
+        ("api.example.org", Some("api.example.org")),
+        (".example.org", Some("example.org")),
+        ("https://api.example.org/,*.example.org,.example.org", Some("example.org")),
+        ("https://api.example.org/", None),
+        ("*", None),
+        ("", None),
+    ] {
+        assert_eq!(AllowedHosts::parse(setting, false).example(), example, "{setting}");
+    }
+}

@@ -100,6 +100,7 @@ fn a_chain_that_is_whole_is_said_to_be_and_a_changed_event_is_named() {
     let broken = here.run(&["audit", "verify"]);
     assert!(!broken.success && broken.stderr.is_empty(), "{}", broken.stderr);
     assert!(broken.stdout.contains(&format!("BROKEN: event {failed} (")), "{}", broken.stdout);
+    assert!(broken.stdout.contains("compare it with a backup"), "{}", broken.stdout);
     let broken = here.run(&["audit", "verify", "--json"]);
     let found: Value = serde_json::from_str(&broken.stdout).expect("JSON");
     assert_eq!(found["breaks"].as_array().map(Vec::len), Some(1), "{found}");

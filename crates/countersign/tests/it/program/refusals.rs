@@ -57,6 +57,10 @@ fn each_bad_setting_is_refused_by_name_in_one_sentence() {
         ("THROTTLE_LOGIN_ACCOUNT", "5/month", "must be a rate such as 5/min, 20/hour or 100/day"),
         ("THROTTLE_TOKEN_ADDRESS", "0/day", "or off for no bound"),
         ("KNOWN_DEVICE_LIFETIME", "0", "must be a time"),
+        ("EMAIL_PORT", "0", "must be a whole number from 1 to 65535"),
+        ("EMAIL_TIMEOUT", "0", "must be a whole number from 1 to 600"),
+        ("EMAIL_USE_TLS", "starttls", "must be True or False"),
+        ("DEFAULT_FROM_EMAIL", "noreply", "must be an address, with a name before it or without"),
         ("THROTTLE_MAIL_ADDRESS", "5", "must be a rate"),
         (
             "REGISTRATION_PRIVACY",
@@ -122,9 +126,9 @@ fn each_bad_setting_is_refused_by_name_in_one_sentence() {
         ("TOKEN_CLAIMS", "password", "\"password\" is not known of a user; use username, email"),
         ("TOKEN_CLAIMS", "{\"a\": 1}", "must be names such as"),
         ("DJANGO_PEER", "perhaps", "must be True or False"),
-        ("SIMPLE_JWT_JSON", "[]", "is not a JSON object"),
+        ("SIMPLE_JWT_JSON", "[]", "is not a JSON object; it must be {\"NAME\": value} (it stands in"),
         ("SIMPLE_JWT_JSON", "\"hunter2\"", "is not a JSON object"),
-        ("SIMPLE_JWT_JSON", "{", "is not JSON"),
+        ("SIMPLE_JWT_JSON", "{", "it must be {\"NAME\": value} (it stands in"),
         ("SIMPLE_JWT_JSON", r#"{"JWK_URL": "https://example.com"}"#, "sets JWK_URL"),
         ("SIMPLE_JWT_JSON", r#"{"TOKEN_OBTAIN_SERIALIZER": "my.Own"}"#, "TOKEN_CLAIMS adds claims"),
         ("SIMPLE_JWT_JSON", r#"{"SESSION_CLAIM": "sid"}"#, "set it by itself"),
@@ -313,6 +317,54 @@ fn claims_that_would_overwrite_each_other_are_refused() {
         let sentence = Installation::new().with(setting, claim).refusal(&["check"]);
         assert!(sentence.contains("is no name of its own"), "{setting}={claim}: {sentence}");
     }
+}
+
+#[test]
+fn mail_that_could_not_be_sent_or_would_give_its_password_away_is_refused_at_the_start() {
+    let with = |settings: &[(&'static str, &str)]| {
+        let relay = Installation::new().with("EMAIL_HOST", "smtp.example.com");
+        settings.iter().fold(relay, |here, (name, value)| here.with(name, *value))
+    };
+    let sender = ("DEFAULT_FROM_EMAIL", "Example <noreply@example.com>");
+    let (user, password) = (("EMAIL_HOST_USER", "us"), ("EMAIL_HOST_PASSWORD", "hunter2"));
+    for (settings, reason) in [
+        (&[][..], "DEFAULT_FROM_EMAIL: names nobody; set it"),
+        (&[("EMAIL_USE_TLS", "on"), ("EMAIL_USE_SSL", "on")], "EMAIL_USE_SSL: is the other way than"),
+        (&[sender, user], "EMAIL_HOST_USER: needs EMAIL_HOST_PASSWORD; or remove it"),
+        (&[sender, password], "EMAIL_HOST_PASSWORD: is whose? Set EMAIL_HOST_USER"),
+        (
+            &[sender, user, password],
+            "EMAIL_HOST_PASSWORD: would go over the network in clear; set EMAIL_USE_TLS",
+        ),
+    ] {
+        let sentence = with(settings).refusal(&["check"]);
+        assert!(sentence.starts_with(reason) && !sentence.contains("hunter2"), "{sentence}");
+    }
+    for settings in [
+        &[sender][..],
+        &[sender, user, password, ("EMAIL_USE_TLS", "on")],
+        &[sender, user, password, ("EMAIL_USE_SSL", "on")],
+        &[sender, user, password, ("EMAIL_HOST", "127.0.0.1")],
+    ] {
+        assert_eq!(with(settings).say(&["check"]), "No issues.\n");
+    }
+}
+
+#[test]
+fn a_test_message_says_what_is_in_its_way() {
+    let send = |here: &Installation, to: &str| here.refusal(&["sendtestemail", to]);
+    assert!(
+        send(&Installation::new(), "ada@example.com").starts_with("there is no mail server; set EMAIL_HOST")
+    );
+    let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address").port();
+    let here = Installation::new()
+        .with("EMAIL_HOST", "127.0.0.1")
+        .with("EMAIL_PORT", port.to_string())
+        .with("DEFAULT_FROM_EMAIL", "noreply@example.com");
+    assert!(send(&here, "ada").starts_with("this is no e-mail address; write one"));
+    let refused = send(&here, "ada@example.com");
+    let wanted = format!("127.0.0.1:{port} did not take the message: Connection error: Connection refused");
+    assert!(refused.starts_with(&wanted), "{refused}");
 }
 
 #[test]
