@@ -70,7 +70,7 @@ impl Auth {
         let Some(mail) = claimed else { return Ok(false) };
         let counts = &self.metrics().mails;
         if self.clock.now().duration_since(mail.created_at) > GIVEN_UP_AFTER {
-            tracing::warn!(mail.id = %mail.id, mail.attempts, "mail was given up after a day");
+            tracing::warn!(mail.id = %mail.id, mail.attempts, "mail was given up after a day; see what the log has of this id, and try countersign sendtestemail");
             counts.given_up.inc();
             self.store.delete_mail(&mail).await?;
             return Ok(true);
@@ -87,7 +87,7 @@ impl Auth {
                 self.store.delete_mail(&mail).await?;
             }
             Err(NotSent::ForGood(why)) => {
-                tracing::warn!(mail.id = %mail.id, why, "mail was refused for good");
+                tracing::warn!(mail.id = %mail.id, why, "mail was refused for good; look into the mail server's log if it should not be");
                 counts.refused.inc();
                 self.store.delete_mail(&mail).await?;
             }
@@ -98,7 +98,7 @@ impl Auth {
 
     async fn postpone(&self, mail: &Mail, why: &str) -> Result<(), Error> {
         let wait = wait_after(mail.attempts);
-        tracing::warn!(mail.id = %mail.id, why, "mail waits for {} s", wait.as_secs());
+        tracing::warn!(mail.id = %mail.id, why, "mail waits for {} s; see that the mail server can be used, by countersign sendtestemail", wait.as_secs());
         self.metrics().mails.postponed.inc();
         let until = self.clock.now().checked_add(wait).unwrap_or(jiff::Timestamp::MAX);
         Ok(self.store.postpone_mail(mail, until).await?)
