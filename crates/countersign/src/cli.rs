@@ -47,7 +47,7 @@ enum Command {
     Demo(DemoArgs),
     /// Bring the database up to the tables of this version.
     Migrate,
-    /// Add what we need to a database that a Django project made; nothing of Django's is altered.
+    /// Add what we need to a database that a Django project made: tables of our own, and an index on that of its users.
     Adopt(AdoptArgs),
     /// Copy every account from another database, or a file that Django's dumpdata wrote, into a fresh one of ours.
     Import(ImportArgs),

@@ -12,6 +12,7 @@ pub struct Greeting {
     secret_key: String,
     scheme: &'static str,
     allowed_hosts: AllowedHosts,
+    registers_by_mail: bool,
 }
 
 impl Greeting {
@@ -36,7 +37,9 @@ impl Greeting {
             DatabaseUrl::Postgres(server) => server.to_string(),
         };
         let scheme = if config.tls.is_some() { "https" } else { "http" };
-        Self { database, secret_key, scheme, allowed_hosts: config.http.allowed_hosts.clone() }
+        let allowed_hosts = config.http.allowed_hosts.clone();
+        let registers_by_mail = config.rules.private_registration.is_some();
+        Self { database, secret_key, scheme, allowed_hosts, registers_by_mail }
     }
 
     /// With the addresses that were got.
@@ -47,6 +50,11 @@ impl Greeting {
             Some(name) if !self.allowed_hosts.permits(here.as_bytes()) => format!(" -H 'Host: {name}'"),
             _ => String::new(),
         };
+        let fields = if self.registers_by_mail {
+            r#"{"email":"you@example.com"}"#
+        } else {
+            r#"{"username":"testuser","email":"test@example.com","password":"yourpassword"}"#
+        };
         let metrics =
             metrics.map(|address| format!("\n\x20 metrics     http://{address}/metrics")).unwrap_or_default();
         say(&format!(
@@ -55,7 +63,7 @@ impl Greeting {
              \x20 secret key  {secret_key}{metrics}\n\
              Next, in another terminal:\n\
              \x20 curl {scheme}://{here}/user/api/register/{host} -H 'Content-Type: application/json' \\\n\
-             \x20   -d '{{\"username\":\"testuser\",\"email\":\"test@example.com\",\"password\":\"yourpassword\"}}'\n\
+             \x20   -d '{fields}'\n\
              Ctrl-C finishes the requests in flight and stops.",
             version = env!("CARGO_PKG_VERSION"),
             scheme = self.scheme,

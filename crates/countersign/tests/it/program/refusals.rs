@@ -162,6 +162,8 @@ fn registration_by_mail_is_refused_without_mail() {
     assert!(sentence.contains("REGISTRATION_PRIVACY: needs mail to be sent; set EMAIL_HOST"), "{sentence}");
     let here = here.with("EMAIL_HOST", "127.0.0.1").with("DEFAULT_FROM_EMAIL", "noreply@example.com");
     here.say(&["check"]);
+    let greeting = here.serve().greeting.clone();
+    assert!(greeting.contains(r#"-d '{"email":"you@example.com"}'"#), "it shows what is taken: {greeting}");
 }
 
 #[test]
