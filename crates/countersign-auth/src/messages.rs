@@ -40,22 +40,24 @@ impl Auth {
     async fn compose_registration(&self, email: &Email) -> Result<Option<Message>, Error> {
         let Some(settings) = &self.rules.private_registration else { return Ok(None) };
         if self.has_account(email).await? {
-            return Ok(Some(you_have_one(settings)));
+            return Ok(Some(you_have_one(settings, &email.stored())));
         }
         let now = self.clock.now();
         let Ok(expires_at) = now.checked_add(settings.link_lifetime) else { return Ok(None) };
         let link = settings.page.link(&self.links.make(&email.stored(), expires_at));
-        Ok(Some(confirm(settings, &link)))
+        Ok(Some(confirm(settings, &email.stored(), &link)))
     }
 }
 
-fn confirm(settings: &PrivateRegistration, link: &str) -> Message {
+/// It says for which of the mailbox's addresses: whoever asked may have written another than its owner would.
+fn confirm(settings: &PrivateRegistration, address: &str, link: &str) -> Message {
     let (site, lifetime) = (settings.page.host(), in_words(settings.link_lifetime.as_secs()));
     let body = format!(
         "Hello,\n\n\
-         somebody, you we hope, asked for an account at {site} with this address.\n\n\
+         somebody, you we hope, asked for an account at {site} with the address {address}.\n\n\
          To make it, follow this link and choose a password:\n\n\
          {link}\n\n\
+         Log in with {address} then, written just so.\n\n\
          The link is good for {lifetime}. Do not pass it on.\n\n\
          If you did not ask for an account, do nothing: without this link none is made.\n"
     );
@@ -63,12 +65,12 @@ fn confirm(settings: &PrivateRegistration, link: &str) -> Message {
 }
 
 /// Without a link, and without the name of the account: the address in it may be nobody's who was asked.
-fn you_have_one(settings: &PrivateRegistration) -> Message {
+fn you_have_one(settings: &PrivateRegistration, address: &str) -> Message {
     let site = settings.page.host();
     let body = format!(
         "Hello,\n\n\
-         somebody, you we hope, asked for an account at {site} with this address.\n\n\
-         There is one with it already, so that no other is made. If it is yours, log in with it.\n\n\
+         somebody, you we hope, asked for an account at {site} with the address {address}.\n\n\
+         There is one with it already, so that no other is made. If it is yours, log in with it; upper and lower case count.\n\n\
          If you did not ask for an account, do nothing: nothing has changed.\n"
     );
     Message { subject: format!("Your account at {site}"), body }

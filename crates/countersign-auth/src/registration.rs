@@ -136,11 +136,16 @@ impl Auth {
             || self.store.address_exists(&email.without_case()).await?)
     }
 
-    /// The address, which has to do for a name as well; by nothing that is stored. A name is stored in form KC: an address that
-    /// this changes would have another's.
+    /// The address, which has to do for a name as well; by nothing that is stored. In lower case: who asks for another's
+    /// address is not to choose how its owner has to write the name. A name is stored in form KC: an address that this changes
+    /// would have another's.
     pub(crate) fn parse_address(&self, submitted: Submitted) -> Result<Email, Vec<FieldError>> {
         let raw = submitted.map_err(|error| vec![no_address(error)])?;
-        let email = Email::check(&raw).map_err(|blank| vec![blank])?.finish(false)?;
+        let email = Email::check(&raw).map_err(|blank| vec![blank])?.finish(false)?.into_lower_case();
+        if email.as_sent().parse::<lettre::Address>().is_err() {
+            // Django takes some that no mail can be sent to.
+            return Err(vec![FieldError::InvalidEmail]);
+        }
         if self.login_field() == LoginField::Email {
             return Ok(email);
         }

@@ -73,6 +73,12 @@ impl Email {
         self.stored().to_ascii_lowercase()
     }
 
+    /// The same address, kept without case.
+    #[must_use]
+    pub fn into_lower_case(self) -> Self {
+        Self(self.without_case())
+    }
+
     /// What most providers deliver into one mailbox is one here: without case, dots, quotes and what follows a `+`.
     #[must_use]
     pub fn mailbox(&self) -> String {
