@@ -57,6 +57,7 @@ pub use keys::{ConfiguredKeys, KeyRing, KeyRingError, KeySet, KeyStatus, Rotated
 pub use known_device::KnownDevice;
 pub use login::{LoginOutcome, SlidingToken, TokenPair};
 pub use mail_server::{MailEncryption, MailServer, MailSettings, NotSent, Sender};
+pub use mailer::Stuck;
 pub use messages::Message;
 pub use origin::{Evidence, Origin};
 pub use refresh::Refreshed;

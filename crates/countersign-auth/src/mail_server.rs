@@ -14,9 +14,9 @@ use zeroize::Zeroizing;
 
 use crate::Message;
 
-/// Answers with 5xx that are about us and not about a message: a command or a login that the server does not take. An
-/// operator can mend that, and the message waits.
-const ABOUT_US: [&str; 8] = ["500", "501", "502", "503", "504", "530", "534", "535"];
+/// Enhanced status codes (RFC 3463) that are about the address and nothing else. Every other refusal may be about us, as a
+/// sender who is not allowed, a relay that is closed to us, a login: an operator can mend that, and the message waits.
+const ABOUT_THE_ADDRESS: [&str; 7] = ["5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1", "5.2.2"];
 const AUTO_SUBMITTED: HeaderName = HeaderName::new_from_ascii_str("Auto-Submitted");
 
 /// Who messages are from, such as `Example <noreply@example.com>`.
@@ -114,7 +114,6 @@ impl MailServer {
     ) -> Result<String, NotSent> {
         let no_address = || NotSent::ForGood("it is no address that mail can be sent to".to_owned());
         let to: Address = to.parse().map_err(|_| no_address())?;
-        let is_ascii = AsRef::<str>::as_ref(&to).is_ascii();
         let built = MessageBuilder::new()
             .from(self.sender.clone())
             .to(Mailbox::new(None, to))
@@ -130,11 +129,10 @@ impl MailServer {
         })?;
         match taken {
             Ok(response) => Ok(response.code().to_string()),
-            // The server knows no SMTPUTF8, or it is said so before it is asked.
-            Err(error) if error.is_client() && !is_ascii => {
+            Err(error) if lacks_smtputf8(&error) => {
                 Err(NotSent::ForGood("the mail server takes no address beyond ASCII".to_owned()))
             }
-            Err(error) if is_about_the_message(&error) => Err(NotSent::ForGood(in_words(&error))),
+            Err(error) if is_about_the_address(&error) => Err(NotSent::ForGood(in_words(&error))),
             Err(error) => Err(NotSent::ForNow(in_words(&error))),
         }
     }
@@ -145,14 +143,35 @@ fn date(now: Timestamp) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(now.as_second()).unwrap_or_default())
 }
 
-fn is_about_the_message(error: &SmtpError) -> bool {
-    error.is_permanent() && error.status().is_some_and(|code| !ABOUT_US.contains(&code.to_string().as_str()))
+/// By its words, as lettre has no other sign of it; the sender's address is ASCII.
+fn lacks_smtputf8(error: &SmtpError) -> bool {
+    error.is_client() && said(error).contains("SMTPUTF8")
+}
+
+fn is_about_the_address(error: &SmtpError) -> bool {
+    let code = enhanced_code(error);
+    error.is_permanent() && code.is_some_and(|code| ABOUT_THE_ADDRESS.contains(&code.as_str()))
+}
+
+/// The three numbers that an answer may begin with.
+fn enhanced_code(error: &SmtpError) -> Option<String> {
+    let said = said(error);
+    let first = said.split_whitespace().next()?;
+    let is_number =
+        |part: &str| (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+    (first.split('.').count() == 3 && first.split('.').all(is_number)).then(|| first.to_owned())
+}
+
+/// What an error says beside its kind: an answer of the server without its code, or lettre's own sentence.
+fn said(error: &SmtpError) -> String {
+    std::error::Error::source(error).map(ToString::to_string).unwrap_or_default()
 }
 
 /// What went wrong. The server's own words may have the address in them, and are left out.
 fn in_words(error: &SmtpError) -> String {
     if let Some(code) = error.status() {
-        return format!("the mail server answered with {code}");
+        let more = enhanced_code(error).map(|more| format!(" {more}")).unwrap_or_default();
+        return format!("the mail server answered with {code}{more}");
     }
     if error.is_response() {
         return "what the mail server answered is no SMTP".to_owned();

@@ -17,10 +17,21 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// Until the second attempt; it doubles each time.
 const FIRST_WAIT: SignedDuration = SignedDuration::from_secs(30);
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(1);
-/// What cannot be sent for so long is given up.
+/// What cannot be sent for so long is given up,
 const GIVEN_UP_AFTER: SignedDuration = SignedDuration::from_hours(24);
+/// and not before so many attempts, over an hour: it may have waited for a server of ours to run.
+const LEAST_ATTEMPTS: i64 = 8;
 /// For so much longer than the server may take a mail is nobody else's: its words are looked up and its end is written, too.
 const SPARE: SignedDuration = SignedDuration::from_mins(1);
+
+/// Mail could not be looked after, by no fault of the mail server's.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct Stuck {
+    /// The id of the mail that was being sent, if one was.
+    mail: Option<String>,
+    error: Error,
+}
 
 impl Auth {
     /// Has a mail sent to an address, as soon as may be.
@@ -40,11 +51,17 @@ impl Auth {
     ) {
         let mut ended = pin!(ended);
         let Some(server) = server else { return ended.await };
+        let mut is_stuck = false;
         loop {
             let sent = self.send_next_mail(server, &compose).await;
-            if let Err(error) = &sent {
-                tracing::debug!(%error, "mail was not looked for");
+            match &sent {
+                Err(Stuck { mail, error }) if !is_stuck => {
+                    tracing::warn!(mail.id = mail, %error, "mail is stuck, and is tried again; see that the database can be used");
+                }
+                Ok(_) if is_stuck => tracing::info!("mail is looked after again"),
+                _ => {}
             }
+            is_stuck = sent.is_err();
             let next = async {
                 if !matches!(sent, Ok(true)) {
                     let _ = tokio::time::timeout(LOOK_EVERY, self.mail_waits.notified()).await;
@@ -63,37 +80,50 @@ impl Auth {
         &self,
         server: &MailServer,
         compose: impl AsyncFn(&Mail) -> Result<Option<Message>, Error>,
-    ) -> Result<bool, Error> {
-        let lease = SignedDuration::try_from(server.timeout()).unwrap_or(LONGEST_WAIT) + SPARE;
-        let claimed = self.store.claim_mail(self.clock.now(), lease).await?;
+    ) -> Result<bool, Stuck> {
+        let stuck = |error| Stuck { mail: None, error };
+        let Some(mail) = self.next_mail(server).await.map_err(stuck)? else { return Ok(false) };
+        let attempted = self.attempt(server, &mail, compose).await;
+        attempted.map(|()| true).map_err(|error| Stuck { mail: Some(mail.id), error })
+    }
+
+    async fn next_mail(&self, server: &MailServer) -> Result<Option<Mail>, Error> {
         self.metrics().mails_waiting.set(self.store.waiting_mails().await?);
-        let Some(mail) = claimed else { return Ok(false) };
+        let lease = SignedDuration::try_from(server.timeout()).unwrap_or(LONGEST_WAIT) + SPARE;
+        Ok(self.store.claim_mail(self.clock.now(), lease).await?)
+    }
+
+    async fn attempt(
+        &self,
+        server: &MailServer,
+        mail: &Mail,
+        compose: impl AsyncFn(&Mail) -> Result<Option<Message>, Error>,
+    ) -> Result<(), Error> {
         let counts = &self.metrics().mails;
-        if self.clock.now().duration_since(mail.created_at) > GIVEN_UP_AFTER {
-            tracing::warn!(mail.id = %mail.id, mail.attempts, "mail was given up after a day; see what the log has of this id, and try countersign sendtestemail");
-            counts.given_up.inc();
-            self.store.delete_mail(&mail).await?;
-            return Ok(true);
-        }
-        let Some(message) = compose(&mail).await? else {
+        let Some(message) = compose(mail).await? else {
             counts.dropped.inc();
-            self.store.delete_mail(&mail).await?;
-            return Ok(true);
+            return Ok(self.store.delete_mail(mail).await?);
         };
         match server.send(&mail.address, message, &mail.id, self.clock.now()).await {
             Ok(code) => {
                 tracing::info!(mail.id = %mail.id, smtp.code = %code, "mail sent");
                 counts.sent.inc();
-                self.store.delete_mail(&mail).await?;
             }
             Err(NotSent::ForGood(why)) => {
                 tracing::warn!(mail.id = %mail.id, why, "mail was refused for good; look into the mail server's log if it should not be");
                 counts.refused.inc();
-                self.store.delete_mail(&mail).await?;
             }
-            Err(NotSent::ForNow(why)) => self.postpone(&mail, &why).await?,
+            Err(NotSent::ForNow(why)) if self.is_to_be_given_up(mail) => {
+                tracing::warn!(mail.id = %mail.id, mail.attempts, why, "mail was given up after a day; see that the mail server can be used, by countersign sendtestemail");
+                counts.given_up.inc();
+            }
+            Err(NotSent::ForNow(why)) => return self.postpone(mail, &why).await,
         }
-        Ok(true)
+        Ok(self.store.delete_mail(mail).await?)
+    }
+
+    fn is_to_be_given_up(&self, mail: &Mail) -> bool {
+        mail.attempts >= LEAST_ATTEMPTS && self.clock.now().duration_since(mail.created_at) > GIVEN_UP_AFTER
     }
 
     async fn postpone(&self, mail: &Mail, why: &str) -> Result<(), Error> {

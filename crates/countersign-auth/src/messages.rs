@@ -28,13 +28,13 @@ impl Auth {
     /// nobody's mailbox is flooded through us; only the first attempt counts.
     pub async fn compose(&self, mail: &Mail) -> Result<Option<Message>, Error> {
         let Ok(email) = Email::parse(&RawText::from(mail.address.clone())) else { return Ok(None) };
-        let composed = match mail.kind {
-            MailKind::Registration => self.compose_registration(&email).await?,
-        };
-        if mail.attempts <= 1 && composed.is_some() && !self.admit_mail(&email).await? {
+        // First of all, so that an attempt which fails over the rest is charged.
+        if mail.attempts <= 1 && !self.admit_mail(&email).await? {
             return Ok(None);
         }
-        Ok(composed)
+        match mail.kind {
+            MailKind::Registration => self.compose_registration(&email).await,
+        }
     }
 
     async fn compose_registration(&self, email: &Email) -> Result<Option<Message>, Error> {

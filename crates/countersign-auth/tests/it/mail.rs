@@ -10,7 +10,10 @@ use countersign_store::{Mail, Queueing};
 use tokio::sync::oneshot;
 
 use crate::service::{Service, rules};
-use crate::smtp::{Receiver, Reply};
+use crate::smtp::{GREETING, PATIENCE, Receiver, Reply};
+
+/// The mailer looks for mail every ten seconds, whether it is woken or not.
+const BEFORE_IT_LOOKS: Duration = Duration::from_secs(5);
 
 async fn words(_: &Mail) -> Result<Option<Message>, Error> {
     let (subject, body) = ("Your account".to_owned(), "Grüße,\n.\nhttps://example.org/#token=a\n".to_owned());
@@ -94,7 +97,8 @@ async fn a_message_that_is_refused_for_good_is_not_tried_again() {
     for command in ["RCPT", "."] {
         let (service, receiver) = (Service::start(rules()), Receiver::listen().await);
         queue(&service, "ada@example.com").await;
-        send(&service, &receiver, &[(command, Reply::Line("550 5.1.1 <ada@example.com> is not here"))]).await;
+        let reply = "550-5.1.1 <ada@example.com>\r\n550 5.1.1 is not here";
+        send(&service, &receiver, &[(command, Reply::Line(reply))]).await;
         assert!(counted(&service, "refused"));
         assert_eq!(waiting(&service).await, 0, "{command}");
     }
@@ -102,26 +106,57 @@ async fn a_message_that_is_refused_for_good_is_not_tried_again() {
 
 #[tokio::test]
 async fn a_server_that_does_not_take_us_costs_no_message() {
-    for reply in [Reply::Line("530 log in first"), Reply::Line("502 not so"), Reply::Closes] {
+    for reply in [
+        (GREETING, Reply::Line("554 5.7.1 no service for your address")),
+        (GREETING, Reply::Line("550 blocked")),
+        ("EHLO", Reply::Line("550 5.5.1 no such name")),
+        ("MAIL", Reply::Line("530 log in first")),
+        ("MAIL", Reply::Line("502 not so")),
+        ("MAIL", Reply::Closes),
+        ("MAIL", Reply::Line("553 5.7.1 sender address rejected: not owned by user")),
+        ("MAIL", Reply::Line("550 5.1.8 sender's domain not found")),
+        ("MAIL", Reply::Line("554 message rejected: address is not verified")),
+        ("RCPT", Reply::Line("554 5.7.1 relay access denied")),
+        ("RCPT", Reply::Line("550 relay not permitted")),
+        ("RCPT", Reply::Line("550 5.1.1ada is no code")),
+        (".", Reply::Line("554 5.2.252 not allowed to send as this sender")),
+        (".", Reply::Line("552 5.3.4 message too big")),
+    ] {
         let (service, receiver) = (Service::start(rules()), Receiver::listen().await);
         queue(&service, "ada@example.com").await;
-        send(&service, &receiver, &[("MAIL", reply)]).await;
-        assert!(counted(&service, "postponed"));
+        send(&service, &receiver, &[reply]).await;
+        assert!(counted(&service, "postponed"), "{reply:?}");
         assert_eq!(waiting(&service).await, 1);
+    }
+}
+
+#[tokio::test]
+async fn of_what_a_server_says_its_codes_are_told_and_no_word() {
+    let receiver = Receiver::listen().await;
+    for (said, told) in [
+        ("550 5.1.1 <ada@example.com> is not here", NotSent::ForGood("the mail server answered with 550 5.1.1".to_owned())),
+        ("550 ada@example.com", NotSent::ForNow("the mail server answered with 550".to_owned())),
+        ("450 4.7.1 later", NotSent::ForNow("the mail server answered with 450 4.7.1".to_owned())),
+    ] {
+        let message = Message { subject: "Hello".to_owned(), body: String::new() };
+        let (server, replies) = (receiver.plain(), [("RCPT", Reply::Line(said))]);
+        let now = "2026-01-01T12:00:00Z".parse().unwrap();
+        let (sent, _) = tokio::join!(server.send("ada@example.com", message, "id", now), receiver.converse(&replies));
+        assert_eq!(sent, Err(told));
     }
 }
 
 #[tokio::test]
 async fn a_server_that_says_nothing_more_is_left_when_its_time_is_up() {
     for command in ["EHLO", "RCPT", "."] {
-        let (service, receiver) = (Service::start(rules()), Receiver::listen().await);
-        queue(&service, "ada@example.com").await;
-        let server = receiver.known(MailEncryption::None, Duration::from_millis(300));
-        let replies = [(command, Reply::Silence)];
-        let (sent, _) =
-            tokio::join!(service.auth.send_next_mail(&server, words), receiver.converse(&replies));
-        assert!(sent.unwrap() && counted(&service, "postponed"));
-        assert_eq!(waiting(&service).await, 1);
+        let receiver = Receiver::listen().await;
+        let server = receiver.known(MailEncryption::None, Duration::from_secs(1));
+        let message = Message { subject: "Hello".to_owned(), body: String::new() };
+        let now = "2026-01-01T12:00:00Z".parse().unwrap();
+        let (replies, sending) = ([(command, Reply::Silence)], server.send("ada@example.com", message, "id", now));
+        let (sent, _) = tokio::join!(sending, receiver.converse(&replies));
+        let why = "the mail server did not answer within 1 s".to_owned();
+        assert_eq!(sent, Err(NotSent::ForNow(why)), "{command}");
     }
 }
 
@@ -159,6 +194,16 @@ async fn an_address_beyond_ascii_is_for_servers_that_say_they_know_such() {
 }
 
 #[tokio::test]
+async fn what_else_is_wrong_with_a_server_costs_no_message_to_an_address_beyond_ascii() {
+    let (service, receiver) = (Service::start(rules()), Receiver::listen().await);
+    queue(&service, "ada@bücher.example").await;
+    let server = receiver.known(MailEncryption::StartTls, Duration::from_secs(60));
+    let (sent, _) = tokio::join!(service.auth.send_next_mail(&server, words), receiver.converse(&[]));
+    assert!(sent.unwrap() && counted(&service, "postponed"));
+    assert_eq!(waiting(&service).await, 1);
+}
+
+#[tokio::test]
 async fn what_is_no_address_is_refused_before_anybody_is_spoken_to() {
     let receiver = Receiver::listen().await;
     let server = receiver.plain();
@@ -175,12 +220,31 @@ async fn what_is_no_address_is_refused_before_anybody_is_spoken_to() {
 async fn what_cannot_be_sent_for_a_day_is_given_up() {
     let (service, receiver) = (Service::start(rules()), Receiver::listen().await);
     queue(&service, "ada@example.com").await;
-    service.clock.advance_secs(24 * 60 * 60);
-    send(&service, &receiver, &[("MAIL", Reply::Line("421 later"))]).await;
-    assert_eq!(waiting(&service).await, 1);
+    let later = [("MAIL", Reply::Line("421 later"))];
+    for _ in 0..8 {
+        send(&service, &receiver, &later).await;
+        service.clock.advance_secs(60 * 60);
+    }
+    service.clock.advance_secs(16 * 60 * 60);
+    send(&service, &receiver, &later).await;
+    assert_eq!(waiting(&service).await, 1, "a day is not over yet");
     service.clock.advance_secs(60 * 60);
-    assert!(!rests(&service, &receiver.plain()).await && counted(&service, "given_up"));
+    send(&service, &receiver, &later).await;
+    assert!(counted(&service, "given_up"));
     assert_eq!(waiting(&service).await, 0);
+}
+
+#[tokio::test]
+async fn what_lay_for_days_while_no_server_ran_has_its_attempts_all_the_same() {
+    let (service, receiver) = (Service::start(rules()), Receiver::listen().await);
+    queue(&service, "ada@example.com").await;
+    service.clock.advance_secs(3 * 24 * 60 * 60);
+    for _ in 0..7 {
+        send(&service, &receiver, &[("RCPT", Reply::Line("450 greylisted"))]).await;
+        service.clock.advance_secs(60 * 60);
+    }
+    let heard = send(&service, &receiver, &[]).await;
+    assert!(heard.iter().any(|line| line == ".") && counted(&service, "sent"));
 }
 
 #[tokio::test]
@@ -201,11 +265,13 @@ async fn who_queues_wakes_the_mailer_and_what_it_has_begun_it_ends() {
         let mut heard = Vec::new();
         for number in 0..3 {
             queue(&service, &format!("user{number}@example.com")).await;
-            heard = receiver.converse(&[]).await;
+            let soon = tokio::time::timeout(BEFORE_IT_LOOKS, receiver.converse(&[]));
+            heard = soon.await.expect("it was woken");
         }
         heard
     };
-    let (heard, ()) = tokio::join!(acts, mailer);
+    let (heard, ()) =
+        tokio::time::timeout(PATIENCE, async { tokio::join!(acts, mailer) }).await.expect("it ends");
     assert!(heard.iter().any(|line| line == "."));
     assert_eq!(waiting(&service).await, 0);
 }

@@ -7,8 +7,13 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::net::tcp::OwnedWriteHalf;
 
+/// How long a test waits for somebody who should come, or be done.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+/// What stands for the first word of the server in a list of replies.
+pub const GREETING: &str = "(greeting)";
+
 /// What it answers a command with, in the place of yes.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub enum Reply {
     Line(&'static str),
     /// It ends the connection.
@@ -43,11 +48,21 @@ impl Receiver {
 
     /// One conversation, with these replies to commands that begin so; the lines that were heard.
     pub async fn converse(&self, replies: &[(&str, Reply)]) -> Vec<String> {
+        let heard = tokio::time::timeout(PATIENCE, self.converse_to_the_end(replies));
+        heard.await.expect("somebody comes, and goes again")
+    }
+
+    async fn converse_to_the_end(&self, replies: &[(&str, Reply)]) -> Vec<String> {
         let (stream, _) = self.0.accept().await.unwrap();
         let (reader, mut writer) = stream.into_split();
         let mut lines = BufReader::new(reader).lines();
         let (mut heard, mut in_message) = (Vec::new(), false);
-        say(&mut writer, "220 mail.example.org").await;
+        let told_to_greet = replies.iter().find(|(command, _)| *command == GREETING);
+        let Reply::Line(greeting) = told_to_greet.map_or(Reply::Line("220 mail.example.org"), |(_, reply)| *reply)
+        else {
+            panic!("a greeting is a line")
+        };
+        say(&mut writer, greeting).await;
         while let Ok(Some(line)) = lines.next_line().await {
             heard.push(line.clone());
             if in_message && line != "." {

@@ -53,8 +53,7 @@ async fn who_has_an_account_is_answered_with_the_bytes_and_headers_of_who_has_no
         ask(&world, "ADA@example.com").await,
     ];
     for answer in &answers {
-        assert_eq!(answer, &answers[0]);
-        assert_eq!(answer.clone().is(202).headers.len(), answers[0].headers.len());
+        assert_eq!(&answer.clone().is(202), &answers[0]);
     }
     let sentence = "If an account can be made for this address, a message with a link is on its way to it.";
     assert_eq!(answers[0].text(), format!(r#"{{"detail":"{sentence}"}}"#));
