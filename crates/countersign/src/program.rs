@@ -20,6 +20,8 @@ use crate::{cli, logging, settings, show_config};
 /// Between the first attempts to reach a database; it doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+/// How long the end waits for what nobody waits for any more, such as the look-up of a name that takes as long as it likes.
+const LAST_THREADS: Duration = Duration::from_secs(2);
 
 /// Why a subcommand failed, in a sentence for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -208,14 +210,14 @@ pub async fn open_key_ring(config: Config) -> Result<(KeyRing, bool), Failure> {
 
 /// Runs a subcommand's work to its end.
 pub fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime
-        .map_err(|error| {
-            Failure::Other(format!(
-                "the runtime cannot start: {error}; look at the limits on threads and open files"
-            ))
-        })?
-        .block_on(work)
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
+        Failure::Other(format!(
+            "the runtime cannot start: {error}; look at the limits on threads and open files"
+        ))
+    })?;
+    let ended = runtime.block_on(work);
+    runtime.shutdown_timeout(LAST_THREADS);
+    ended
 }
 
 /// Prints a result: `json` for programs, otherwise `sentence`, if there is anything to say, for people.
@@ -247,4 +249,25 @@ pub fn print_part(text: &[u8]) -> Result<bool, Failure> {
 /// Says something on the way, which nobody has to hear.
 pub fn say(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn the_end_does_not_wait_for_a_thread_that_never_comes_back() {
+        let (_held, never) = mpsc::channel::<()>();
+        let (end, ended) = mpsc::channel();
+        std::thread::spawn(move || {
+            let outcome = block_on(async {
+                drop(tokio::task::spawn_blocking(move || never.recv()));
+                Ok(())
+            });
+            end.send(outcome.is_ok())
+        });
+        assert_eq!(ended.recv_timeout(Duration::from_secs(60)), Ok(true));
+    }
 }
