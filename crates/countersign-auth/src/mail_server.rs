@@ -29,6 +29,12 @@ impl Sender {
     pub fn parse(text: &str) -> Option<Self> {
         text.trim().parse().ok().map(Self)
     }
+
+    /// The address alone.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        self.0.email.as_ref()
+    }
 }
 
 /// How what is said to the mail server is encrypted.
@@ -78,9 +84,12 @@ pub enum NotSent {
 }
 
 impl MailServer {
-    /// Fails if the certificates that this machine trusts are no use.
+    /// Does not connect. Fails if what is said is to be encrypted, and this machine trusts no certificate.
     pub fn new(settings: &MailSettings) -> Result<Self, String> {
-        let parameters = || TlsParameters::new(settings.host.clone()).map_err(|error| in_words(&error));
+        let parameters = || {
+            refuse_without_roots()?;
+            TlsParameters::new(settings.host.clone()).map_err(|error| in_words(&error))
+        };
         let tls = match settings.encryption {
             MailEncryption::None => Tls::None,
             MailEncryption::Tls => Tls::Wrapper(parameters()?),
@@ -136,6 +145,17 @@ impl MailServer {
             Err(error) => Err(NotSent::ForNow(in_words(&error))),
         }
     }
+}
+
+/// lettre would go on with none, and trust no server.
+fn refuse_without_roots() -> Result<(), String> {
+    let found = rustls_native_certs::load_native_certs();
+    let why = found.errors.first().map(|error| format!(" ({error})")).unwrap_or_default();
+    let fix = "install those of your system (ca-certificates), or name a file in SSL_CERT_FILE that can be read";
+    if found.certs.is_empty() {
+        return Err(format!("mail cannot be encrypted, as there is no certificate that this machine trusts{why}; {fix}"));
+    }
+    Ok(())
 }
 
 /// The same time as the standard library has it.

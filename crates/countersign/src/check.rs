@@ -6,6 +6,7 @@ mod listening;
 mod surroundings;
 pub mod transport;
 
+use countersign_auth::MailServer;
 use countersign_store::{DatabaseUrl, OwnObjects, Prospect};
 use serde_json::{Value, json};
 
@@ -24,6 +25,7 @@ pub use finding::{Finding, Level, parse_id};
 pub fn run(args: &CheckArgs, as_json: bool) -> Result<(), Failure> {
     let Configured { config, sources, .. } = configure_in_full(Files::NotNeeded)?;
     config.check_files(&sources)?;
+    config.mail.as_ref().map(MailServer::new).transpose().map_err(Failure::Other)?;
     let mut findings = config.warnings.clone();
     findings.extend(listening::findings(&config));
     if args.deploy {

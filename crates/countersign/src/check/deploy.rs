@@ -1,6 +1,7 @@
 //! `check --deploy`: settings that are right for trying out, or were right for the original, and are dangerous where real
 //! users are.
 
+use countersign_auth::{MailEncryption, MailSettings};
 use countersign_http::AllowedHosts;
 use jiff::SignedDuration;
 
@@ -28,6 +29,7 @@ pub fn findings(config: &Config, sources: &Sources) -> Result<Vec<Finding>, Sett
         lifetimes(&reader)?,
         sessions(config, &reader)?,
         passwords(config, &reader)?,
+        config.mail.as_ref().map(mail).unwrap_or_default(),
     ];
     Ok(found.concat())
 }
@@ -296,4 +298,30 @@ fn passwords(config: &Config, reader: &Reader<'_>) -> Result<Vec<Finding>, Setti
             ),
         ),
     ]))
+}
+
+fn mail(settings: &MailSettings) -> Vec<Finding> {
+    let is_open = settings.encryption == MailEncryption::None && !is_loopback(&settings.host);
+    let domain = settings.sender.address().rsplit_once('@').map_or("", |(_, domain)| domain);
+    of([
+        (
+            is_open,
+            Finding::warning(
+                "W060",
+                "mail goes to EMAIL_HOST over the network in clear",
+                "whoever is on the way reads the links, and makes the accounts",
+                "set EMAIL_USE_TLS=True for port 587, or EMAIL_USE_SSL=True for port 465; if the network to it is yours \
+                 alone, --silence this",
+            ),
+        ),
+        (
+            domain == "localhost" || domain.starts_with("localhost."),
+            Finding::warning(
+                "W061",
+                "DEFAULT_FROM_EMAIL is an address at localhost",
+                "mail servers refuse what is from there, or take it for spam",
+                "set it to an address of a domain of yours",
+            ),
+        ),
+    ])
 }

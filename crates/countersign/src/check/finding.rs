@@ -6,10 +6,10 @@ use std::fmt;
 use serde_json::{Value, json};
 
 /// Every id there is; docs/operating.md says what each stands for.
-const IDS: [&str; 45] = [
+const IDS: [&str; 47] = [
     "W001", "W002", "W003", "W004", "W005", "W006", "W007", "W010", "W011", "W012", "W013", "W014", "W015",
     "W016", "W017", "W018", "W020", "W021", "W022", "W023", "W024", "W030", "W031", "W032", "W033", "W040",
-    "W041", "W042", "W043", "W044", "W045", "W051", "W052", "W053", "W054", "W055", "W070", "E001", "E002",
+    "W041", "W042", "W043", "W044", "W045", "W051", "W052", "W053", "W054", "W055", "W060", "W061", "W070", "E001", "E002",
     "E003", "E004", "E005", "E006", "E007", "E008",
 ];
 /// What stands before each.

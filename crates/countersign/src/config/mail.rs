@@ -1,5 +1,6 @@
 //! The settings of mail, by Django's names.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use countersign_auth::{MailEncryption, MailSettings, Sender};
@@ -22,6 +23,10 @@ pub fn mail(reader: &Reader<'_>) -> Result<Option<MailSettings>, SettingError> {
         let fix = "names nobody; set it to what messages from EMAIL_HOST are from, such as Example <noreply@example.com>";
         return Err(refused("DEFAULT_FROM_EMAIL", fix));
     };
+    if !is_host(host) {
+        let fix = "is no name of a host and no address; write it without scheme, port and brackets, and the port in EMAIL_PORT";
+        return Err(refused("EMAIL_HOST", fix));
+    }
     let login = login(reader, encryption, host)?;
     Ok(Some(MailSettings {
         host: host.to_owned(),
@@ -31,6 +36,12 @@ pub fn mail(reader: &Reader<'_>) -> Result<Option<MailSettings>, SettingError> {
         timeout: Duration::from_secs(timeout),
         sender,
     }))
+}
+
+/// A name, or an address as it is.
+fn is_host(host: &str) -> bool {
+    let is_part = |char: char| char.is_alphanumeric() || matches!(char, '.' | '-' | '_');
+    host.parse::<IpAddr>().is_ok() || host.chars().all(is_part)
 }
 
 fn encryption(reader: &Reader<'_>) -> Result<MailEncryption, SettingError> {
@@ -48,10 +59,18 @@ fn encryption(reader: &Reader<'_>) -> Result<MailEncryption, SettingError> {
 fn sender(reader: &Reader<'_>) -> Result<Option<Sender>, SettingError> {
     match reader.text("DEFAULT_FROM_EMAIL")?.trim() {
         "" => Ok(None),
-        text => Sender::parse(text).map(Some).ok_or_else(|| {
-            let fix = "must be an address, with a name before it or without: Example <noreply@example.com>";
-            refused("DEFAULT_FROM_EMAIL", fix)
-        }),
+        text => match Sender::parse(text) {
+            Some(sender) if sender.address().is_ascii() => Ok(Some(sender)),
+            Some(_) => {
+                let fix = "has characters beyond ASCII in its address, which most mail servers refuse; write its domain as \
+                           xn--…, and nothing but ASCII before the @";
+                Err(refused("DEFAULT_FROM_EMAIL", fix))
+            }
+            None => {
+                let fix = "must be an address, with a name before it or without: Example <noreply@example.com>";
+                Err(refused("DEFAULT_FROM_EMAIL", fix))
+            }
+        },
     }
 }
 

@@ -82,6 +82,8 @@ fn each_dangerous_setting_is_found_by_an_id_of_its_own() {
         ("W042", &[("LEGACY_PASSWORD_HASHERS", "bcrypt,md5")]),
         ("W043", &[("AUTH_PASSWORD_VALIDATORS", "[]")]),
         ("W044", &[("THROTTLE", "off")]),
+        ("W060", &[("EMAIL_HOST", "192.0.2.1"), ("DEFAULT_FROM_EMAIL", "noreply@example.com")]),
+        ("W061", &[("EMAIL_HOST", "::1"), ("DEFAULT_FROM_EMAIL", "webmaster@localhost")]),
     ];
     for (id, settings) in table {
         let here = settings.iter().fold(Installation::new(), |here, (name, value)| here.with(name, *value));

@@ -332,6 +332,17 @@ fn mail_that_could_not_be_sent_or_would_give_its_password_away_is_refused_at_the
     for (settings, reason) in [
         (&[][..], "DEFAULT_FROM_EMAIL: names nobody; set it"),
         (&[("EMAIL_USE_TLS", "on"), ("EMAIL_USE_SSL", "on")], "EMAIL_USE_SSL: is the other way than"),
+        (&[sender, ("EMAIL_HOST", "smtp.example.com:587")], "EMAIL_HOST: is no name of a host and no address"),
+        (&[sender, ("EMAIL_HOST", "smtp://smtp.example.com")], "EMAIL_HOST: is no name of a host and no address"),
+        (&[sender, ("EMAIL_HOST", "[::1]")], "EMAIL_HOST: is no name of a host and no address"),
+        (
+            &[("DEFAULT_FROM_EMAIL", "Example <noreply@bücher.example>")],
+            "DEFAULT_FROM_EMAIL: has characters beyond ASCII in its address",
+        ),
+        (
+            &[sender, ("EMAIL_USE_TLS", "on"), ("SSL_CERT_FILE", "nowhere.pem")],
+            "mail cannot be encrypted, as there is no certificate that this machine trusts (",
+        ),
         (&[sender, user], "EMAIL_HOST_USER: needs EMAIL_HOST_PASSWORD; or remove it"),
         (&[sender, password], "EMAIL_HOST_PASSWORD: is whose? Set EMAIL_HOST_USER"),
         (
@@ -347,6 +358,7 @@ fn mail_that_could_not_be_sent_or_would_give_its_password_away_is_refused_at_the
         &[sender, user, password, ("EMAIL_USE_TLS", "on")],
         &[sender, user, password, ("EMAIL_USE_SSL", "on")],
         &[sender, user, password, ("EMAIL_HOST", "127.0.0.1")],
+        &[("DEFAULT_FROM_EMAIL", "Bücher <noreply@xn--bcher-kva.example>"), ("EMAIL_HOST", "::1")],
     ] {
         assert_eq!(with(settings).say(&["check"]), "No issues.\n");
     }
