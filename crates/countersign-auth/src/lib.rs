@@ -175,6 +175,8 @@ pub struct Auth {
     counted_events: AtomicI64,
     /// Told when a mail was queued here.
     mail_waits: tokio::sync::Notify,
+    /// The second in which was told last that too much mail waits.
+    full_outbox_told: AtomicI64,
     /// Boxed, so that what starts this does not grow.
     pending: Box<audit::Pending>,
 }
@@ -224,6 +226,7 @@ impl Auth {
             clocks_differ: AtomicBool::default(),
             counted_events: AtomicI64::default(),
             mail_waits: tokio::sync::Notify::new(),
+            full_outbox_told: AtomicI64::new(0),
             pending: Box::default(),
         })
     }

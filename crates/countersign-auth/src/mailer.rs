@@ -4,6 +4,7 @@
 //! At least once: a message whose fate nobody knows, as the server or we ended over it, is sent again.
 
 use std::pin::pin;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use countersign_domain::{Email, MailKind};
@@ -21,6 +22,8 @@ const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(1);
 const GIVEN_UP_AFTER: SignedDuration = SignedDuration::from_hours(24);
 /// and not before so many attempts, over an hour: it may have waited for a server of ours to run.
 const LEAST_ATTEMPTS: i64 = 8;
+/// How often is told that too many wait.
+const TOLD_EVERY_SECS: i64 = 60;
 /// For so much longer than the server may take a mail is nobody else's: its words are looked up and its end is written, too.
 const SPARE: SignedDuration = SignedDuration::from_mins(1);
 
@@ -38,7 +41,19 @@ impl Auth {
     pub async fn queue_mail(&self, kind: MailKind, address: &Email) -> Result<Queueing, Error> {
         let queued = self.store.queue_mail(kind, address, self.clock.now()).await?;
         self.mail_waits.notify_one();
+        if queued == Queueing::Full {
+            self.tell_of_full_outbox();
+        }
         Ok(queued)
+    }
+
+    /// Not more often than each minute: who brings it about may go on.
+    fn tell_of_full_outbox(&self) {
+        let now = self.clock.now().as_second();
+        let is_time = |told| (now - told >= TOLD_EVERY_SECS).then_some(now);
+        if self.full_outbox_told.fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_time).is_ok() {
+            tracing::error!("too many messages wait, and requests for more are refused; see that the mail server can be used, by countersign sendtestemail, and who asks");
+        }
     }
 
     /// Sends the mail that waits and that will, with these words, until `ended`: to be run beside the server. What it has
