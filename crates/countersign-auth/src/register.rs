@@ -1,4 +1,5 @@
-//! Making an account.
+//! Making an account at once: the form with name and password, as the original has it. Where `REGISTRATION_PRIVACY` is on,
+//! `registration.rs` has accounts made by mail instead.
 
 use countersign_domain::{
     Actor, Email, Event, EventKind, FieldError, LoginField, NewUser, Password, User, UserAttributes, Username,

@@ -1,5 +1,6 @@
 //! Registration that tells nobody who has an account (`REGISTRATION_PRIVACY`): whoever gives an address is answered alike
-//! before anything is looked up, and the rest is said to whoever reads its mail.
+//! before anything is looked up, and the rest is said to whoever reads its mail. Without it `register.rs` makes an account at
+//! once.
 //!
 //! The password is chosen by whoever has the link, and not before: else somebody could register another's address with a
 //! password of their own, and wait for the owner to follow the link.

@@ -44,7 +44,7 @@ pub struct Throttles {
     /// Bad tokens from one address; four times as many from the network around it.
     pub token_address: Option<Rate>,
     /// Messages to one mailbox, whoever asks for them.
-    pub mail_address: Option<Rate>,
+    pub mailbox: Option<Rate>,
     /// How long a device stays known after its last login.
     pub known_device_lifetime: SignedDuration,
     /// Whether clients are told from the proxies before us. Where they are not, all of them may seem to come from this
@@ -67,7 +67,7 @@ enum Limit {
     TokenNetwork,
     TokenAddress,
     LoginDevices,
-    MailAddress,
+    Mailbox,
 }
 
 impl Limit {
@@ -84,7 +84,7 @@ impl Limit {
             Self::RegisterAddress => "register_address",
             Self::TokenNetwork => "token_network",
             Self::TokenAddress => "token_address",
-            Self::MailAddress => "mail_address",
+            Self::Mailbox => "mailbox",
         }
     }
 }
@@ -222,11 +222,11 @@ impl Auth {
         let throttles = &self.rules.throttles;
         let mut pass = Pass::default();
         if throttles.is_on {
-            pass.add(&self.buckets, Limit::MailAddress, throttles.mail_address, email.mailbox().as_bytes());
+            pass.add(&self.buckets, Limit::Mailbox, throttles.mailbox, email.mailbox().as_bytes());
         }
         let is_admitted = self.try_to_charge(pass).await?.is_ok();
         if !is_admitted {
-            self.throttled(Limit::MailAddress).inc();
+            self.throttled(Limit::Mailbox).inc();
         }
         Ok(is_admitted)
     }
@@ -346,7 +346,7 @@ impl Auth {
             Limit::RegisterAddress => &throttled.register_address,
             Limit::TokenNetwork => &throttled.token_network,
             Limit::TokenAddress => &throttled.token_address,
-            Limit::MailAddress => &throttled.mail_address,
+            Limit::Mailbox => &throttled.mailbox,
         }
     }
 }

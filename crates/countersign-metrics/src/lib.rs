@@ -134,7 +134,7 @@ pub struct Throttled {
     pub register_address: Counter,
     pub token_network: Counter,
     pub token_address: Counter,
-    pub mail_address: Counter,
+    pub mailbox: Counter,
 }
 
 /// Registrations by how they ended.
@@ -323,7 +323,7 @@ impl Throttled {
             register_address,
             token_network,
             token_address,
-            mail_address,
+            mailbox,
         ] = to.counters(
             "throttled",
             "Requests that were refused with 429 because there had been too many, and messages that were not sent for that, by the budget that was used up.",
@@ -339,7 +339,7 @@ impl Throttled {
                 "register_address",
                 "token_network",
                 "token_address",
-                "mail_address",
+                "mailbox",
             ],
         );
         Self {
@@ -353,7 +353,7 @@ impl Throttled {
             register_address,
             token_network,
             token_address,
-            mail_address,
+            mailbox,
         }
     }
 }

@@ -415,7 +415,7 @@ pub const SETTINGS: &[Setting] = &[
          many from the /24 or /48 around it. Good ones always pass, and one that has just expired is no bad one.",
     ).of(Kind::Rate),
     own(
-        "THROTTLE_MAIL_ADDRESS",
+        "THROTTLE_MAILBOX",
         "5/day",
         "Messages to one mailbox, whoever asks for them and from wherever; more are not sent, and nobody is told. Case, dots and what follows \
          a `+` make no other mailbox.",

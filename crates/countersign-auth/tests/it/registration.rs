@@ -251,7 +251,7 @@ async fn an_address_that_could_not_be_a_name_is_refused_whoever_has_it() {
 
 #[tokio::test]
 async fn one_mailbox_gets_no_more_than_its_budget_however_it_is_spelt_and_whoever_asks() {
-    let throttles = Throttles { mail_address: Some("5/day".parse().unwrap()), ..Throttles::default() };
+    let throttles = Throttles { mailbox: Some("5/day".parse().unwrap()), ..Throttles::default() };
     for service in on_each_engine(with_throttles(&throttles)).await {
         assert!(message(&service, "ada.l@example.com").await.is_some());
         assert!(message(&service, "ADA.L@example.com").await.is_some());
@@ -272,7 +272,7 @@ async fn one_mailbox_gets_no_more_than_its_budget_however_it_is_spelt_and_whoeve
 
 #[tokio::test]
 async fn who_has_an_account_is_written_to_as_often_as_who_has_none() {
-    let throttles = Throttles { mail_address: Some("5/day".parse().unwrap()), ..Throttles::default() };
+    let throttles = Throttles { mailbox: Some("5/day".parse().unwrap()), ..Throttles::default() };
     let service = Service::start(with_throttles(&throttles));
     insert(&service, "somebody", ADA).await;
     let mut written = Vec::new();
@@ -288,7 +288,7 @@ async fn who_has_an_account_is_written_to_as_often_as_who_has_none() {
 
 #[tokio::test]
 async fn what_a_mail_server_puts_off_is_counted_once() {
-    let throttles = Throttles { mail_address: Some("1/day".parse().unwrap()), ..Throttles::default() };
+    let throttles = Throttles { mailbox: Some("1/day".parse().unwrap()), ..Throttles::default() };
     let service = Service::start(with_throttles(&throttles));
     ask(&service, ADA).await.unwrap();
     let first = taken(&service).await.unwrap();

@@ -167,7 +167,7 @@ async fn whoever_asks_for_an_account_by_mail_costs_the_same_statements_and_none_
         is_on: true,
         register_address: hundred,
         register_global: hundred,
-        mail_address: hundred,
+        mailbox: hundred,
         ..Throttles::default()
     };
     let Some(service) = counting(Rules { throttles, ..by_mail() }).await else { return };

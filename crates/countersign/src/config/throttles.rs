@@ -20,7 +20,7 @@ pub fn throttles(reader: &Reader<'_>) -> Result<Throttles, SettingError> {
         register_address: rate("THROTTLE_REGISTER_ADDRESS")?,
         register_global: rate("THROTTLE_REGISTER_GLOBAL")?,
         token_address: rate("THROTTLE_TOKEN_ADDRESS")?,
-        mail_address: rate("THROTTLE_MAIL_ADDRESS")?,
+        mailbox: rate("THROTTLE_MAILBOX")?,
         known_device_lifetime: reader.duration("KNOWN_DEVICE_LIFETIME")?,
         has_trusted_proxies: !trusted_proxies(reader)?.is_empty(),
     })

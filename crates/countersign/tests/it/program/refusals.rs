@@ -61,7 +61,7 @@ fn each_bad_setting_is_refused_by_name_in_one_sentence() {
         ("EMAIL_TIMEOUT", "0", "must be a whole number from 1 to 600"),
         ("EMAIL_USE_TLS", "starttls", "must be True or False"),
         ("DEFAULT_FROM_EMAIL", "noreply", "must be an address, with a name before it or without"),
-        ("THROTTLE_MAIL_ADDRESS", "5", "must be a rate"),
+        ("THROTTLE_MAILBOX", "5", "must be a rate"),
         (
             "REGISTRATION_PRIVACY",
             "on",
