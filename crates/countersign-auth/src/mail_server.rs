@@ -151,9 +151,12 @@ impl MailServer {
 fn refuse_without_roots() -> Result<(), String> {
     let found = rustls_native_certs::load_native_certs();
     let why = found.errors.first().map(|error| format!(" ({error})")).unwrap_or_default();
-    let fix = "install those of your system (ca-certificates), or name a file in SSL_CERT_FILE that can be read";
+    let fix =
+        "install those of your system (ca-certificates), or name a file in SSL_CERT_FILE that can be read";
     if found.certs.is_empty() {
-        return Err(format!("mail cannot be encrypted, as there is no certificate that this machine trusts{why}; {fix}"));
+        return Err(format!(
+            "mail cannot be encrypted, as there is no certificate that this machine trusts{why}; {fix}"
+        ));
     }
     Ok(())
 }

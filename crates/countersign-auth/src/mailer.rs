@@ -52,7 +52,9 @@ impl Auth {
         let now = self.clock.now().as_second();
         let is_time = |told| (now - told >= TOLD_EVERY_SECS).then_some(now);
         if self.full_outbox_told.fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_time).is_ok() {
-            tracing::error!("too many messages wait, and requests for more are refused; see that the mail server can be used, by countersign sendtestemail, and who asks");
+            tracing::error!(
+                "too many messages wait, and requests for more are refused; see that the mail server can be used, by countersign sendtestemail, and who asks"
+            );
         }
     }
 
@@ -65,7 +67,8 @@ impl Auth {
         ended: impl Future<Output = ()>,
     ) {
         let mut ended = pin!(ended);
-        let Some(server) = server else { return ended.await };
+        // A server beside it, with other settings, may have the words for what waits.
+        let Some(server) = server.filter(|_| self.registers_by_mail()) else { return ended.await };
         let mut is_stuck = false;
         loop {
             let sent = self.send_next_mail(server, &compose).await;

@@ -213,7 +213,7 @@ impl Default for Metrics {
             mails: Mails::declare(&mut to),
             mails_waiting: to.gauge(
                 "mails_waiting",
-                "Mail in the database that waits to be sent, by any server, or is being sent; looked at by a server with `EMAIL_HOST`.",
+                "Mail in the database that waits to be sent, by any server, or is being sent; looked at by a server with `REGISTRATION_PRIVACY`.",
             ),
             events: Events::declare(&mut to),
             keys: ByKeyState::declare(

@@ -9,6 +9,7 @@ use countersign_metrics::Form;
 use countersign_store::{Mail, Queueing};
 use tokio::sync::oneshot;
 
+use crate::registration::by_mail;
 use crate::service::{Service, rules};
 use crate::smtp::{GREETING, PATIENCE, Receiver, Reply};
 
@@ -134,14 +135,18 @@ async fn a_server_that_does_not_take_us_costs_no_message() {
 async fn of_what_a_server_says_its_codes_are_told_and_no_word() {
     let receiver = Receiver::listen().await;
     for (said, told) in [
-        ("550 5.1.1 <ada@example.com> is not here", NotSent::ForGood("the mail server answered with 550 5.1.1".to_owned())),
+        (
+            "550 5.1.1 <ada@example.com> is not here",
+            NotSent::ForGood("the mail server answered with 550 5.1.1".to_owned()),
+        ),
         ("550 ada@example.com", NotSent::ForNow("the mail server answered with 550".to_owned())),
         ("450 4.7.1 later", NotSent::ForNow("the mail server answered with 450 4.7.1".to_owned())),
     ] {
         let message = Message { subject: "Hello".to_owned(), body: String::new() };
         let (server, replies) = (receiver.plain(), [("RCPT", Reply::Line(said))]);
         let now = "2026-01-01T12:00:00Z".parse().unwrap();
-        let (sent, _) = tokio::join!(server.send("ada@example.com", message, "id", now), receiver.converse(&replies));
+        let (sent, _) =
+            tokio::join!(server.send("ada@example.com", message, "id", now), receiver.converse(&replies));
         assert_eq!(sent, Err(told));
     }
 }
@@ -153,7 +158,8 @@ async fn a_server_that_says_nothing_more_is_left_when_its_time_is_up() {
         let server = receiver.known(MailEncryption::None, Duration::from_secs(1));
         let message = Message { subject: "Hello".to_owned(), body: String::new() };
         let now = "2026-01-01T12:00:00Z".parse().unwrap();
-        let (replies, sending) = ([(command, Reply::Silence)], server.send("ada@example.com", message, "id", now));
+        let (replies, sending) =
+            ([(command, Reply::Silence)], server.send("ada@example.com", message, "id", now));
         let (sent, _) = tokio::join!(sending, receiver.converse(&replies));
         let why = "the mail server did not answer within 1 s".to_owned();
         assert_eq!(sent, Err(NotSent::ForNow(why)), "{command}");
@@ -249,7 +255,7 @@ async fn what_lay_for_days_while_no_server_ran_has_its_attempts_all_the_same() {
 
 #[tokio::test]
 async fn who_queues_wakes_the_mailer_and_what_it_has_begun_it_ends() {
-    let (service, receiver) = (Service::start(rules()), Receiver::listen().await);
+    let (service, receiver) = (Service::start(by_mail()), Receiver::listen().await);
     let (end, ended) = oneshot::channel::<()>();
     let (server, end) = (receiver.plain(), Mutex::new(Some(end)));
     let words = async |mail: &Mail| {
@@ -274,4 +280,23 @@ async fn who_queues_wakes_the_mailer_and_what_it_has_begun_it_ends() {
         tokio::time::timeout(PATIENCE, async { tokio::join!(acts, mailer) }).await.expect("it ends");
     assert!(heard.iter().any(|line| line == "."));
     assert_eq!(waiting(&service).await, 0);
+}
+
+#[tokio::test]
+async fn a_server_that_makes_no_accounts_by_mail_leaves_what_waits_to_one_that_does() {
+    let (service, receiver) = (Service::start(rules()), Receiver::listen().await);
+    queue(&service, "ada@example.com").await;
+    let compose = async |mail: &Mail| service.auth.compose(mail).await;
+    service.auth.keep_mail(Some(&receiver.plain()), compose, async {}).await;
+    assert_eq!(waiting(&service).await, 1);
+}
+
+#[tokio::test]
+async fn what_keeps_a_mail_from_being_sent_is_told_with_its_id() {
+    let (service, receiver) = (Service::start(rules()), Receiver::listen().await);
+    queue(&service, "ada@example.com").await;
+    let fails = async |_: &Mail| Err(Error::Overloaded);
+    let stuck = service.auth.send_next_mail(&receiver.plain(), fails).await.unwrap_err();
+    assert!(format!("{stuck:?}").starts_with("Stuck { mail: Some("), "{stuck:?}");
+    assert_eq!(waiting(&service).await, 1);
 }

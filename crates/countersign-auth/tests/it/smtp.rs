@@ -58,7 +58,8 @@ impl Receiver {
         let mut lines = BufReader::new(reader).lines();
         let (mut heard, mut in_message) = (Vec::new(), false);
         let told_to_greet = replies.iter().find(|(command, _)| *command == GREETING);
-        let Reply::Line(greeting) = told_to_greet.map_or(Reply::Line("220 mail.example.org"), |(_, reply)| *reply)
+        let Reply::Line(greeting) =
+            told_to_greet.map_or(Reply::Line("220 mail.example.org"), |(_, reply)| *reply)
         else {
             panic!("a greeting is a line")
         };

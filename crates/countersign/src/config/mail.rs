@@ -67,7 +67,8 @@ fn sender(reader: &Reader<'_>) -> Result<Option<Sender>, SettingError> {
                 Err(refused("DEFAULT_FROM_EMAIL", fix))
             }
             None => {
-                let fix = "must be an address, with a name before it or without: Example <noreply@example.com>";
+                let fix =
+                    "must be an address, with a name before it or without: Example <noreply@example.com>";
                 Err(refused("DEFAULT_FROM_EMAIL", fix))
             }
         },

@@ -332,8 +332,14 @@ fn mail_that_could_not_be_sent_or_would_give_its_password_away_is_refused_at_the
     for (settings, reason) in [
         (&[][..], "DEFAULT_FROM_EMAIL: names nobody; set it"),
         (&[("EMAIL_USE_TLS", "on"), ("EMAIL_USE_SSL", "on")], "EMAIL_USE_SSL: is the other way than"),
-        (&[sender, ("EMAIL_HOST", "smtp.example.com:587")], "EMAIL_HOST: is no name of a host and no address"),
-        (&[sender, ("EMAIL_HOST", "smtp://smtp.example.com")], "EMAIL_HOST: is no name of a host and no address"),
+        (
+            &[sender, ("EMAIL_HOST", "smtp.example.com:587")],
+            "EMAIL_HOST: is no name of a host and no address",
+        ),
+        (
+            &[sender, ("EMAIL_HOST", "smtp://smtp.example.com")],
+            "EMAIL_HOST: is no name of a host and no address",
+        ),
         (&[sender, ("EMAIL_HOST", "[::1]")], "EMAIL_HOST: is no name of a host and no address"),
         (
             &[("DEFAULT_FROM_EMAIL", "Example <noreply@bücher.example>")],
