@@ -7,6 +7,7 @@ mod access;
 mod audit;
 mod authenticate;
 mod blacklist;
+mod bounded_stream;
 mod clock;
 mod csrf;
 mod error;

@@ -3,20 +3,23 @@
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
+use lettre::Address;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MessageBuilder};
 use lettre::transport::smtp::Error as SmtpError;
-use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Tls, TlsParameters};
+use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
-use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 use zeroize::Zeroizing;
 
 use crate::Message;
+use crate::bounded_stream::BoundedStream;
 
 /// Enhanced status codes (RFC 3463) that are about the address and nothing else. Every other refusal may be about us, as a
 /// sender who is not allowed, a relay that is closed to us, a login: an operator can mend that, and the message waits.
 const ABOUT_THE_ADDRESS: [&str; 7] = ["5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1", "5.2.2"];
+/// How long a server may take to say good-bye.
+const LAST_WORD: Duration = Duration::from_secs(1);
 const AUTO_SUBMITTED: HeaderName = HeaderName::new_from_ascii_str("Auto-Submitted");
 
 /// Who messages are from, such as `Example <noreply@example.com>`.
@@ -67,7 +70,10 @@ pub struct MailSettings {
 
 /// A mail server, not connected: each message has a connection of its own.
 pub struct MailServer {
-    transport: AsyncSmtpTransport<Tokio1Executor>,
+    host: String,
+    port: u16,
+    tls: Tls,
+    login: Option<Credentials>,
     sender: Mailbox,
     timeout: Duration,
 }
@@ -95,16 +101,15 @@ impl MailServer {
             MailEncryption::Tls => Tls::Wrapper(parameters()?),
             MailEncryption::StartTls => Tls::Required(parameters()?),
         };
-        let sender = settings.sender.0.clone();
-        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(settings.host.clone())
-            .port(settings.port)
-            .tls(tls)
-            .timeout(Some(settings.timeout))
-            .hello_name(ClientId::Domain(sender.email.domain().to_owned()));
-        if let Some((name, password)) = &settings.login {
-            builder = builder.credentials(Credentials::new(name.clone(), password.as_str().to_owned()));
-        }
-        Ok(Self { transport: builder.build(), sender, timeout: settings.timeout })
+        let login = settings.login.as_ref();
+        Ok(Self {
+            host: settings.host.clone(),
+            port: settings.port,
+            tls,
+            login: login.map(|(name, password)| Credentials::new(name.clone(), password.as_str().to_owned())),
+            sender: settings.sender.0.clone(),
+            timeout: settings.timeout,
+        })
     }
 
     /// How long a message may take.
@@ -133,17 +138,44 @@ impl MailServer {
             .header(ContentType::TEXT_PLAIN)
             .body(message.body)
             .map_err(|_| no_address())?;
-        let taken = tokio::time::timeout(self.timeout, self.transport.send(built)).await.map_err(|_| {
+        tokio::time::timeout(self.timeout, self.hand_in(&built)).await.map_err(|_| {
             NotSent::ForNow(format!("the mail server did not answer within {} s", self.timeout.as_secs()))
-        })?;
+        })?
+    }
+
+    async fn hand_in(&self, message: &lettre::Message) -> Result<String, NotSent> {
+        let mut connection = self.connect().await?;
+        let taken = connection.send(message.envelope(), &message.formatted()).await;
+        let _ = tokio::time::timeout(LAST_WORD, connection.abort()).await; // what was said about the message stands
         match taken {
             Ok(response) => Ok(response.code().to_string()),
             Err(error) if lacks_smtputf8(&error) => {
                 Err(NotSent::ForGood("the mail server takes no address beyond ASCII".to_owned()))
             }
             Err(error) if is_about_the_address(&error) => Err(NotSent::ForGood(in_words(&error))),
-            Err(error) => Err(NotSent::ForNow(in_words(&error))),
+            Err(error) => Err(for_now(&error)),
         }
+    }
+
+    /// As somebody whom the server knows, if there is a login. What it refuses here is never about a message.
+    async fn connect(&self) -> Result<AsyncSmtpConnection, NotSent> {
+        let hello = ClientId::Domain(self.sender.email.domain().to_owned());
+        let mut connection = if let Tls::Wrapper(parameters) = &self.tls {
+            let (place, tls) = ((self.host.as_str(), self.port), Some(parameters.clone()));
+            AsyncSmtpConnection::connect_tokio1(place, Some(self.timeout), &hello, tls, None).await
+        } else {
+            let stream = BoundedStream::connect(&self.host, self.port).await;
+            let stream = stream.map_err(|error| NotSent::ForNow(format!("Connection error: {error}")))?;
+            AsyncSmtpConnection::connect_with_transport(Box::new(stream), &hello).await
+        }
+        .map_err(|error| for_now(&error))?;
+        if let Tls::Required(parameters) = &self.tls {
+            connection.starttls(parameters.clone(), &hello).await.map_err(|error| for_now(&error))?;
+        }
+        if let Some(login) = &self.login {
+            connection.auth(DEFAULT_MECHANISMS, login).await.map_err(|error| for_now(&error))?;
+        }
+        Ok(connection)
     }
 }
 
@@ -188,6 +220,10 @@ fn enhanced_code(error: &SmtpError) -> Option<String> {
 /// What an error says beside its kind: an answer of the server without its code, or lettre's own sentence.
 fn said(error: &SmtpError) -> String {
     std::error::Error::source(error).map(ToString::to_string).unwrap_or_default()
+}
+
+fn for_now(error: &SmtpError) -> NotSent {
+    NotSent::ForNow(in_words(error))
 }
 
 /// What went wrong. The server's own words may have the address in them, and are left out.

@@ -7,11 +7,13 @@ use countersign_auth::{Error, MailEncryption, MailServer, Message, NotSent};
 use countersign_domain::{Email, MailKind, RawText};
 use countersign_metrics::Form;
 use countersign_store::{Mail, Queueing};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::registration::by_mail;
 use crate::service::{Service, rules};
-use crate::smtp::{GREETING, PATIENCE, Receiver, Reply};
+use crate::smtp::{GREETING, PATIENCE, Receiver, Reply, known};
 
 /// The mailer looks for mail every ten seconds, whether it is woken or not.
 const BEFORE_IT_LOOKS: Duration = Duration::from_secs(5);
@@ -299,4 +301,28 @@ async fn what_keeps_a_mail_from_being_sent_is_told_with_its_id() {
     let stuck = service.auth.send_next_mail(&receiver.plain(), fails).await.unwrap_err();
     assert!(format!("{stuck:?}").starts_with("Stuck { mail: Some("), "{stuck:?}");
     assert_eq!(waiting(&service).await, 1);
+}
+
+#[tokio::test]
+async fn of_a_line_that_never_ends_no_more_is_kept_than_a_mail_server_has_to_say() {
+    const FAR_TOO_MUCH: usize = 64 * 1024 * 1024;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    for encryption in [MailEncryption::None, MailEncryption::StartTls] {
+        let server = known(listener.local_addr().unwrap().port(), encryption, PATIENCE);
+        let message = Message { subject: "Hello".to_owned(), body: String::new() };
+        let talks = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut said = 0;
+            stream.write_all(b"220-").await.unwrap();
+            while said < FAR_TOO_MUCH && stream.write_all(&[b'x'; 16_384]).await.is_ok() {
+                said += 16_384;
+            }
+            said
+        };
+        let now = "2026-01-01T12:00:00Z".parse().unwrap();
+        let both = async { tokio::join!(server.send("ada@example.com", message, "id", now), talks) };
+        let (sent, said) = tokio::time::timeout(PATIENCE, both).await.expect("it is left");
+        assert_eq!(sent, Err(NotSent::ForNow("what the mail server answered is no SMTP".to_owned())));
+        assert!(said < FAR_TOO_MUCH, "it took {said} bytes");
+    }
 }

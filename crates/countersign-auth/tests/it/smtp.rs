@@ -31,15 +31,7 @@ impl Receiver {
 
     /// How a client of ours knows it, with so much patience.
     pub fn known(&self, encryption: MailEncryption, timeout: Duration) -> MailServer {
-        let settings = MailSettings {
-            host: "127.0.0.1".to_owned(),
-            port: self.0.local_addr().unwrap().port(),
-            encryption,
-            login: None,
-            timeout,
-            sender: Sender::parse("Example <noreply@example.org>").unwrap(),
-        };
-        MailServer::new(&settings).unwrap()
+        known(self.0.local_addr().unwrap().port(), encryption, timeout)
     }
 
     pub fn plain(&self) -> MailServer {
@@ -81,6 +73,19 @@ impl Receiver {
         }
         heard
     }
+}
+
+/// How a client of ours knows whoever listens there.
+pub fn known(port: u16, encryption: MailEncryption, timeout: Duration) -> MailServer {
+    let settings = MailSettings {
+        host: "127.0.0.1".to_owned(),
+        port,
+        encryption,
+        login: None,
+        timeout,
+        sender: Sender::parse("Example <noreply@example.org>").unwrap(),
+    };
+    MailServer::new(&settings).unwrap()
 }
 
 async fn say(writer: &mut OwnedWriteHalf, line: &str) {
