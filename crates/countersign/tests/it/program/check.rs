@@ -125,10 +125,10 @@ fn hosts_that_serve_nobody_are_found_with_and_without_deploy_and_told_at_the_sta
         }
         let server = here.serve();
         until(|| here.log().contains(&format!("countersign.{id}")));
-        let served = if hosts.ends_with(", b.example") { Some("Host: b.example'") } else { None };
+        let named = if hosts.ends_with(", b.example") { Some("Host: b.example'") } else { None };
         let said = server.greeting.split_once("-H 'Host").map(|(_, rest)| rest);
-        assert_eq!(said.is_some(), served.is_some(), "{hosts:?}: {}", server.greeting);
-        assert!(served.is_none_or(|served| server.greeting.contains(served)), "{}", server.greeting);
+        assert_eq!(said.is_some(), named.is_some(), "{hosts:?}: {}", server.greeting);
+        assert!(named.is_none_or(|named| server.greeting.contains(named)), "{}", server.greeting);
     }
     let tried_out = Installation::new().with("ALLOWED_HOSTS", "").with("DEBUG", "True");
     assert!(!tried_out.say(&["check"]).contains("ALLOWED_HOSTS"), "this machine is served");
