@@ -10,4 +10,4 @@ CREATE TABLE countersign_mail (
 );
 
 CREATE UNIQUE INDEX countersign_mail_address ON countersign_mail (address, kind);
-CREATE INDEX countersign_mail_next_attempt_at ON countersign_mail (next_attempt_at);
+CREATE INDEX countersign_mail_next_attempt_at ON countersign_mail (attempts, next_attempt_at);

@@ -1,18 +1,22 @@
-//! Sends the mail that waits: one message after the other, beside everything else, so that a mail server that hangs holds
-//! nobody up.
+//! Sends the mail that waits: a few messages at once, beside everything else, so that a mail server that hangs holds nobody
+//! up, and one that is slow for some addresses does not do so for the others.
 //!
 //! At least once: a message whose fate nobody knows, as the server or we ended over it, is sent again.
 
-use std::pin::pin;
-use std::sync::atomic::Ordering;
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use countersign_domain::{Email, MailKind};
 use countersign_store::{Mail, Queueing};
 use jiff::SignedDuration;
+use tokio::sync::Semaphore;
 
 use crate::{Auth, Error, MailServer, Message, NotSent};
 
+/// So many are being sent at once.
+const SENDERS: usize = 8;
 /// How often is looked for mail whose time has come, or that another process has left.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// Until the second attempt; it doubles each time.
@@ -34,6 +38,27 @@ pub struct Stuck {
     /// The id of the mail that was being sent, if one was.
     mail: Option<String>,
     error: Error,
+}
+
+/// What those who send share: the turn to look for the next mail, and whether the last look or attempt failed by our fault.
+struct Senders {
+    turn: Semaphore,
+    is_stuck: AtomicBool,
+}
+
+impl Senders {
+    /// Tells of the first failure of several, and of their end.
+    fn note(&self, mail: Option<&Mail>, error: Option<&Error>) {
+        let was_stuck = self.is_stuck.swap(error.is_some(), Ordering::Relaxed);
+        let id = mail.map(|mail| mail.id.as_str());
+        match error {
+            Some(error) if !was_stuck => {
+                tracing::warn!(mail.id = id, %error, "mail is stuck, and is tried again; see that the database can be used");
+            }
+            None if was_stuck => tracing::info!("mail is looked after again"),
+            _ => {}
+        }
+    }
 }
 
 impl Auth {
@@ -66,31 +91,48 @@ impl Auth {
         compose: impl AsyncFn(&Mail) -> Result<Option<Message>, Error>,
         ended: impl Future<Output = ()>,
     ) {
-        let mut ended = pin!(ended);
-        // A server beside it, with other settings, may have the words for what waits.
-        let Some(server) = server.filter(|_| self.registers_by_mail()) else { return ended.await };
-        let mut is_stuck = false;
-        loop {
-            let sent = self.send_next_mail(server, &compose).await;
-            match &sent {
-                Err(Stuck { mail, error }) if !is_stuck => {
-                    tracing::warn!(mail.id = mail, %error, "mail is stuck, and is tried again; see that the database can be used");
-                }
-                Ok(_) if is_stuck => tracing::info!("mail is looked after again"),
-                _ => {}
-            }
-            is_stuck = sent.is_err();
-            let next = async {
-                if !matches!(sent, Ok(true)) {
-                    let _ = tokio::time::timeout(LOOK_EVERY, self.mail_waits.notified()).await;
-                }
-            };
-            tokio::select! {
-                biased;
-                () = &mut ended => return,
-                () = next => {}
-            }
+        let Some(server) = server.filter(|_| !self.kinds_with_words().is_empty()) else { return ended.await };
+        let shared = Senders { turn: Semaphore::new(1), is_stuck: AtomicBool::new(false) };
+        let sender = |_| Box::pin(self.send_mails(server, &compose, &shared));
+        let mut senders: Vec<_> = (0..SENDERS).map(sender).collect();
+        let senders = poll_fn(|context| {
+            senders.retain_mut(|sender| sender.as_mut().poll(context).is_pending());
+            if senders.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+        });
+        let end = async {
+            ended.await;
+            shared.turn.close();
+            self.mail_waits.notify_one();
+        };
+        tokio::join!(end, senders);
+    }
+
+    /// Sends one mail after the other, until nobody may look for more.
+    async fn send_mails(
+        &self,
+        server: &MailServer,
+        compose: impl AsyncFn(&Mail) -> Result<Option<Message>, Error>,
+        shared: &Senders,
+    ) {
+        while let Some(mail) = self.await_mail(server, shared).await {
+            let attempted = self.attempt(server, &mail, &compose).await;
+            shared.note(Some(&mail), attempted.as_ref().err());
         }
+    }
+
+    /// The next mail, as soon as there is one; `None` at the end. One looks at a time, and who has found something lets the
+    /// next one look.
+    async fn await_mail(&self, server: &MailServer, shared: &Senders) -> Option<Mail> {
+        let _turn = shared.turn.acquire().await.ok()?;
+        while !shared.turn.is_closed() {
+            let next = self.next_mail(server).await;
+            shared.note(None, next.as_ref().err());
+            if let Ok(Some(mail)) = next {
+                return Some(mail);
+            }
+            let _ = tokio::time::timeout(LOOK_EVERY, self.mail_waits.notified()).await;
+        }
+        None
     }
 
     /// Sends the next mail whose time has come; whether there was one.
@@ -108,7 +150,7 @@ impl Auth {
     async fn next_mail(&self, server: &MailServer) -> Result<Option<Mail>, Error> {
         self.metrics().mails_waiting.set(self.store.waiting_mails().await?);
         let lease = SignedDuration::try_from(server.timeout()).unwrap_or(LONGEST_WAIT) + SPARE;
-        Ok(self.store.claim_mail(self.clock.now(), lease).await?)
+        Ok(self.store.claim_mail(&self.kinds_with_words(), self.clock.now(), lease).await?)
     }
 
     async fn attempt(

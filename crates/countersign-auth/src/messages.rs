@@ -24,6 +24,14 @@ impl std::fmt::Debug for Message {
 }
 
 impl Auth {
+    /// What is written here. Other servers of the database may have settings by which they write more.
+    pub(crate) fn kinds_with_words(&self) -> Vec<MailKind> {
+        let has_words = |kind: &MailKind| match kind {
+            MailKind::Registration => self.registers_by_mail(),
+        };
+        MailKind::ALL.into_iter().filter(has_words).collect()
+    }
+
     /// What is to be written to whom a mail is for; `None` if nothing is. Whoever has got several lately gets no more, so that
     /// nobody's mailbox is flooded through us; only the first attempt counts.
     pub async fn compose(&self, mail: &Mail) -> Result<Option<Message>, Error> {

@@ -71,16 +71,22 @@ impl Store {
             .await
     }
 
-    /// Takes the mail that has waited longest for its attempt, if there is one. Nobody else gets it for as long as `lease`.
+    /// Takes the mail of these kinds that has had the fewest attempts, and of those the one that has waited longest for the
+    /// next, if there is one. Nobody else gets it for as long as `lease`. Other kinds are left to whoever knows what to write.
     pub async fn claim_mail(
         &self,
+        kinds: &[MailKind],
         now: Timestamp,
         lease: SignedDuration,
     ) -> Result<Option<Mail>, StoreError> {
         let until = now.checked_add(lease).unwrap_or(Timestamp::MAX);
+        let of_kind =
+            |kind: &MailKind| kinds.iter().find(|known| *known == kind).map_or("", |kind| kind.name());
+        let [registration] = MailKind::ALL.each_ref().map(of_kind);
+        let values = [now.as_microsecond().into(), registration.into()];
         let next = "SELECT id, kind, address, created_at, attempts FROM countersign_mail
-                     WHERE next_attempt_at <= $1 ORDER BY next_attempt_at LIMIT 1";
-        while let Some(next) = self.engine.first(next, &[now.as_microsecond().into()], read_mail).await? {
+                     WHERE next_attempt_at <= $1 AND kind IN ($2) ORDER BY attempts, next_attempt_at LIMIT 1";
+        while let Some(next) = self.engine.first(next, &values, read_mail).await? {
             let claimed = Mail { attempts: next.attempts + 1, ..next };
             let sql = "UPDATE countersign_mail SET next_attempt_at = $3, attempts = attempts + 1
                         WHERE id = $1 AND attempts = $2 RETURNING id";

@@ -53,7 +53,7 @@ fn counted(service: &Service, outcome: &str) -> bool {
 
 #[tokio::test]
 async fn a_message_is_handed_in_with_its_headers_and_is_gone_then() {
-    let (service, receiver) = (Service::start(rules()), Receiver::listen().await);
+    let (service, receiver) = (Service::start(by_mail()), Receiver::listen().await);
     queue(&service, "ada@example.com").await;
     let heard = send(&service, &receiver, &[]).await;
     for line in [
@@ -79,7 +79,7 @@ async fn a_message_is_handed_in_with_its_headers_and_is_gone_then() {
 
 #[tokio::test]
 async fn a_message_that_is_not_taken_now_is_sent_when_its_wait_is_over_under_the_same_name() {
-    let (service, receiver) = (Service::start(rules()), Receiver::listen().await);
+    let (service, receiver) = (Service::start(by_mail()), Receiver::listen().await);
     queue(&service, "ada@example.com").await;
     let id = |heard: Vec<String>| heard.into_iter().find(|line| line.starts_with("Message-ID: "));
     let first = id(send(&service, &receiver, &[(".", Reply::Line("451 later"))]).await);
@@ -98,7 +98,7 @@ async fn a_message_that_is_not_taken_now_is_sent_when_its_wait_is_over_under_the
 #[tokio::test]
 async fn a_message_that_is_refused_for_good_is_not_tried_again() {
     for command in ["RCPT", "."] {
-        let (service, receiver) = (Service::start(rules()), Receiver::listen().await);
+        let (service, receiver) = (Service::start(by_mail()), Receiver::listen().await);
         queue(&service, "ada@example.com").await;
         let reply = "550-5.1.1 <ada@example.com>\r\n550 5.1.1 is not here";
         send(&service, &receiver, &[(command, Reply::Line(reply))]).await;
@@ -125,7 +125,7 @@ async fn a_server_that_does_not_take_us_costs_no_message() {
         (".", Reply::Line("554 5.2.252 not allowed to send as this sender")),
         (".", Reply::Line("552 5.3.4 message too big")),
     ] {
-        let (service, receiver) = (Service::start(rules()), Receiver::listen().await);
+        let (service, receiver) = (Service::start(by_mail()), Receiver::listen().await);
         queue(&service, "ada@example.com").await;
         send(&service, &receiver, &[reply]).await;
         assert!(counted(&service, "postponed"), "{reply:?}");
@@ -170,7 +170,7 @@ async fn a_server_that_says_nothing_more_is_left_when_its_time_is_up() {
 
 #[tokio::test]
 async fn a_server_that_cannot_be_reached_costs_no_message() {
-    let (service, receiver) = (Service::start(rules()), Receiver::listen().await);
+    let (service, receiver) = (Service::start(by_mail()), Receiver::listen().await);
     queue(&service, "ada@example.com").await;
     let server = receiver.plain();
     drop(receiver);
@@ -180,7 +180,7 @@ async fn a_server_that_cannot_be_reached_costs_no_message() {
 
 #[tokio::test]
 async fn where_starttls_is_wanted_and_not_there_no_address_is_said() {
-    let (service, receiver) = (Service::start(rules()), Receiver::listen().await);
+    let (service, receiver) = (Service::start(by_mail()), Receiver::listen().await);
     queue(&service, "ada@example.com").await;
     let server = receiver.known(MailEncryption::StartTls, Duration::from_secs(60));
     let (sent, heard) = tokio::join!(service.auth.send_next_mail(&server, words), receiver.converse(&[]));
@@ -192,7 +192,7 @@ async fn where_starttls_is_wanted_and_not_there_no_address_is_said() {
 #[tokio::test]
 async fn an_address_beyond_ascii_is_for_servers_that_say_they_know_such() {
     for (greeting, is_taken) in [("250 well", false), ("250-well\r\n250-8BITMIME\r\n250 SMTPUTF8", true)] {
-        let (service, receiver) = (Service::start(rules()), Receiver::listen().await);
+        let (service, receiver) = (Service::start(by_mail()), Receiver::listen().await);
         queue(&service, "ada@bücher.example").await;
         let heard = send(&service, &receiver, &[("EHLO", Reply::Line(greeting))]).await;
         assert_eq!(heard.iter().any(|line| line == "."), is_taken, "{heard:?}");
@@ -203,7 +203,7 @@ async fn an_address_beyond_ascii_is_for_servers_that_say_they_know_such() {
 
 #[tokio::test]
 async fn what_else_is_wrong_with_a_server_costs_no_message_to_an_address_beyond_ascii() {
-    let (service, receiver) = (Service::start(rules()), Receiver::listen().await);
+    let (service, receiver) = (Service::start(by_mail()), Receiver::listen().await);
     queue(&service, "ada@bücher.example").await;
     let server = receiver.known(MailEncryption::StartTls, Duration::from_secs(60));
     let (sent, _) = tokio::join!(service.auth.send_next_mail(&server, words), receiver.converse(&[]));
@@ -226,7 +226,7 @@ async fn what_is_no_address_is_refused_before_anybody_is_spoken_to() {
 
 #[tokio::test]
 async fn what_cannot_be_sent_for_a_day_is_given_up() {
-    let (service, receiver) = (Service::start(rules()), Receiver::listen().await);
+    let (service, receiver) = (Service::start(by_mail()), Receiver::listen().await);
     queue(&service, "ada@example.com").await;
     let later = [("MAIL", Reply::Line("421 later"))];
     for _ in 0..8 {
@@ -244,7 +244,7 @@ async fn what_cannot_be_sent_for_a_day_is_given_up() {
 
 #[tokio::test]
 async fn what_lay_for_days_while_no_server_ran_has_its_attempts_all_the_same() {
-    let (service, receiver) = (Service::start(rules()), Receiver::listen().await);
+    let (service, receiver) = (Service::start(by_mail()), Receiver::listen().await);
     queue(&service, "ada@example.com").await;
     service.clock.advance_secs(3 * 24 * 60 * 60);
     for _ in 0..7 {
@@ -253,6 +253,27 @@ async fn what_lay_for_days_while_no_server_ran_has_its_attempts_all_the_same() {
     }
     let heard = send(&service, &receiver, &[]).await;
     assert!(heard.iter().any(|line| line == ".") && counted(&service, "sent"));
+}
+
+#[tokio::test]
+async fn while_seven_servers_hang_an_honest_mail_is_sent() {
+    let (service, receiver) = (Service::start(by_mail()), Receiver::listen().await);
+    let server = receiver.plain();
+    let acts = async {
+        let mut hanging = Vec::new();
+        for number in 0..7 {
+            queue(&service, &format!("user{number}@slow.example")).await;
+            hanging.push(receiver.accept().await);
+        }
+        queue(&service, "ada@example.com").await;
+        (receiver.converse(&[]).await, hanging)
+    };
+    let mailer = service.auth.keep_mail(Some(&server), words, std::future::pending());
+    let (heard, _hanging) = tokio::select! {
+        () = mailer => unreachable!(),
+        acted = tokio::time::timeout(PATIENCE, acts) => acted.expect("nobody waits for the seven"),
+    };
+    assert!(heard.iter().any(|line| line == "RCPT TO:<ada@example.com>"), "{heard:?}");
 }
 
 #[tokio::test]
@@ -288,14 +309,13 @@ async fn who_queues_wakes_the_mailer_and_what_it_has_begun_it_ends() {
 async fn a_server_that_makes_no_accounts_by_mail_leaves_what_waits_to_one_that_does() {
     let (service, receiver) = (Service::start(rules()), Receiver::listen().await);
     queue(&service, "ada@example.com").await;
-    let compose = async |mail: &Mail| service.auth.compose(mail).await;
-    service.auth.keep_mail(Some(&receiver.plain()), compose, async {}).await;
+    assert!(rests(&service, &receiver.plain()).await);
     assert_eq!(waiting(&service).await, 1);
 }
 
 #[tokio::test]
 async fn what_keeps_a_mail_from_being_sent_is_told_with_its_id() {
-    let (service, receiver) = (Service::start(rules()), Receiver::listen().await);
+    let (service, receiver) = (Service::start(by_mail()), Receiver::listen().await);
     queue(&service, "ada@example.com").await;
     let fails = async |_: &Mail| Err(Error::Overloaded);
     let stuck = service.auth.send_next_mail(&receiver.plain(), fails).await.unwrap_err();

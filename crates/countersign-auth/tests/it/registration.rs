@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use countersign_auth::{ConfirmPage, Error, Message, Origin, PrivateRegistration, Rules, Throttles};
-use countersign_domain::{Client, FieldError, NewUser, PasswordPolicy, PasswordValidator, User};
+use countersign_domain::{Client, FieldError, MailKind, NewUser, PasswordPolicy, PasswordValidator, User};
 use countersign_password::Preferred;
 use countersign_store::Mail;
 use jiff::SignedDuration;
@@ -38,7 +38,7 @@ async fn ask(service: &Service, address: &str) -> Result<(), Error> {
 /// The mail that is to be sent now.
 async fn taken(service: &Service) -> Option<Mail> {
     let lease = SignedDuration::from_mins(1);
-    service.store.claim_mail(jiff::Timestamp::MAX, lease).await.unwrap()
+    service.store.claim_mail(&MailKind::ALL, jiff::Timestamp::MAX, lease).await.unwrap()
 }
 
 /// What is written to an address for which somebody asks.

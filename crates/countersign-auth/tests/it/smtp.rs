@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use countersign_auth::{MailEncryption, MailServer, MailSettings, Sender};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpListener;
 use tokio::net::tcp::OwnedWriteHalf;
+use tokio::net::{TcpListener, TcpStream};
 
 /// How long a test waits for somebody who should come, or be done.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -36,6 +36,12 @@ impl Receiver {
 
     pub fn plain(&self) -> MailServer {
         self.known(MailEncryption::None, Duration::from_secs(60))
+    }
+
+    /// Somebody who came, and is told nothing.
+    pub async fn accept(&self) -> TcpStream {
+        let (stream, _) = self.0.accept().await.unwrap();
+        stream
     }
 
     /// One conversation, with these replies to commands that begin so; the lines that were heard.

@@ -1,6 +1,7 @@
 //! Registration by mail on the wire: one answer for everybody, and the endpoint that a link leads to.
 
 use countersign_auth::Throttles;
+use countersign_domain::MailKind;
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -20,7 +21,8 @@ async fn confirm(world: &World, token: &str, password: &str) -> Answer {
 
 /// What the next message says.
 async fn message(world: &World) -> String {
-    let claimed = world.store.claim_mail(Timestamp::MAX, SignedDuration::from_mins(1)).await.unwrap();
+    let claimed =
+        world.store.claim_mail(&MailKind::ALL, Timestamp::MAX, SignedDuration::from_mins(1)).await.unwrap();
     let mail = claimed.expect("a mail waits");
     let message = world.service.auth().compose(&mail).await.unwrap().expect("it is written");
     world.store.delete_mail(&mail).await.unwrap();

@@ -20,7 +20,7 @@ async fn queue(store: &Store, to: &str, now: Timestamp) -> Queueing {
 }
 
 async fn claim(store: &Store, now: Timestamp) -> Option<Mail> {
-    store.claim_mail(now, LEASE).await.unwrap()
+    store.claim_mail(&MailKind::ALL, now, LEASE).await.unwrap()
 }
 
 #[tokio::test]
@@ -49,6 +49,31 @@ async fn while_a_mail_waits_the_next_request_for_it_changes_nothing() {
     assert_eq!(store.waiting_mails().await.unwrap(), 2);
     store.delete_mail(&claim(&store, noon()).await.unwrap()).await.unwrap();
     assert_eq!(queue(&store, "ada@example.com", after_noon(2)).await, Queueing::Queued);
+}
+
+#[tokio::test]
+async fn kinds_that_are_not_asked_for_are_left_to_others() {
+    let Some((_place, store)) = Place::open().await else { return };
+    queue(&store, "ada@example.com", noon()).await;
+    assert_eq!(store.claim_mail(&[], noon(), LEASE).await.unwrap(), None);
+    assert_eq!(claim(&store, noon()).await.unwrap().attempts, 1);
+}
+
+#[tokio::test]
+async fn first_attempts_come_before_repeats_and_of_those_the_fewest_first() {
+    let Some((_place, store)) = Place::open().await else { return };
+    for (to, attempts) in [("twice@example.com", 2), ("once@example.com", 1)] {
+        queue(&store, to, noon()).await;
+        for _ in 0..attempts {
+            let mail = claim(&store, noon()).await.unwrap();
+            store.postpone_mail(&mail, noon()).await.unwrap();
+            assert_eq!(mail.address, to);
+        }
+    }
+    queue(&store, "new@example.com", after_noon(5)).await;
+    for expected in ["new@example.com", "once@example.com", "twice@example.com"] {
+        assert_eq!(claim(&store, after_noon(9)).await.unwrap().address, expected);
+    }
 }
 
 #[tokio::test]
