@@ -66,8 +66,13 @@ impl Auth {
     pub async fn queue_mail(&self, kind: MailKind, address: &Email) -> Result<Queueing, Error> {
         let queued = self.store.queue_mail(kind, address, self.clock.now()).await?;
         self.mail_waits.notify_one();
-        if queued == Queueing::Full {
-            self.tell_of_full_outbox();
+        match &queued {
+            Queueing::Queued | Queueing::Waiting => {}
+            Queueing::InPlaceOf(put_off) => {
+                tracing::warn!(mail.id = %put_off, "mail was given up, as too many wait; see what the log has of this id, and try countersign sendtestemail");
+                self.metrics().mails.given_up.inc();
+            }
+            Queueing::Full => self.tell_of_full_outbox(),
         }
         Ok(queued)
     }

@@ -54,7 +54,7 @@ impl Auth {
 
     async fn queue_registration(&self, email: &Email) -> Result<(), Error> {
         match self.queue_mail(MailKind::Registration, email).await? {
-            Queueing::Queued | Queueing::Waiting => Ok(()),
+            Queueing::Queued | Queueing::Waiting | Queueing::InPlaceOf(_) => Ok(()),
             Queueing::Full => Err(Error::OutboxFull),
         }
     }

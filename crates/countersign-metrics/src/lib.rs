@@ -398,7 +398,7 @@ impl Mails {
         let [sent, postponed, refused, given_up, dropped] = to.counters(
             "mails",
             "Mail that this server had in hand, by what became of it. `postponed`: it is tried again later. `refused`: the mail \
-             server will never take it. `given_up`: it could not be sent for a day. `dropped`: nothing was to be written.",
+             server will never take it. `given_up`: it could not be sent for a day, or gave its place to another. `dropped`: nothing was to be written.",
             "outcome",
             ["sent", "postponed", "refused", "given_up", "dropped"],
         );

@@ -17,12 +17,14 @@ use crate::{Store, StoreError};
 const MOST_WAITING: i64 = 10_000;
 
 /// What became of a mail that was to be sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Queueing {
     /// It waits.
     Queued,
     /// One of its kind for the same address waited already, and it is that one.
     Waiting,
+    /// It waits, and the one of this id, which has been put off the most, does not any more: too many would.
+    InPlaceOf(String),
     /// Too many wait; it does not.
     Full,
 }
@@ -136,7 +138,9 @@ async fn queue(
     now: Timestamp,
 ) -> Result<Queueing, StoreError> {
     let sql = "SELECT count(*) FROM countersign_mail";
-    if transaction.first(sql, &[], |row| row.get(0)).await? >= Some(MOST_WAITING) {
+    let is_full = transaction.first(sql, &[], |row| row.get(0)).await? >= Some(MOST_WAITING);
+    let put_off = if is_full { most_put_off(transaction).await? } else { None };
+    if is_full && put_off.is_none() {
         return Ok(Queueing::Full);
     }
     let (id, now) = (new_id(), now.as_microsecond());
@@ -144,8 +148,21 @@ async fn queue(
                VALUES ($1, $2, $3, $4, $4, 0)
                ON CONFLICT DO NOTHING";
     let values = [(&id).into(), kind.name().into(), address.into(), now.into()];
-    let added = transaction.execute(sql, &values).await?;
-    Ok(if added == 1 { Queueing::Queued } else { Queueing::Waiting })
+    let is_added = transaction.execute(sql, &values).await? == 1;
+    if let Some(put_off) = put_off {
+        // The same statement for one that waits already, whose new id nobody has.
+        let gone = if is_added { &put_off } else { &id };
+        transaction.execute("DELETE FROM countersign_mail WHERE id = $1", &[gone.into()]).await?;
+        return Ok(if is_added { Queueing::InPlaceOf(put_off) } else { Queueing::Waiting });
+    }
+    Ok(if is_added { Queueing::Queued } else { Queueing::Waiting })
+}
+
+/// The mail that has had the most attempts, and more than one.
+async fn most_put_off(transaction: &mut Transaction<'_>) -> Result<Option<String>, StoreError> {
+    let sql = "SELECT id FROM countersign_mail WHERE attempts > 1
+                ORDER BY attempts DESC, next_attempt_at DESC LIMIT 1";
+    transaction.first(sql, &[], |row| row.get(0)).await
 }
 
 fn read_mail(row: &Row<'_>) -> Result<Mail, StoreError> {

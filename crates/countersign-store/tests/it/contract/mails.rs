@@ -124,17 +124,43 @@ async fn a_mail_whose_taker_is_not_heard_of_again_is_taken_by_another_who_then_d
     store.delete_mail(&third).await.unwrap();
 }
 
-#[tokio::test]
-async fn when_too_many_wait_no_address_is_taken_on_whether_it_waits_or_not() {
-    let Some((place, store)) = Place::open().await else { return };
+/// As many as may wait.
+fn fill(place: &Place) {
     let numbers = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 10000)";
     place.run(&format!(
         "INSERT INTO countersign_mail (id, kind, address, created_at, next_attempt_at, attempts)
          {numbers} SELECT 'mail' || n, 'registration', n || '@example.com', n, n, 0 FROM n"
     ));
+}
+
+#[tokio::test]
+async fn when_too_many_wait_no_address_is_taken_on_whether_it_waits_or_not() {
+    let Some((place, store)) = Place::open().await else { return };
+    fill(&place);
     assert_eq!(queue(&store, "1@example.com", noon()).await, Queueing::Full);
     assert_eq!(queue(&store, "ada@example.com", noon()).await, Queueing::Full);
+    place.run("UPDATE countersign_mail SET attempts = 1");
+    assert_eq!(queue(&store, "ada@example.com", noon()).await, Queueing::Full, "each has one attempt");
     store.delete_mail(&claim(&store, noon()).await.unwrap()).await.unwrap();
     assert_eq!(queue(&store, "ada@example.com", noon()).await, Queueing::Queued);
     assert_eq!(queue(&store, "2@example.com", noon()).await, Queueing::Full);
+}
+
+#[tokio::test]
+async fn when_too_many_wait_a_new_one_takes_the_place_of_what_has_been_put_off_the_most() {
+    let Some((place, store)) = Place::open().await else { return };
+    fill(&place);
+    place.run("UPDATE countersign_mail SET attempts = 2 WHERE id = 'mail8'");
+    place.run("UPDATE countersign_mail SET attempts = 3 WHERE id IN ('mail7', 'mail9')");
+    place.run("UPDATE countersign_mail SET attempts = 4 WHERE id = 'mail5'");
+    let in_place_of = |id: &str| Queueing::InPlaceOf(id.to_owned());
+    assert_eq!(queue(&store, "1@example.com", noon()).await, Queueing::Waiting);
+    assert_eq!(queue(&store, "5@example.com", noon()).await, Queueing::Waiting);
+    assert_eq!(store.waiting_mails().await.unwrap(), 10_000, "what waits already needs no place");
+    for (to, gone) in [("ada", "mail5"), ("bob", "mail9"), ("eve", "mail7"), ("dan", "mail8")] {
+        assert_eq!(queue(&store, &format!("{to}@example.com"), noon()).await, in_place_of(gone));
+        assert_eq!(place.rows(&format!("SELECT id FROM countersign_mail WHERE id = '{gone}'")), [""; 0]);
+    }
+    assert_eq!(queue(&store, "fay@example.com", noon()).await, Queueing::Full);
+    assert_eq!(store.waiting_mails().await.unwrap(), 10_000);
 }
