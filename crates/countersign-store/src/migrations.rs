@@ -122,11 +122,7 @@ pub(crate) async fn applied(transaction: &mut Transaction<'_>) -> Result<Vec<Str
 pub(crate) fn own_objects() -> (Vec<&'static str>, Vec<&'static str>) {
     let named = |kinds: &[&str]| {
         let lines = MIGRATIONS.iter().skip(1).flat_map(|migration| migration.sqlite.lines());
-        let name = |line: &'static str| {
-            let rest = kinds.iter().find_map(|kind| line.strip_prefix(kind))?;
-            rest.split([' ', '(']).next()
-        };
-        lines.filter_map(name).collect::<Vec<_>>()
+        lines.filter_map(|line| name_of(line, kinds)).collect::<Vec<_>>()
     };
     let mut tables = named(&["CREATE TABLE "]);
     tables.push("countersign_migration");
@@ -134,6 +130,12 @@ pub(crate) fn own_objects() -> (Vec<&'static str>, Vec<&'static str>) {
     let mut indexes = named(&["CREATE INDEX ", "CREATE UNIQUE INDEX "]);
     indexes.sort_unstable();
     (tables, indexes)
+}
+
+/// The name of what a line makes, if that is of one of these kinds.
+fn name_of<'a>(line: &'a str, kinds: &[&str]) -> Option<&'a str> {
+    let made = kinds.iter().find_map(|kind| line.strip_prefix(kind))?;
+    made.strip_prefix("IF NOT EXISTS ").unwrap_or(made).split([' ', '(']).next()
 }
 
 /// On PostgreSQL it is looked for first: a role that may make no tables can use those that are there.
@@ -250,9 +252,7 @@ mod tests {
             for text in [migration.sqlite, migration.postgres] {
                 let made = text.lines().filter(|line| line.starts_with("CREATE ")).count();
                 let own = |line: &&str| {
-                    let name = ["CREATE TABLE ", "CREATE INDEX ", "CREATE UNIQUE INDEX "]
-                        .iter()
-                        .find_map(|kind| line.strip_prefix(kind)?.split([' ', '(']).next());
+                    let name = name_of(line, &["CREATE TABLE ", "CREATE INDEX ", "CREATE UNIQUE INDEX "]);
                     name.is_some_and(|name| tables.contains(&name) || indexes.contains(&name))
                 };
                 assert_eq!(
