@@ -72,6 +72,8 @@ impl Store {
     }
 
     /// Takes the mail that has waited longest for its attempt, if there is one. Nobody else gets it for as long as `lease`.
+    ///
+    /// What a later version sends is left to it.
     pub async fn claim_mail(
         &self,
         now: Timestamp,
@@ -79,7 +81,7 @@ impl Store {
     ) -> Result<Option<Mail>, StoreError> {
         let until = now.checked_add(lease).unwrap_or(Timestamp::MAX);
         let next = "SELECT id, kind, address, created_at, attempts FROM countersign_mail
-                     WHERE next_attempt_at <= $1 ORDER BY next_attempt_at LIMIT 1";
+                     WHERE next_attempt_at <= $1 AND kind IN ('registration') ORDER BY next_attempt_at LIMIT 1";
         while let Some(next) = self.engine.first(next, &[now.as_microsecond().into()], read_mail).await? {
             let claimed = Mail { attempts: next.attempts + 1, ..next };
             let sql = "UPDATE countersign_mail SET next_attempt_at = $3, attempts = attempts + 1
@@ -145,14 +147,9 @@ async fn queue(
 fn read_mail(row: &Row<'_>) -> Result<Mail, StoreError> {
     Ok(Mail {
         id: row.get(0)?,
-        kind: read_kind(&row.get::<String>(1)?)?,
+        kind: row.get_named(1, &MailKind::ALL, MailKind::name)?,
         address: row.get(2)?,
         created_at: row.get_time(3)?,
         attempts: row.get(4)?,
     })
-}
-
-fn read_kind(name: &str) -> Result<MailKind, StoreError> {
-    let known = MailKind::ALL.into_iter().find(|kind| kind.name() == name);
-    known.ok_or_else(|| StoreError::Unreadable(format!("{name:?} is no kind of mail")))
 }
