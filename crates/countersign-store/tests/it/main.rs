@@ -3,6 +3,8 @@
 #![cfg_attr(test, expect(clippy::duplicate_mod, reason = "the same contract, on each engine"))]
 
 #[cfg(test)]
+mod addresses;
+#[cfg(test)]
 mod batches;
 #[cfg(test)]
 mod cluster;
