@@ -13,8 +13,8 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use deadpool_postgres::{ClientWrapper, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
-use tokio_postgres::Statement;
 use tokio_postgres::types::Type;
+use tokio_postgres::{IsolationLevel, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::engine::{self, Row, Value, Work};
@@ -222,7 +222,9 @@ impl Postgres {
             .in_time(async {
                 let mut replacements = 0..self.options.size;
                 let begun = loop {
-                    let error = match client.client_mut()?.transaction().await {
+                    // Statements of ours look again at what another has changed; a database may have another level by default.
+                    let begin = client.client_mut()?.build_transaction();
+                    let error = match begin.isolation_level(IsolationLevel::ReadCommitted).start().await {
                         Ok(begun) => break begun,
                         Err(error) => StoreError::from(error),
                     };
