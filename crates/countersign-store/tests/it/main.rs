@@ -19,6 +19,8 @@ mod followers;
 #[cfg(test)]
 mod listening;
 #[cfg(test)]
+mod migrating;
+#[cfg(test)]
 mod of_members;
 #[cfg(test)]
 mod on_pgbouncer;
