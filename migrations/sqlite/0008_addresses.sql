@@ -1,4 +1,4 @@
 -- An account is looked for by its address, whatever the case: the one index of ours on a table of Django's, which some databases
 -- have under another name.
 
-CREATE INDEX countersign_user_email ON auth_user (lower(email)) WHERE email <> '';
+CREATE INDEX IF NOT EXISTS countersign_user_email ON auth_user (lower(email)) WHERE email <> '';

@@ -2,17 +2,24 @@
 
 use countersign_domain::{NewUser, UserId};
 
-use crate::engine::Transaction;
+use crate::engine::{Engine, Transaction};
 use crate::users::insert;
 use crate::{InsertUserError, Store, StoreError};
 
-/// By the index that is ours. SQLite knows ASCII's case alone; PostgreSQL goes by the language of the database.
-const BY_ADDRESS: &str = "SELECT 1 FROM auth_user WHERE email <> '' AND lower(email) = $1 LIMIT 1";
+/// By the index that is ours. SQLite knows ASCII's case alone; PostgreSQL would go by the language of the database.
+fn by_address(is_on_sqlite: bool) -> &'static str {
+    if is_on_sqlite {
+        "SELECT 1 FROM auth_user WHERE email <> '' AND lower(email) = $1 LIMIT 1"
+    } else {
+        "SELECT 1 FROM auth_user WHERE email <> '' AND lower(email COLLATE \"C\") = $1 LIMIT 1"
+    }
+}
 
 impl Store {
     /// Whether an account has this address, in whatever case: it has to be in lower case here.
     pub async fn address_exists(&self, lower: &str) -> Result<bool, StoreError> {
-        Ok(self.engine.first(BY_ADDRESS, &[lower.into()], |_| Ok(())).await?.is_some())
+        let sql = by_address(matches!(*self.engine, Engine::Sqlite(_)));
+        Ok(self.engine.first(sql, &[lower.into()], |_| Ok(())).await?.is_some())
     }
 
     /// Adds a user and returns the id it got; refuses with [`InsertUserError::UsernameTaken`] also where an account has this
@@ -43,5 +50,6 @@ async fn is_taken(transaction: &mut Transaction<'_>, lower: &str) -> Result<bool
         let sql = "SELECT 1 FROM pg_advisory_xact_lock(1667594350, hashtext($1))";
         transaction.first(sql, &[lower.into()], |_| Ok(())).await?;
     }
-    Ok(transaction.first(BY_ADDRESS, &[lower.into()], |_| Ok(())).await?.is_some())
+    let sql = by_address(matches!(transaction, Transaction::Sqlite(_)));
+    Ok(transaction.first(sql, &[lower.into()], |_| Ok(())).await?.is_some())
 }

@@ -83,6 +83,18 @@ impl Row<'_> {
         }
     }
 
+    /// The one of these whose name is in the column at `index`.
+    pub(crate) fn get_named<T: Copy>(
+        &self,
+        index: usize,
+        all: &[T],
+        name: fn(T) -> &'static str,
+    ) -> Result<T, StoreError> {
+        let found: String = self.get(index)?;
+        let known = all.iter().copied().find(|one| name(*one) == found);
+        known.ok_or_else(|| StoreError::Unreadable(format!("this version knows no {found:?} there")))
+    }
+
     /// Whether the column at `index` is not NULL.
     pub(crate) fn has(&self, index: usize) -> Result<bool, StoreError> {
         self.get::<Option<Anything>>(index).map(|found| found.is_some())

@@ -96,6 +96,16 @@ impl StoreError {
 }
 
 impl StoreError {
+    /// What the caller is told if that is why this could not be added to the database.
+    pub(crate) fn while_making(self, name: &str) -> Self {
+        match self {
+            Self::Statement(cause) => {
+                Self::Migration(format!("{name}: {}", told(&*cause, remedy_of(&*cause))))
+            }
+            error => error,
+        }
+    }
+
     /// Whether a value is what the server did not take.
     pub(crate) fn is_of_a_value(&self) -> bool {
         match self {

@@ -106,8 +106,7 @@ impl Store {
             DatabaseUrl::Postgres(server) => {
                 let in_words = |error| StoreError::of_opening(url, error);
                 let postgres = postgres::Postgres::new(server, pool).map_err(in_words)?.with_users(users);
-                let migrated = postgres.write(|transaction| Box::pin(migrations::run(transaction))).await;
-                let made_by_django = migrated.map_err(in_words)?;
+                let made_by_django = migrations::run_on(&postgres).await.map_err(in_words)?;
                 (Engine::Postgres(postgres), made_by_django)
             }
         };

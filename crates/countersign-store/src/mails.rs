@@ -82,9 +82,8 @@ impl Store {
         lease: SignedDuration,
     ) -> Result<Option<Mail>, StoreError> {
         let until = now.checked_add(lease).unwrap_or(Timestamp::MAX);
-        let of_kind =
-            |kind: &MailKind| kinds.iter().find(|known| *known == kind).map_or("", |kind| kind.name());
-        let [registration] = MailKind::ALL.each_ref().map(of_kind);
+        let asked_for = |kind: MailKind| if kinds.contains(&kind) { kind.name() } else { "" };
+        let [registration] = MailKind::ALL.map(asked_for);
         let values = [now.as_microsecond().into(), registration.into()];
         let next = "SELECT id, kind, address, created_at, attempts FROM countersign_mail
                      WHERE next_attempt_at <= $1 AND kind IN ($2) ORDER BY attempts, next_attempt_at LIMIT 1";
@@ -168,14 +167,9 @@ async fn most_put_off(transaction: &mut Transaction<'_>) -> Result<Option<String
 fn read_mail(row: &Row<'_>) -> Result<Mail, StoreError> {
     Ok(Mail {
         id: row.get(0)?,
-        kind: read_kind(&row.get::<String>(1)?)?,
+        kind: row.get_named(1, &MailKind::ALL, MailKind::name)?,
         address: row.get(2)?,
         created_at: row.get_time(3)?,
         attempts: row.get(4)?,
     })
-}
-
-fn read_kind(name: &str) -> Result<MailKind, StoreError> {
-    let known = MailKind::ALL.into_iter().find(|kind| kind.name() == name);
-    known.ok_or_else(|| StoreError::Unreadable(format!("{name:?} is no kind of mail")))
 }

@@ -2,11 +2,13 @@
 //! in `countersign_migration` in one transaction.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use countersign_domain::UserIdKind;
 
 use crate::engine::Transaction;
 use crate::foreign_keys::quoted;
+use crate::postgres::Postgres;
 use crate::user_table::UserTable;
 use crate::{StoreError, UserModel};
 
@@ -56,6 +58,26 @@ const DJANGO_TABLES: [&str; 10] = [
     "token_blacklist_outstandingtoken",
 ];
 
+/// Looks what is missing on a server, and applies it, however long that takes; whether Django made the database.
+pub(crate) async fn run_on(postgres: &Postgres) -> Result<bool, StoreError> {
+    let looked = postgres.write(|transaction| Box::pin(look(transaction))).await?;
+    if let Some(made_by_django) = looked {
+        return Ok(made_by_django);
+    }
+    tracing::info!("the database gets the tables and indexes that it lacks; this may take a while");
+    postgres.write_within(Duration::MAX, |transaction| Box::pin(run(transaction))).await
+}
+
+/// Whether Django made the database, if nothing is missing.
+async fn look(transaction: &mut Transaction<'_>) -> Result<Option<bool>, StoreError> {
+    if !has_table_of_migrations(transaction).await? {
+        return Ok(None);
+    }
+    let applied = applied(transaction).await?;
+    let is_complete = refuse_missing(&applied).is_ok();
+    Ok(is_complete.then(|| applied.iter().any(|name| name == MADE_BY_DJANGO)))
+}
+
 /// Applies what is missing; whether Django made the database. Processes that start at once wait for each other: SQLite's
 /// transaction has begun as a writing one, PostgreSQL's takes a lock.
 pub(crate) async fn run(transaction: &mut Transaction<'_>) -> Result<bool, StoreError> {
@@ -72,7 +94,7 @@ pub(crate) async fn run(transaction: &mut Transaction<'_>) -> Result<bool, Store
                 Transaction::Postgres(_) => migration.postgres,
             };
             let sql = for_users(transaction.users(), sql);
-            transaction.run_script(&sql).await?;
+            transaction.run_script(&sql).await.map_err(|error| error.while_making(migration.name))?;
         }
         record(transaction, migration.name).await?;
     }
@@ -122,11 +144,7 @@ pub(crate) async fn applied(transaction: &mut Transaction<'_>) -> Result<Vec<Str
 pub(crate) fn own_objects() -> (Vec<&'static str>, Vec<&'static str>) {
     let named = |kinds: &[&str]| {
         let lines = MIGRATIONS.iter().skip(1).flat_map(|migration| migration.sqlite.lines());
-        let name = |line: &'static str| {
-            let rest = kinds.iter().find_map(|kind| line.strip_prefix(kind))?;
-            rest.split([' ', '(']).next()
-        };
-        lines.filter_map(name).collect::<Vec<_>>()
+        lines.filter_map(|line| name_of(line, kinds)).collect::<Vec<_>>()
     };
     let mut tables = named(&["CREATE TABLE "]);
     tables.push("countersign_migration");
@@ -134,6 +152,12 @@ pub(crate) fn own_objects() -> (Vec<&'static str>, Vec<&'static str>) {
     let mut indexes = named(&["CREATE INDEX ", "CREATE UNIQUE INDEX "]);
     indexes.sort_unstable();
     (tables, indexes)
+}
+
+/// The name of what a line makes, if that is of one of these kinds.
+fn name_of<'a>(line: &'a str, kinds: &[&str]) -> Option<&'a str> {
+    let made = kinds.iter().find_map(|kind| line.strip_prefix(kind))?;
+    made.strip_prefix("IF NOT EXISTS ").unwrap_or(made).split([' ', '(']).next()
 }
 
 /// On PostgreSQL it is looked for first: a role that may make no tables can use those that are there.
@@ -145,11 +169,13 @@ async fn make_table_of_migrations(transaction: &mut Transaction<'_>) -> Result<(
                       ) STRICT";
         return transaction.run_script(script).await;
     }
-    // The number is the first bytes of the name, to be unlike that of any other application's lock.
-    transaction.run_script("SELECT pg_advisory_xact_lock(7165065861825654388)").await?;
-    let sql = "SELECT 1 FROM pg_tables
-                WHERE tablename = 'countersign_migration' AND schemaname = ANY (current_schemas(false))";
-    if transaction.first(sql, &[], |_| Ok(())).await?.is_some() {
+    // One waits for the other as long as it takes, but for other programs seconds: whoever comes to a table after us waits
+    // behind us. The number is the first bytes of the name, to be unlike that of any other application's lock.
+    let script = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0;
+                  SELECT pg_advisory_xact_lock(7165065861825654388); SET LOCAL lock_timeout = '3s'";
+    transaction.run_script(script).await?;
+    refuse_half_made(transaction).await?;
+    if has_table_of_migrations(transaction).await? {
         return Ok(());
     }
     let script = "CREATE TABLE countersign_migration (
@@ -157,6 +183,27 @@ async fn make_table_of_migrations(transaction: &mut Transaction<'_>) -> Result<(
                       applied_at TIMESTAMPTZ NOT NULL DEFAULT now()
                   )";
     transaction.run_script(script).await
+}
+
+/// On PostgreSQL.
+async fn has_table_of_migrations(transaction: &mut Transaction<'_>) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM pg_tables
+                WHERE tablename = 'countersign_migration' AND schemaname = ANY (current_schemas(false))";
+    Ok(transaction.first(sql, &[], |_| Ok(())).await?.is_some())
+}
+
+/// Refuses an index that was to be made beforehand, and that PostgreSQL does not look at.
+async fn refuse_half_made(transaction: &mut Transaction<'_>) -> Result<(), StoreError> {
+    let sql =
+        "SELECT 1 FROM pg_index WHERE indexrelid = to_regclass('countersign_user_email') AND NOT indisvalid";
+    match transaction.first(sql, &[], |_| Ok(())).await? {
+        None => Ok(()),
+        Some(()) => Err(StoreError::Migration(
+            "the index countersign_user_email is half made; wait for whoever makes it, or DROP INDEX CONCURRENTLY \
+             countersign_user_email, and try again"
+                .to_owned(),
+        )),
+    }
 }
 
 async fn record(transaction: &mut Transaction<'_>, name: &str) -> Result<(), StoreError> {
@@ -250,9 +297,7 @@ mod tests {
             for text in [migration.sqlite, migration.postgres] {
                 let made = text.lines().filter(|line| line.starts_with("CREATE ")).count();
                 let own = |line: &&str| {
-                    let name = ["CREATE TABLE ", "CREATE INDEX ", "CREATE UNIQUE INDEX "]
-                        .iter()
-                        .find_map(|kind| line.strip_prefix(kind)?.split([' ', '(']).next());
+                    let name = name_of(line, &["CREATE TABLE ", "CREATE INDEX ", "CREATE UNIQUE INDEX "]);
                     name.is_some_and(|name| tables.contains(&name) || indexes.contains(&name))
                 };
                 assert_eq!(

@@ -13,8 +13,8 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use deadpool_postgres::{ClientWrapper, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
-use tokio_postgres::Statement;
 use tokio_postgres::types::Type;
+use tokio_postgres::{IsolationLevel, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::engine::{self, Row, Value, Work};
@@ -216,35 +216,45 @@ impl Postgres {
         &self,
         work: impl for<'a, 't> FnOnce(&'a mut engine::Transaction<'t>) -> Work<'a, T> + Send,
     ) -> Result<T, StoreError> {
+        self.write_within(self.options.answer_timeout, work).await
+    }
+
+    /// The same, where it may take as long as this.
+    pub(crate) async fn write_within<T: Send>(
+        &self,
+        limit: Duration,
+        work: impl for<'a, 't> FnOnce(&'a mut engine::Transaction<'t>) -> Work<'a, T> + Send,
+    ) -> Result<T, StoreError> {
         let mut client = self.lend().await?;
         let mut committing = false;
-        let outcome = self
-            .in_time(async {
-                let mut replacements = 0..self.options.size;
-                let begun = loop {
-                    let error = match client.client_mut()?.transaction().await {
-                        Ok(begun) => break begun,
-                        Err(error) => StoreError::from(error),
-                    };
-                    if !error.is_of_connection() || replacements.next().is_none() {
-                        return Err(error);
-                    }
-                    tracing::debug!(%error, "a connection of the pool was broken");
-                    // First: a pool of one has no place for another beside it.
-                    drop(std::mem::replace(&mut client, Lent(None)));
-                    client = self.lend().await?;
+        let outcome = within(limit, async {
+            let mut replacements = 0..self.options.size;
+            let begun = loop {
+                // Statements of ours look again at what another has changed; a database may have another level by default.
+                let transaction = client.client_mut()?.build_transaction();
+                let error = match transaction.isolation_level(IsolationLevel::ReadCommitted).start().await {
+                    Ok(begun) => break begun,
+                    Err(error) => StoreError::from(error),
                 };
-                let users = Arc::clone(&self.users);
-                let own = Transaction { transaction: begun, prepares: self.options.prepares, users };
-                let mut transaction = engine::Transaction::Postgres(own);
-                let result = work(&mut transaction).await?;
-                if let engine::Transaction::Postgres(own) = transaction {
-                    committing = true;
-                    own.transaction.commit().await?;
+                if !error.is_of_connection() || replacements.next().is_none() {
+                    return Err(error);
                 }
-                Ok(result)
-            })
-            .await;
+                tracing::debug!(%error, "a connection of the pool was broken");
+                // First: a pool of one has no place for another beside it.
+                drop(std::mem::replace(&mut client, Lent(None)));
+                client = self.lend().await?;
+            };
+            let users = Arc::clone(&self.users);
+            let own = Transaction { transaction: begun, prepares: self.options.prepares, users };
+            let mut transaction = engine::Transaction::Postgres(own);
+            let result = work(&mut transaction).await?;
+            if let engine::Transaction::Postgres(own) = transaction {
+                committing = true;
+                own.transaction.commit().await?;
+            }
+            Ok(result)
+        })
+        .await;
         // A server that is still at work for the commit is not told to stop: a commit that waits for a follower would be
         // seen by others without being safe there.
         if committing && matches!(outcome, Err(StoreError::TooSlow)) {
@@ -284,8 +294,15 @@ impl Postgres {
     }
 
     async fn in_time<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-        tokio::time::timeout(self.options.answer_timeout, work).await.unwrap_or(Err(StoreError::TooSlow))
+        within(self.options.answer_timeout, work).await
     }
+}
+
+async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    tokio::time::timeout(limit, work).await.unwrap_or(Err(StoreError::TooSlow))
 }
 
 impl Lent {

@@ -210,14 +210,9 @@ fn read_key(row: &Row<'_>) -> Result<StoredKey, StoreError> {
     Ok(StoredKey {
         kid: row.get(0)?,
         algorithm: row.get(1)?,
-        state: read_state(&row.get::<String>(2)?)?,
+        state: row.get_named(2, &KeyState::ALL, KeyState::name)?,
         sealed: row.get(3)?,
         created_at: row.get_time(4)?,
         changed_at: row.get_time(5)?,
     })
-}
-
-fn read_state(name: &str) -> Result<KeyState, StoreError> {
-    let known = KeyState::ALL.into_iter().find(|state| state.name() == name);
-    known.ok_or_else(|| StoreError::Unreadable(format!("{name:?} is no state of a key")))
 }

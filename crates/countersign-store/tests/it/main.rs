@@ -3,6 +3,8 @@
 #![cfg_attr(test, expect(clippy::duplicate_mod, reason = "the same contract, on each engine"))]
 
 #[cfg(test)]
+mod addresses;
+#[cfg(test)]
 mod batches;
 #[cfg(test)]
 mod cluster;
@@ -16,6 +18,8 @@ mod encryption;
 mod followers;
 #[cfg(test)]
 mod listening;
+#[cfg(test)]
+mod migrating;
 #[cfg(test)]
 mod of_members;
 #[cfg(test)]

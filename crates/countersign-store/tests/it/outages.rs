@@ -51,7 +51,7 @@ pub async fn until_one_waits(database: &Database) {
 }
 
 /// Another program's transaction that has done this, until it is dropped.
-async fn hold(database: &Database, sql: &str) -> tokio_postgres::Client {
+pub async fn hold(database: &Database, sql: &str) -> tokio_postgres::Client {
     let (client, connection) = tokio_postgres::connect(&database.url(), tokio_postgres::NoTls).await.unwrap();
     #[expect(clippy::disallowed_methods, reason = "it ends with its client")]
     tokio::spawn(connection);

@@ -30,11 +30,16 @@ pub const OF_MOVING: [&str; 4] = [
     include_str!("../../src/moving/progress.rs"),
     include_str!("../../src/moving/export.rs"),
 ];
+/// Stands for a quote within a text.
+const QUOTE: &str = "\u{1}";
 const VERBS: [&str; 5] = ["SELECT ", "INSERT ", "UPDATE ", "DELETE ", "WITH "];
 
 /// The SQL texts in the sources, one line each, with what a macro stands for in its place.
 pub fn statements_of(sources: &[&str]) -> Vec<String> {
-    let one_line = |source: &&str| source.split_whitespace().collect::<Vec<_>>().join(" ").replace("\\ ", "");
+    let one_line = |source: &&str| {
+        let words = source.split_whitespace().collect::<Vec<_>>().join(" ");
+        words.replace("\\ ", "").replace("\\\"", QUOTE)
+    };
     let sources: Vec<String> = sources.iter().map(one_line).collect();
     let pieces: Vec<(String, String)> = sources.iter().flat_map(|source| pieces(source)).collect();
     let literals = sources.iter().flat_map(|source| {
@@ -45,7 +50,8 @@ pub fn statements_of(sources: &[&str]) -> Vec<String> {
         joined.split('"').map(str::to_owned).collect::<Vec<_>>()
     });
     let is_whole = |text: &String| !pieces.iter().any(|(_, piece)| piece == text);
-    literals.filter(|text| VERBS.iter().any(|verb| text.starts_with(verb))).filter(is_whole).collect()
+    let statements = literals.filter(|text| VERBS.iter().any(|verb| text.starts_with(verb)));
+    statements.filter(is_whole).map(|text| text.replace(QUOTE, "\"")).collect()
 }
 
 /// The macros of a source that stand for a part of a statement, and their texts.

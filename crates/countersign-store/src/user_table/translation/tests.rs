@@ -125,7 +125,7 @@ fn number(value: &Value<'_>) -> Option<i64> {
 fn statements() -> Vec<String> {
     let all = sources::statements_of(&sources::OF_ACCOUNTS).into_iter();
     all.filter(|text| {
-        ![" FOR UPDATE", " FOR NO KEY UPDATE", " FOR KEY SHARE", "unnest(", "pg_advisory"]
+        ![" FOR UPDATE", " FOR NO KEY UPDATE", " FOR KEY SHARE", "unnest(", "pg_advisory", " COLLATE "]
             .iter()
             .any(|ours| text.contains(ours))
     })

@@ -67,7 +67,23 @@ async fn what_a_look_says_is_added_is_what_is_added_and_what_is_taken_out_again(
             "countersign_session"
         ]
     );
-    assert_eq!(before.to_add.indexes.len(), 12);
+    assert_eq!(
+        before.to_add.indexes,
+        [
+            "countersign_attempt_whole_at",
+            "countersign_event_position",
+            "countersign_event_subject",
+            "countersign_event_waiting",
+            "countersign_key_one_next",
+            "countersign_key_one_signing",
+            "countersign_mail_address",
+            "countersign_mail_next_attempt_at",
+            "countersign_refusal_at",
+            "countersign_refusal_request_id",
+            "countersign_session_user_id",
+            "countersign_user_email"
+        ]
+    );
     assert_eq!(look(&place).await.to_add, before.to_add, "a look adds nothing");
 
     let store = open(&place).await;

@@ -38,6 +38,18 @@ async fn a_mail_is_taken_as_it_was_asked_for_and_shows_its_address_to_nobody() {
 }
 
 #[tokio::test]
+async fn every_kind_is_taken_and_what_a_later_version_sends_is_left_to_it() {
+    let Some((place, store)) = Place::open().await else { return };
+    place.run("INSERT INTO countersign_mail VALUES ('later', 'of tomorrow', 'eve@example.com', 1, 1, 0)");
+    for kind in MailKind::ALL {
+        store.queue_mail(kind, &address("ada@example.com"), noon()).await.unwrap();
+        assert_eq!(claim(&store, noon()).await.unwrap().kind, kind);
+    }
+    assert_eq!(claim(&store, noon()).await, None);
+    assert_eq!(place.rows("SELECT attempts FROM countersign_mail WHERE id = 'later'"), ["0"]);
+}
+
+#[tokio::test]
 async fn while_a_mail_waits_the_next_request_for_it_changes_nothing() {
     let Some((place, store)) = Place::open().await else { return };
     assert_eq!(queue(&store, "ada@example.com", noon()).await, Queueing::Queued);
