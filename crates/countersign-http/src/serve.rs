@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, TcpStream as StdStream};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use crate::connection::{Ended, MOMENT, Shared, converse, cut_off, is_true};
 use crate::places::{Place, Places};
 use crate::seats::Seats;
+use crate::serving_threads::ServingThreads;
 use crate::tls::Tls;
 use crate::{Limits, Service};
 
@@ -31,6 +32,8 @@ pub struct Manners {
     pub limits: Limits,
     /// How long requests in flight have once it has stopped.
     pub deadline: Duration,
+    /// What its connections are served on.
+    pub threads: ServingThreads,
 }
 
 /// Serves until `stop` is ready, then finishes the requests in flight.
@@ -40,7 +43,7 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
     manners: Manners,
 ) {
-    let Manners { tls, limits, deadline } = manners;
+    let Manners { tls, limits, deadline, threads } = manners;
     let open = service.auth().metrics().connections.clone();
     let (places, seats) = (Places::new(limits.connections), Arc::new(Seats::new()));
     let shared = Arc::new(Shared {
@@ -61,12 +64,13 @@ pub async fn serve(
         };
         let open = Open::counted_in(open.clone());
         let (shared, stopping) = (Arc::clone(&shared), stopping.subscribe());
-        connections.spawn(async move {
+        let attended = async move {
             if let Err(error) = attend(stream, peer, shared, place, stopping).await {
                 tracing::debug!(error, "connection ended");
             }
             drop(open);
-        });
+        };
+        connections.spawn_on(attended, &threads.idlest());
         while let Some(ended) = connections.try_join_next() {
             tell(ended);
         }
@@ -86,15 +90,16 @@ pub async fn serve(
     }
 }
 
-/// Serves a connection for as long as it has a place. If it has none, another one gives way that is not being served; if
+/// Serves a connection, on this thread from now on, for as long as it has a place. If it has none, another one gives way that is not being served; if
 /// there is no such, it is answered once.
 async fn attend(
-    stream: TcpStream,
+    accepted: StdStream,
     peer: IpAddr,
     shared: Arc<Shared>,
     mut place: Place,
     mut stopping: watch::Receiver<bool>,
 ) -> Result<(), Ended> {
+    let stream = TcpStream::from_std(accepted)?;
     if place.is_beyond {
         place = shared.place_of_another().await.unwrap_or(place);
     }
@@ -145,12 +150,13 @@ impl Drop for Open {
     }
 }
 
-/// The next connection, once there is a place for it.
-async fn accept(listener: &TcpListener, places: &Places) -> (TcpStream, IpAddr, Place) {
+/// The next connection, once there is a place for it; it is of no runtime yet.
+async fn accept(listener: &TcpListener, places: &Places) -> (StdStream, IpAddr, Place) {
     let place = places.take().await;
     let mut is_exhausted = false;
     loop {
-        match listener.accept().await {
+        let accepted = listener.accept().await;
+        match accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer))) {
             Ok((stream, peer)) => {
                 if is_exhausted {
                     tracing::info!("connections are accepted again");
