@@ -22,13 +22,14 @@ WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < :count)
 SELECT 'argon2$argon2id$v=19$m=19456,t=2,p=1$MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMQ$MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE', 0,
        'somebody-' || n, '', 'somebody-' || n || '@example.com', 0, 1, '2026-01-01 00:00:00', '' FROM n
 """
-# Ids are spread over their whole range and come in order: the tree is as random ones make it, and takes minutes less.
+# Ids are spread over their whole range and come in order: the tree is as random ones make it, and takes minutes less. They
+# count as seen until an hour from now: what is measured is how reads grow, and not that each was seen again.
 SESSIONS = """
 INSERT INTO countersign_session
        (id, user_id, generation, rotated_at, created_at, last_seen_at, expires_at, address, client)
 WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < :count)
-SELECT printf('%016x%016x', n * (9223372036854775807 / :count), n), n % :users + 1, 0, :now, :now, :now,
-       :now + 31536000000000, '192.0.2.1', 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0'
+SELECT printf('%016x%016x', n * (9223372036854775807 / :count), n), n % :users + 1, 0, :now, :now,
+       :now + 3600000000, :now + 31536000000000, '192.0.2.1', 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0'
   FROM n
 """
 

@@ -44,7 +44,7 @@ impl Auth {
             origin.note_session(session, &jti);
             return Err(Error::BearerToken(vec![(kind, Refusal::Blacklisted)]));
         }
-        self.touch(session, now).await;
+        self.touch(session, now);
         let session = session.map(|session| session.id.clone());
         match holder.user {
             Some(user) => Ok(Caller { user, session }),

@@ -89,7 +89,7 @@ impl Auth {
                 tokens.add_own(&mut access, &added, session);
                 Some(tokens.encode(&claims))
             } else {
-                self.touch(good.session.as_ref(), now).await;
+                self.touch(good.session.as_ref(), now);
                 tokens.add_own(&mut access, &added, None);
                 None
             };
@@ -131,7 +131,7 @@ impl Auth {
         if let Some(user) = &holder.user {
             tokens.add_own(&mut refreshed, &self.added_claims(user).await?, None);
         }
-        self.touch(session, now).await;
+        self.touch(session, now);
         let (access, user) = (tokens.encode(&refreshed), holder.user.as_ref().map(|user| user.id));
         Ok(Refreshed { access, refresh: None, user, is_repeated: false })
     }

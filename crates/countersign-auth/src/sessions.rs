@@ -8,6 +8,8 @@ use crate::{Auth, Error, Origin, new_jti};
 
 /// The most sessions that a list shows.
 const MAX_LISTED: u32 = 1000;
+/// Sessions that are noted as being in use by one statement, so that other writes do not wait long.
+const SEEN_TOGETHER: usize = 500;
 
 impl Auth {
     /// The sessions of a user that have not ended or expired, the newest first; no more than the newest thousand.
@@ -35,14 +37,23 @@ impl Auth {
         Ok(())
     }
 
-    /// Notes that a session is in use, at most once a minute. That it fails is no reason to refuse a request.
-    pub(crate) async fn touch(&self, session: Option<&Session>, now: Timestamp) {
-        let Some(session) = session.filter(|session| session.is_to_be_seen(now)) else { return };
+    /// Has it noted that a session is in use, at most once a minute: a moment later, so that no request waits for a commit
+    /// that it does not need.
+    pub(crate) fn touch(&self, session: Option<&Session>, now: Timestamp) {
+        if let Some(session) = session.filter(|session| session.is_to_be_seen(now)) {
+            self.pending.has_seen(session);
+        }
+    }
+
+    /// Notes which sessions were in use since the last time. Those of which it fails are noted at their next use.
+    pub(crate) async fn note_seen(&self, mut seen: Vec<SessionId>, now: Timestamp) {
         let since = now.checked_sub(Session::SEEN_EVERY).unwrap_or(Timestamp::MIN);
-        let touched = self.store.touch_session(session.id.clone(), since, now);
-        // Once a minute; every other request does without the room for it.
-        if let Err(error) = Box::pin(touched).await {
-            tracing::debug!(%error, "a session's last use was not noted");
+        while !seen.is_empty() {
+            let some = seen.split_off(seen.len().saturating_sub(SEEN_TOGETHER));
+            if let Err(error) = self.store.touch_sessions(some, since, now).await {
+                tracing::debug!(%error, "the last use of sessions was not noted");
+                return;
+            }
         }
     }
 

@@ -104,7 +104,7 @@ pub fn until_stopped(
             let _ = stop.send(());
         });
         let (end, ended) = tokio::sync::oneshot::channel::<()>();
-        let mut audit = std::pin::pin!(service.auth().keep_audit(async {
+        let mut records = std::pin::pin!(service.auth().keep_records(async {
             let _ = ended.await;
         }));
         let (end_mail, mail_ended) = tokio::sync::oneshot::channel::<()>();
@@ -117,7 +117,7 @@ pub fn until_stopped(
             () = told_twice => say("stopped at once; requests in flight were cut off"),
             never = service.auth().keep_keys_current() => match never {},
             never = service.auth().keep_knowing_hashes() => match never {},
-            recorded = &mut audit => recorded?, // never, before it is told to end
+            recorded = &mut records => recorded?, // never, before it is told to end
             () = &mut mail => {} // as little
             never = watch.keep_looking(&service) => match never {},
             never = metrics.serve(&service) => match never {},
@@ -127,7 +127,7 @@ pub fn until_stopped(
         }
         drop((end, end_mail));
         let (recorded, _) =
-            tokio::join!(tokio::time::timeout(LAST_RECORDS, audit), tokio::time::timeout(LAST_MAIL, mail));
+            tokio::join!(tokio::time::timeout(LAST_RECORDS, records), tokio::time::timeout(LAST_MAIL, mail));
         if !matches!(recorded, Ok(Ok(()))) {
             tracing::warn!("the last refusals were not recorded; see that the database can be reached");
         }

@@ -147,6 +147,7 @@ async fn last_seen_is_noted_once_a_minute() {
     let service = Service::start(rules());
     let mut ada = service.welcome("ada").await;
     let seen = async |ada: &Person<'_>| {
+        service.auth.record_waiting().await.unwrap();
         let session = ada.session().await;
         session.last_seen_at.duration_since(session.created_at).as_secs()
     };
@@ -162,6 +163,27 @@ async fn last_seen_is_noted_once_a_minute() {
     service.clock.advance_secs(1);
     ada.refresh().await.unwrap();
     assert_eq!(seen(&ada).await, 120);
+}
+
+#[tokio::test]
+async fn all_sessions_that_were_in_use_are_noted_and_no_others() {
+    let service = Service::start(rules());
+    let idle = service.welcome("ada").await;
+    let mut devices = Vec::new();
+    for _ in 0..600 {
+        let mut device = service.stranger("ada");
+        device.log_in().await.unwrap();
+        devices.push(device);
+    }
+    service.clock.advance_secs(60);
+    for device in &devices {
+        device.whoami().await.unwrap();
+    }
+    service.auth.record_waiting().await.unwrap();
+    let mut sessions = service.auth.list_sessions(&idle.row().await).await.unwrap();
+    sessions.retain(|session| session.last_seen_at == session.created_at);
+    let unseen: Vec<_> = sessions.into_iter().map(|session| session.id).collect();
+    assert_eq!(unseen, [idle.session().await.id]);
 }
 
 #[tokio::test]
