@@ -75,5 +75,5 @@ pub use request::host::AllowedHosts;
 pub use routes::Served;
 pub use serve::{Manners, serve};
 pub use service::{Service, Settings};
-pub use serving_threads::ServingThreads;
+pub use serving_threads::{Pulse, ServingThreads};
 pub use tls::{Tls, TlsError, exchange_encrypted};

@@ -45,7 +45,7 @@ pub async fn serve(
 ) {
     let Manners { tls, limits, deadline, threads } = manners;
     let open = service.auth().metrics().connections.clone();
-    let (places, seats) = (Places::new(limits.connections), Arc::new(Seats::new()));
+    let (places, seats) = (Places::new(limits.connections, threads.descriptors()), Arc::new(Seats::new()));
     let shared = Arc::new(Shared {
         service,
         places,

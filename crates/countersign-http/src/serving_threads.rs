@@ -15,13 +15,27 @@ pub struct ServingThreads(Vec<ServingThread>);
 
 /// How long the end waits for threads that do not come back, as from a disk that does not answer.
 const LAST_WORK: Duration = Duration::from_secs(2);
+/// What a runtime takes of file descriptors: two for epoll, one to be woken by, one to hear of signals.
+const DESCRIPTORS: usize = 4;
 
 struct ServingThread {
     runtime: Handle,
     /// Dropped by us to end it.
-    end: Option<oneshot::Sender<()>>,
+    _end: oneshot::Sender<()>,
     /// Dropped by the thread when it has ended.
     ended: mpsc::Receiver<()>,
+}
+
+/// What tells whether serving threads go on.
+pub struct Pulse(Vec<Handle>);
+
+impl Pulse {
+    /// Ready when each of them has come to something new; not while one is kept by what it has begun.
+    pub async fn felt(&self) {
+        for runtime in &self.0 {
+            let _ = runtime.spawn(async {}).await; // one that has ended is kept by nothing
+        }
+    }
 }
 
 impl ServingThreads {
@@ -41,15 +55,24 @@ impl ServingThreads {
         idlest.cloned().unwrap_or_else(Handle::current)
     }
 
+    /// What tells whether they go on.
+    #[must_use]
+    pub fn pulse(&self) -> Pulse {
+        Pulse(self.0.iter().map(|thread| thread.runtime.clone()).collect())
+    }
+
+    /// File descriptors that they take.
+    pub(crate) fn descriptors(&self) -> usize {
+        self.0.len() * DESCRIPTORS
+    }
+
     /// Ends them, and waits as long for those that are at work.
     fn end(&mut self, patience: Duration) {
-        for thread in &mut self.0 {
-            thread.end = None;
-        }
+        let ended: Vec<_> = self.0.drain(..).map(|thread| thread.ended).collect();
         let until = Instant::now() + patience;
-        for thread in &self.0 {
+        for ended in ended {
             // Never a message: it has ended, or the time is up.
-            let _ = thread.ended.recv_timeout(until.saturating_duration_since(Instant::now()));
+            let _ = ended.recv_timeout(until.saturating_duration_since(Instant::now()));
         }
     }
 }
@@ -65,7 +88,7 @@ impl ServingThread {
             let _ = runtime.block_on(to_end);
             runtime.shutdown_background();
         })?;
-        Ok(Self { runtime: handle, end: Some(end), ended })
+        Ok(Self { runtime: handle, _end: end, ended })
     }
 }
 
@@ -100,17 +123,19 @@ mod tests {
     #[tokio::test]
     async fn what_is_left_on_them_ends_with_them() {
         let threads = ServingThreads::start(2).expect("they start");
-        let (mut held, holds) = oneshot::channel::<()>();
+        let (held, holds) = oneshot::channel::<()>();
         let forever = async move { drop((std::future::pending::<()>().await, holds)) };
         let mut left = JoinSet::new();
         left.spawn_on(forever, &threads.idlest());
         drop(threads);
-        held.closed().await;
+        assert!(held.is_closed());
     }
 
-    #[tokio::test]
-    async fn one_that_does_not_come_back_is_not_waited_for() {
-        let mut threads = ServingThreads::start(1).expect("it starts");
+    #[tokio::test(start_paused = true)]
+    async fn one_that_does_not_come_back_is_not_waited_for_and_has_no_pulse() {
+        let mut threads = ServingThreads::start(2).expect("they start");
+        let pulse = threads.pulse();
+        pulse.felt().await;
         let (begun, begins) = oneshot::channel();
         let (release, released) = mpsc::channel::<()>();
         let stuck = async move {
@@ -120,7 +145,9 @@ mod tests {
         let mut left = JoinSet::new();
         left.spawn_on(stuck, &threads.idlest());
         begins.await.expect("it has begun");
+        assert!(tokio::time::timeout(Duration::from_secs(1), pulse.felt()).await.is_err());
         threads.end(Duration::ZERO);
         drop(release);
+        pulse.felt().await;
     }
 }

@@ -90,6 +90,7 @@ pub fn until_stopped(
         greet(&local.map_or(address, |local| local.to_string()), metrics.address().as_deref());
         systemd::ready();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let pulse = threads.pulse();
         let manners =
             Manners { tls: tls.clone(), limits: Limits::default(), deadline: drain.timeout, threads };
         let serving = countersign_http::serve(
@@ -121,7 +122,7 @@ pub fn until_stopped(
             () = &mut mail => {} // as little
             never = watch.keep_looking(&service) => match never {},
             never = metrics.serve(&service) => match never {},
-            never = watch.feed_watchdog() => match never {},
+            never = watch.feed_watchdog(&pulse) => match never {},
             never = reload::at_each(hangup, &service, tls.as_deref(), &log, &watch) => match never {},
             never = keep_current(tls.as_deref()) => match never {},
         }
