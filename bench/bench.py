@@ -41,7 +41,8 @@ class Plan(NamedTuple):
 
 
 FULL = Plan(seconds=4, hash_seconds=8, rounds=5, warm_up=2)
-QUICK = Plan(seconds=1, hash_seconds=2, rounds=1, warm_up=1)
+# Nothing is judged by it, so that nothing has to be warm.
+QUICK = Plan(seconds=1, hash_seconds=2, rounds=1, warm_up=0)
 
 
 class Bench:
@@ -79,7 +80,7 @@ class Bench:
         bare = BareHttp(sizes.values()).start()
         bare.name = "bare axum"
         loads = {}
-        for number in range(-1, self.plan.rounds):
+        for number in self._rounds():
             for what in wanted:
                 seconds = self._seconds(what, number)
                 for peer in peers:
@@ -97,6 +98,10 @@ class Bench:
             server.name: server.memory_mib() for server in [*self.servers.values(), bare]
         }
         bare.kill()
+
+    def _rounds(self):
+        """Their numbers; that of the one before, which only warms up, is less than 0."""
+        return range(-1 if self.plan.warm_up else 0, self.plan.rounds)
 
     def _seconds(self, what, number):
         if number < 0:
@@ -140,7 +145,7 @@ class Bench:
         for name in ["plain", "rotating"]:
             postgres.query(f"CREATE DATABASE {name}")
         url = f"postgresql://countersign@127.0.0.1:{postgres.port}"
-        for number in range(-1, self.plan.rounds):
+        for number in self._rounds():
             for what in ["me", "refresh", "rotate"]:
                 kind = "rotating" if what == "rotate" else "plain"
                 for engine, more in [("SQLite", {}), ("PostgreSQL", {"DATABASE_URL": f"{url}/{kind}"})]:
@@ -216,7 +221,7 @@ class Bench:
             return
         sizes = {"small": (1_000, 2_000), "large": (20_000, 40_000) if self.plan.seconds == QUICK.seconds else (5_000_000, 10_000_000)}
         servers = {name: growth.filled(self.systems["countersign"], *size) for name, size in sizes.items()}
-        for number in range(-1, self.plan.rounds):
+        for number in self._rounds():
             for what in ["me", "refresh"]:
                 for name, server in servers.items():
                     load = growth.AllOver(server, what, 32, *sizes[name])
