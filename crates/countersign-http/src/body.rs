@@ -42,7 +42,7 @@ impl Form {
 pub(crate) async fn read<B>(
     headers: &HeaderMap,
     body: B,
-    fields: &'static [Field],
+    fields: &[Field],
     large_bodies: &LargeBodies,
 ) -> Result<Form, Error>
 where
@@ -63,27 +63,15 @@ where
         }
         collected => collected?,
     };
-    let fields = if place.is_some() {
-        large_bodies.parsed(move || parse(content_type.as_deref(), &bytes, fields)).await?
-    } else {
-        parse(content_type.as_deref(), &bytes, fields)?
+    let _turn = if place.is_some() { Some(large_bodies.turn_to_parse().await) } else { None };
+    let fields = match request::parse_body(content_type.as_deref(), &bytes)? {
+        request::Body::Fields(sent) => from_form(fields, &sent),
+        request::Body::Json(text) => match json::parse(&text)? {
+            Value::Object(object) => from_json(fields, object),
+            other => return Err(Error::NotAnObject(other.python_type_name())),
+        },
     };
     Ok(Form { fields, _place: place })
-}
-
-/// Those of `fields` that are in the body.
-fn parse(
-    content_type: Option<&str>,
-    bytes: &[u8],
-    fields: &[Field],
-) -> Result<Vec<(&'static str, Submitted)>, Error> {
-    match request::parse_body(content_type, bytes)? {
-        request::Body::Fields(sent) => Ok(from_form(fields, &sent)),
-        request::Body::Json(text) => match json::parse(&text)? {
-            Value::Object(object) => Ok(from_json(fields, object)),
-            other => Err(Error::NotAnObject(other.python_type_name())),
-        },
-    }
 }
 
 /// Reads a body that nobody wants, so that the connection can serve the next request; not more of it than is quick.

@@ -1,12 +1,10 @@
 //! Room for large bodies: few are held at once and one of them is parsed at a time, so that nobody without an account
-//! can fill the memory. That is done beside the threads that serve. Small bodies need no room here and never wait for large ones.
+//! can fill the memory. Small bodies need no room here and never wait for large ones.
 
-use std::future::pending;
-use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use crate::error::Error;
 
@@ -21,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The places for large bodies.
 pub(crate) struct LargeBodies {
     places: Arc<Semaphore>,
-    parsing: Arc<Semaphore>,
+    parsing: Semaphore,
 }
 
 /// The right to hold a large body.
@@ -31,7 +29,7 @@ pub(crate) struct Place {
 
 impl LargeBodies {
     pub(crate) fn new() -> Self {
-        Self { places: Arc::new(Semaphore::new(PLACES)), parsing: Arc::new(Semaphore::new(1)) }
+        Self { places: Arc::new(Semaphore::new(PLACES)), parsing: Semaphore::new(1) }
     }
 
     /// A place for one large body.
@@ -41,20 +39,8 @@ impl LargeBodies {
         Ok(Place { _permit: permit.expect("the semaphore is never closed") })
     }
 
-    /// What comes of parsing a large body, once it is its turn, and until nothing else of it lives.
-    pub(crate) async fn parsed<T: Send + 'static>(&self, parse: impl FnOnce() -> T + Send + 'static) -> T {
-        let turn = Arc::clone(&self.parsing).acquire_owned().await.expect("the semaphore is never closed");
-        let parsing = tokio::task::spawn_blocking(move || {
-            let parsed = parse();
-            drop(turn);
-            parsed
-        });
-        match parsing.await {
-            Ok(parsed) => parsed,
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => resume_unwind(panic),
-                Err(_) => pending().await, // the server ends
-            },
-        }
+    /// The right to parse a large body, for as long as what was parsed lives; nobody may await while having it.
+    pub(crate) async fn turn_to_parse(&self) -> SemaphorePermit<'_> {
+        self.parsing.acquire().await.expect("the semaphore is never closed")
     }
 }

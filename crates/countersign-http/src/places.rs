@@ -31,10 +31,9 @@ impl Place {
 }
 
 impl Places {
-    /// As many as the system grants beside the descriptors that are `taken` by us, and at most `most`.
-    pub(crate) fn new(most: usize, taken: usize) -> Self {
-        let places = places(most, taken);
-        Self { regular: Arc::new(Semaphore::new(places)), beyond: Arc::new(Semaphore::new(BEYOND)) }
+    /// As many as the system grants, and at most `most`.
+    pub(crate) fn new(most: usize) -> Self {
+        Self { regular: Arc::new(Semaphore::new(places(most))), beyond: Arc::new(Semaphore::new(BEYOND)) }
     }
 
     /// A place, or leave to be answered once. Without either, connections wait to be accepted.
@@ -69,11 +68,11 @@ impl Places {
 const NEVER_CLOSED: &str = "the semaphore is never closed";
 
 /// The number of places. Says so when the system grants less than we would take.
-fn places(most: usize, taken: usize) -> usize {
+fn places(most: usize) -> usize {
     // Where there is no such file, accepting pauses when the descriptors are used up.
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
     let Some(descriptors) = soft_limit_of_open_files(&limits) else { return most };
-    let places = places_within(descriptors.saturating_sub(taken), most);
+    let places = places_within(descriptors, most);
     if places < most {
         tracing::warn!(
             places,

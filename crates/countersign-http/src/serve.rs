@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, TcpStream as StdStream};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -16,7 +16,6 @@ use tokio::time::timeout;
 use crate::connection::{Ended, MOMENT, Shared, converse, cut_off, is_true};
 use crate::places::{Place, Places};
 use crate::seats::Seats;
-use crate::serving_threads::ServingThreads;
 use crate::tls::Tls;
 use crate::{Limits, Service};
 
@@ -32,8 +31,6 @@ pub struct Manners {
     pub limits: Limits,
     /// How long requests in flight have once it has stopped.
     pub deadline: Duration,
-    /// What its connections are served on.
-    pub threads: ServingThreads,
 }
 
 /// Serves until `stop` is ready, then finishes the requests in flight.
@@ -43,9 +40,9 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
     manners: Manners,
 ) {
-    let Manners { tls, limits, deadline, threads } = manners;
+    let Manners { tls, limits, deadline } = manners;
     let open = service.auth().metrics().connections.clone();
-    let (places, seats) = (Places::new(limits.connections, threads.descriptors()), Arc::new(Seats::new()));
+    let (places, seats) = (Places::new(limits.connections), Arc::new(Seats::new()));
     let shared = Arc::new(Shared {
         service,
         places,
@@ -64,13 +61,12 @@ pub async fn serve(
         };
         let open = Open::counted_in(open.clone());
         let (shared, stopping) = (Arc::clone(&shared), stopping.subscribe());
-        let attended = async move {
+        connections.spawn(async move {
             if let Err(error) = attend(stream, peer, shared, place, stopping).await {
                 tracing::debug!(error, "connection ended");
             }
             drop(open);
-        };
-        connections.spawn_on(attended, &threads.idlest());
+        });
         while let Some(ended) = connections.try_join_next() {
             tell(ended);
         }
@@ -90,16 +86,15 @@ pub async fn serve(
     }
 }
 
-/// Serves a connection, on this thread from now on, for as long as it has a place. If it has none, another one gives way that is not being served; if
+/// Serves a connection for as long as it has a place. If it has none, another one gives way that is not being served; if
 /// there is no such, it is answered once.
 async fn attend(
-    accepted: StdStream,
+    stream: TcpStream,
     peer: IpAddr,
     shared: Arc<Shared>,
     mut place: Place,
     mut stopping: watch::Receiver<bool>,
 ) -> Result<(), Ended> {
-    let stream = TcpStream::from_std(accepted)?;
     if place.is_beyond {
         place = shared.place_of_another().await.unwrap_or(place);
     }
@@ -150,13 +145,12 @@ impl Drop for Open {
     }
 }
 
-/// The next connection, once there is a place for it; it is of no runtime yet.
-async fn accept(listener: &TcpListener, places: &Places) -> (StdStream, IpAddr, Place) {
+/// The next connection, once there is a place for it.
+async fn accept(listener: &TcpListener, places: &Places) -> (TcpStream, IpAddr, Place) {
     let place = places.take().await;
     let mut is_exhausted = false;
     loop {
-        let accepted = listener.accept().await;
-        match accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer))) {
+        match listener.accept().await {
             Ok((stream, peer)) => {
                 if is_exhausted {
                     tracing::info!("connections are accepted again");

@@ -5,7 +5,6 @@
 //! left half done when its caller goes away is rolled back.
 
 pub(crate) mod batch;
-mod connecting;
 mod writable;
 
 use std::future::Future;
@@ -14,12 +13,10 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use deadpool_postgres::{ClientWrapper, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
-use tokio::runtime::Handle;
 use tokio_postgres::types::Type;
 use tokio_postgres::{IsolationLevel, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use self::connecting::OnOneRuntime;
 use crate::engine::{self, Row, Value, Work};
 use crate::listening::Listener;
 use crate::user_table::UserTable;
@@ -81,8 +78,7 @@ impl Postgres {
     pub(crate) fn new(server: &Server, options: &PoolOptions) -> Result<Self, StoreError> {
         let connector = server.encryption.connector().map_err(StoreError::Refused)?;
         let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let connect = OnOneRuntime { connector: connector.clone(), runtime: Handle::current() };
-        let manager = Manager::from_connect(server.config.clone(), connect, manager_config);
+        let manager = Manager::from_config(server.config.clone(), connector.clone(), manager_config);
         let timeout = Some(options.connect_timeout);
         let pool = Pool::builder(manager)
             .max_size(options.size)

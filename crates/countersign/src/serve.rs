@@ -8,13 +8,12 @@ mod watch;
 
 use std::convert::Infallible;
 use std::net::TcpListener as StdListener;
-use std::num::NonZero;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_auth::{Auth, MailServer};
-use countersign_http::{Limits, Manners, Service, ServingThreads, Tls};
+use countersign_http::{Limits, Manners, Service, Tls};
 use countersign_store::Mail;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -61,7 +60,6 @@ pub fn until_stopped(
     let mail_server = config.mail.as_ref().map(MailServer::new).transpose().map_err(Failure::Other)?;
     let has_proxies = !config.http.trusted_proxies.is_empty();
     let exposed = plain_http(&config, false).filter(|_| !config.debug && !has_proxies);
-    let threads = serving_threads()?;
     let served = block_on(async move {
         let mut signals = StopSignals::listen(at_hangup)?;
         let hangup = listen(SignalKind::hangup())?;
@@ -90,16 +88,13 @@ pub fn until_stopped(
         greet(&local.map_or(address, |local| local.to_string()), metrics.address().as_deref());
         systemd::ready();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let pulse = threads.pulse();
-        let manners =
-            Manners { tls: tls.clone(), limits: Limits::default(), deadline: drain.timeout, threads };
         let serving = countersign_http::serve(
             listener,
             Arc::clone(&service),
             async {
                 let _ = stopped.await;
             },
-            manners,
+            Manners { tls: tls.clone(), limits: Limits::default(), deadline: drain.timeout },
         );
         let told_twice = signals.told_twice(&service, drain, || {
             let _ = stop.send(());
@@ -122,7 +117,7 @@ pub fn until_stopped(
             () = &mut mail => {} // as little
             never = watch.keep_looking(&service) => match never {},
             never = metrics.serve(&service) => match never {},
-            never = watch.feed_watchdog(&pulse) => match never {},
+            never = watch.feed_watchdog() => match never {},
             never = reload::at_each(hangup, &service, tls.as_deref(), &log, &watch) => match never {},
             never = keep_current(tls.as_deref()) => match never {},
         }
@@ -139,16 +134,6 @@ pub fn until_stopped(
     }
     drop(lines);
     served
-}
-
-/// As many as there are cores.
-fn serving_threads() -> Result<ServingThreads, Failure> {
-    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-    ServingThreads::start(cores).map_err(|error| {
-        Failure::Other(format!(
-            "the threads that serve cannot start: {error}; look at the limits on threads and open files"
-        ))
-    })
 }
 
 /// Has the certificate be that of the files, if there is one.

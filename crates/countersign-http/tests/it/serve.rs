@@ -4,12 +4,12 @@
 mod hanging_up;
 mod uniform;
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_http::{Manners, ServingThreads};
+use countersign_http::Manners;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -158,31 +158,6 @@ pub fn post(path: &str, framing: &str) -> String {
     format!(
         "POST {path} HTTP/1.1\r\nHost: auth.example\r\nContent-Type: application/json\r\n{framing}\r\n\r\n"
     )
-}
-
-/// Its runtime is the test's, and stands still while that asks without waiting for it.
-#[tokio::test]
-async fn who_was_let_in_is_served_by_a_thread_of_the_server_whatever_becomes_of_the_runtime_that_lets_in() {
-    let world = World::new();
-    let threads = ServingThreads::start(2).unwrap();
-    let server = Server::start_with(&world, Manners { threads, ..Manners::default() }).await;
-    for _ in 0..4 {
-        let mut client = server.client().await;
-        client.get(ME).await.is(401);
-        let mut stream = client.stream.into_std().unwrap();
-        stream.set_nonblocking(false).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        stream
-            .write_all(b"GET /healthz HTTP/1.1\r\nHost: auth.example\r\nConnection: close\r\n\r\n")
-            .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
-    }
-    let mut idle = server.client().await;
-    idle.get(ME).await.is(401);
-    server.stop().await;
-    assert!(idle.is_let_go().await);
 }
 
 #[tokio::test]

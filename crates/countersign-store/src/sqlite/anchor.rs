@@ -30,7 +30,7 @@ impl Anchor {
             let mode = reader.query_row("PRAGMA journal_mode", [], |row| row.get(0));
             mode.is_ok_and(|mode: String| mode == "wal")
         };
-        let reader = Mutex::new(super::readers::open_reader(path).ok().filter(has_log));
+        let reader = Mutex::new(super::open_reader(path).ok().filter(has_log));
         let mut log = OsString::from(path);
         log.push("-wal");
         Self { reader, log: log.into(), serves: AtomicBool::new(false) }

@@ -278,25 +278,6 @@ async fn a_write_whose_caller_goes_away_neither_holds_up_the_next_one_nor_is_sto
     until_it_is_touched(&database).await;
 }
 
-#[tokio::test]
-async fn a_connection_outlives_the_runtime_that_asked_for_it() {
-    let Some(cluster) = Cluster::shared() else { return };
-    let database = cluster.database();
-    let store = open(&database, &PoolOptions { size: 1, ..few() }).await;
-    kill_all(&database);
-    let connections = || database.rows(&format!("SELECT pid FROM pg_stat_activity WHERE {OF_THE_STORE}"));
-    let elsewhere = store.clone();
-    let asked = tokio::task::spawn_blocking(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(elsewhere.username_exists("ada")).unwrap()
-    });
-    assert!(!asked.await.unwrap());
-    let made = connections();
-    assert_eq!(made.len(), 1);
-    assert!(!store.username_exists("ada").await.unwrap());
-    assert_eq!(connections(), made);
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_whose_caller_goes_away_does_not_hold_up_the_next_one() {
     let Some(cluster) = Cluster::shared() else { return };
