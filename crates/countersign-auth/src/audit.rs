@@ -1,7 +1,6 @@
-//! What is recorded of events, refusals and sessions in use beside the acts themselves: a moment later, together, and no
-//! more than fits, as anybody can bring them about as often as they like.
+//! What is recorded of events and refusals beside the acts themselves: a moment later, together, and no more than fits, as
+//! anybody can bring them about as often as they like.
 
-use std::collections::HashSet;
 use std::future::Future;
 use std::mem;
 use std::pin::pin;
@@ -9,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use countersign_domain::{Actor, Event, EventKind, RefusedRequest, Session, SessionId, User};
+use countersign_domain::{Actor, Event, EventKind, RefusedRequest, User};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::MissedTickBehavior;
 
@@ -26,8 +25,6 @@ const FAILURES_A_MINUTE: u32 = 60;
 const HELD_FOR: SignedDuration = SignedDuration::from_secs(10);
 /// Refusals that one server notes between two recordings; who comes then is not told of.
 const REFUSALS_AT_ONCE: usize = 100;
-/// Sessions that one server notes as being in use between two recordings; of more, that is noted at a later use.
-const SEEN_AT_ONCE: usize = 10_000;
 
 /// How much of the audit log is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,8 +53,6 @@ pub(crate) struct Pending(Mutex<Waiting>);
 struct Waiting {
     failures: Vec<Event>,
     refusals: Vec<RefusedRequest>,
-    /// Sessions that were in use.
-    seen: HashSet<SessionId>,
     /// When the minute began in which failures are counted, and how many there were in it.
     minute: Option<Timestamp>,
     in_minute: u32,
@@ -66,15 +61,6 @@ struct Waiting {
 }
 
 impl Pending {
-    /// A session is in use.
-    pub(crate) fn has_seen(&self, session: &Session) {
-        self.with(|waiting| {
-            if waiting.seen.len() < SEEN_AT_ONCE && !waiting.seen.contains(&session.id) {
-                waiting.seen.insert(session.id.clone());
-            }
-        });
-    }
-
     fn with<T>(&self, change: impl FnOnce(&mut Waiting) -> T) -> T {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -154,29 +140,23 @@ impl Auth {
 
     /// Records what waits, and links the events that wait for that. To be called when a server ends; before, it is done
     /// once a second.
-    pub async fn record_waiting(&self) -> Result<(), Error> {
-        self.record(true).await
+    pub async fn record_audit(&self) -> Result<(), Error> {
+        self.record_waiting(true).await
     }
 
-    async fn record(&self, all: bool) -> Result<(), Error> {
+    async fn record_waiting(&self, all: bool) -> Result<(), Error> {
         let now = self.clock.now();
-        let ((failures, count), refusals, seen) = self.pending.with(|waiting| {
-            (waiting.take_failures(now, all), mem::take(&mut waiting.refusals), mem::take(&mut waiting.seen))
-        });
-        let recorded = async {
-            if count > 0 {
-                let held = self.record_or_count(failures, count).await?;
-                self.record_held(held, now, all).await?;
-            }
-            if !refusals.is_empty() {
-                self.store.record_refusals(refusals, self.rules.audit.max_refusals).await?;
-            }
-            self.store.link_events(now).await?;
-            Ok(())
-        };
-        let recorded = recorded.await;
-        self.note_seen(seen.into_iter().collect(), now).await;
-        recorded
+        let ((failures, count), refusals) =
+            self.pending.with(|waiting| (waiting.take_failures(now, all), mem::take(&mut waiting.refusals)));
+        if count > 0 {
+            let held = self.record_or_count(failures, count).await?;
+            self.record_held(held, now, all).await?;
+        }
+        if !refusals.is_empty() {
+            self.store.record_refusals(refusals, self.rules.audit.max_refusals).await?;
+        }
+        self.store.link_events(now).await?;
+        Ok(())
     }
 
     /// Records events that stand for so many failures, all but those of users who are held: these are returned. What cannot
@@ -212,7 +192,7 @@ impl Auth {
 
     /// Records what waits once a second, and deletes what is too old once a minute: to be run beside the server, and on
     /// after `ended` until it is ready. What it has begun to record it records to the end, and then what waits by then.
-    pub async fn keep_records(&self, ended: impl Future<Output = ()>) -> Result<(), Error> {
+    pub async fn keep_audit(&self, ended: impl Future<Output = ()>) -> Result<(), Error> {
         let mut ended = pin!(ended);
         let mut interval = tokio::time::interval(INTERVAL);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -220,10 +200,10 @@ impl Auth {
         loop {
             tokio::select! {
                 biased;
-                () = &mut ended => return self.record_waiting().await,
+                () = &mut ended => return self.record_audit().await,
                 _ = interval.tick() => {}
             }
-            let recorded = self.record(false).await;
+            let recorded = self.record_waiting(false).await;
             if let Err(error) = recorded {
                 tracing::debug!(%error, "events were not recorded or linked");
             }

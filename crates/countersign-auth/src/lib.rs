@@ -16,6 +16,7 @@ mod health;
 mod holder;
 mod keys;
 mod known_device;
+mod last_seen;
 mod login;
 mod logout;
 mod mail_server;
@@ -180,6 +181,7 @@ pub struct Auth {
     full_outbox_told: AtomicI64,
     /// Boxed, so that what starts this does not grow.
     pending: Box<audit::Pending>,
+    last_seen: Box<last_seen::LastSeen>,
 }
 
 impl Auth {
@@ -229,6 +231,7 @@ impl Auth {
             mail_waits: tokio::sync::Notify::new(),
             full_outbox_told: AtomicI64::new(0),
             pending: Box::default(),
+            last_seen: Box::default(),
         })
     }
 

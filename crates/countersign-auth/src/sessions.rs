@@ -8,13 +8,12 @@ use crate::{Auth, Error, Origin, new_jti};
 
 /// The most sessions that a list shows.
 const MAX_LISTED: u32 = 1000;
-/// Sessions that are noted as being in use by one statement, so that other writes do not wait long.
-const SEEN_TOGETHER: usize = 500;
 
 impl Auth {
     /// The sessions of a user that have not ended or expired, the newest first; no more than the newest thousand.
     pub async fn list_sessions(&self, user: &User) -> Result<Vec<Session>, Error> {
-        Ok(self.store.list_sessions(user.id, self.clock.now(), MAX_LISTED).await?)
+        let now = self.clock.now();
+        Ok(self.as_seen(self.store.list_sessions(user.id, now, MAX_LISTED).await?, now))
     }
 
     /// Ends one session of a user: neither its refresh token nor its access tokens are accepted from now on.
@@ -35,26 +34,6 @@ impl Auth {
         self.count_ended(because, 1);
         tracing::info!(user.id = %user.id, session.id = %id, session.end = because.name(), "session ended");
         Ok(())
-    }
-
-    /// Has it noted that a session is in use, at most once a minute: a moment later, so that no request waits for a commit
-    /// that it does not need.
-    pub(crate) fn touch(&self, session: Option<&Session>, now: Timestamp) {
-        if let Some(session) = session.filter(|session| session.is_to_be_seen(now)) {
-            self.pending.has_seen(session);
-        }
-    }
-
-    /// Notes which sessions were in use since the last time. Those of which it fails are noted at their next use.
-    pub(crate) async fn note_seen(&self, mut seen: Vec<SessionId>, now: Timestamp) {
-        let since = now.checked_sub(Session::SEEN_EVERY).unwrap_or(Timestamp::MIN);
-        while !seen.is_empty() {
-            let some = seen.split_off(seen.len().saturating_sub(SEEN_TOGETHER));
-            if let Err(error) = self.store.touch_sessions(some, since, now).await {
-                tracing::debug!(%error, "the last use of sessions was not noted");
-                return;
-            }
-        }
     }
 
     /// A new session's id, unless sessions are left out.

@@ -151,34 +151,18 @@ impl Store {
             .await
     }
 
-    /// Notes that sessions are in use, but for those of which that was noted after `since`; false, and nothing is written, if
-    /// there is no other. No more than a thousand.
-    pub async fn touch_sessions(
+    /// Notes that a session is in use; false, and nothing is written, if that was noted after `since`, or it has ended.
+    pub async fn touch_session(
         &self,
-        mut ids: Vec<SessionId>,
+        id: SessionId,
         since: Timestamp,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        // Whoever else locks several does so in this order, too.
-        ids.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
-        let ids: Vec<_> = ids.iter().map(SessionId::as_str).collect();
-        let (sql, ids) = match &*self.engine {
-            Engine::Sqlite(_) => (
-                "UPDATE countersign_session SET last_seen_at = $3
-                  WHERE id IN (SELECT value FROM json_each($1)) AND last_seen_at <= $2 RETURNING id",
-                format!("[\"{}\"]", ids.join("\",\"")),
-            ),
-            Engine::Postgres(_) => (
-                // The places are for the planner, as in `find_together`.
-                "UPDATE countersign_session AS s SET last_seen_at = $3
-                   FROM unnest(string_to_array($1, ',')) WITH ORDINALITY AS seen (id, place)
-                  WHERE s.id = seen.id AND seen.place BETWEEN 1 AND 1000 AND s.last_seen_at <= $2 RETURNING s.id",
-                ids.join(","),
-            ),
-        };
+        let sql = "UPDATE countersign_session SET last_seen_at = $3
+                    WHERE id = $1 AND last_seen_at <= $2 AND ended_at IS NULL RETURNING id";
         self.engine
-            .write_one(sql, (ids, since, now), |(ids, since, now)| {
-                vec![ids.as_str().into(), since.as_microsecond().into(), now.as_microsecond().into()]
+            .write_one(sql, (id, since, now), |(id, since, now)| {
+                vec![id.as_str().into(), since.as_microsecond().into(), now.as_microsecond().into()]
             })
             .await
     }

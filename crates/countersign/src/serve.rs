@@ -31,7 +31,7 @@ use crate::program::{Failure, Serving, block_on, configure_to_serve, open_patien
 const LAST_TRACES: Duration = Duration::from_secs(3);
 /// How long the message that is just being sent may take at the end; else it is sent again.
 const LAST_MAIL: Duration = Duration::from_secs(2);
-/// How long the last refusals may take to be recorded at the end.
+/// How long the last refusals, and the last use of sessions, may take to be recorded at the end.
 const LAST_RECORDS: Duration = Duration::from_secs(2);
 
 /// Serves until told to stop, then finishes the requests in flight.
@@ -100,7 +100,7 @@ pub fn until_stopped(
             let _ = stop.send(());
         });
         let (end, ended) = tokio::sync::oneshot::channel::<()>();
-        let mut records = std::pin::pin!(service.auth().keep_records(async {
+        let mut audit = std::pin::pin!(service.auth().keep_audit(async {
             let _ = ended.await;
         }));
         let (end_mail, mail_ended) = tokio::sync::oneshot::channel::<()>();
@@ -113,7 +113,8 @@ pub fn until_stopped(
             () = told_twice => say("stopped at once; requests in flight were cut off"),
             never = service.auth().keep_keys_current() => match never {},
             never = service.auth().keep_knowing_hashes() => match never {},
-            recorded = &mut records => recorded?, // never, before it is told to end
+            never = service.auth().keep_noting_last_seen() => match never {},
+            recorded = &mut audit => recorded?, // never, before it is told to end
             () = &mut mail => {} // as little
             never = watch.keep_looking(&service) => match never {},
             never = metrics.serve(&service) => match never {},
@@ -122,8 +123,11 @@ pub fn until_stopped(
             never = keep_current(tls.as_deref()) => match never {},
         }
         drop((end, end_mail));
-        let (recorded, _) =
-            tokio::join!(tokio::time::timeout(LAST_RECORDS, records), tokio::time::timeout(LAST_MAIL, mail));
+        let (recorded, ..) = tokio::join!(
+            tokio::time::timeout(LAST_RECORDS, audit),
+            tokio::time::timeout(LAST_MAIL, mail),
+            tokio::time::timeout(LAST_RECORDS, service.auth().note_last_seen()),
+        );
         if !matches!(recorded, Ok(Ok(()))) {
             tracing::warn!("the last refusals were not recorded; see that the database can be reached");
         }

@@ -11,7 +11,7 @@ use crate::service::{PASSWORD, Service, field, origin, refusal, rotating, rules}
 
 /// All events, once what waits is recorded and linked; the chain is whole.
 async fn events(service: &Service) -> Vec<StoredEvent> {
-    service.auth.record_waiting().await.unwrap();
+    service.auth.record_audit().await.unwrap();
     assert_eq!(service.store.verify_events(None).await.unwrap().breaks, []);
     assert_eq!(service.store.waiting_events(1).await.unwrap(), []);
     service.store.events_after(0, 10_000).await.unwrap()
@@ -192,7 +192,7 @@ async fn failures_that_could_not_be_written_are_counted_when_they_can_be() {
     }
     service.run("ALTER TABLE countersign_event RENAME TO gone");
     for _ in 0..2 {
-        assert!(service.auth.record_waiting().await.is_err());
+        assert!(service.auth.record_audit().await.is_err());
     }
     service.run("ALTER TABLE gone RENAME TO countersign_event");
     let omitted =
@@ -227,11 +227,11 @@ async fn failures_of_a_user_who_is_held_wait_for_that_to_end_and_not_for_long_an
         holding.batch_execute("ROLLBACK").await.unwrap();
         noted("2 of 3").await;
     };
-    let keeping = service.auth.keep_records(std::future::pending());
+    let keeping = service.auth.keep_audit(std::future::pending());
     tokio::select! { () = acting => {}, ended = keeping => panic!("nobody told it to: {ended:?}") }
     let _holding = service.hold(&held).await;
     assert!(guess("ada").await.is_err());
-    service.auth.record_waiting().await.expect("a server that ends does not wait");
+    service.auth.record_audit().await.expect("a server that ends does not wait");
     noted("2 of 4").await;
 }
 
@@ -242,7 +242,7 @@ async fn what_is_being_recorded_when_a_server_ends_is_recorded() {
     let holding = service.hold("LOCK TABLE countersign_event").await;
     assert!(service.auth.log_in(field("bob"), field("a wrong one"), &origin(), &[]).await.is_err());
     let (end, ended) = tokio::sync::oneshot::channel::<()>();
-    let mut keeping = std::pin::pin!(service.auth.keep_records(async {
+    let mut keeping = std::pin::pin!(service.auth.keep_audit(async {
         let _ = ended.await;
     }));
     let waiting = "SELECT 1 FROM pg_locks JOIN pg_database AS d ON d.oid = database
@@ -288,7 +288,7 @@ async fn two_servers_on_one_database_write_one_chain() {
         for number in 0..20 {
             auth.log_in(field("ada"), field(PASSWORD), &origin(), &[]).await.unwrap();
             if number % 3 == 0 {
-                auth.record_waiting().await.unwrap();
+                auth.record_audit().await.unwrap();
             }
         }
     };
@@ -330,7 +330,7 @@ async fn refusals_are_told_of_by_name_and_no_more_than_a_hundred_at_once() {
     for number in 0..1000 {
         service.auth.note_refusal(&number.to_string(), why);
     }
-    service.auth.record_waiting().await.unwrap();
+    service.auth.record_audit().await.unwrap();
     let of = async |service: &Service, name: &str| service.store.refusals_of(name).await.unwrap();
     let refused =
         |at, request_id: &str| RefusedRequest { at, request_id: request_id.to_owned(), details: why() };
@@ -342,11 +342,11 @@ async fn refusals_are_told_of_by_name_and_no_more_than_a_hundred_at_once() {
         service.auth.note_refusal(&number.to_string(), why);
         service.clock.advance_secs(1);
     }
-    service.auth.record_waiting().await.unwrap();
+    service.auth.record_audit().await.unwrap();
     assert_eq!((of(&service, "1").await.len(), of(&service, "2").await.len()), (0, 1));
     let service = Service::start(Rules { audit: none, ..rules() });
     service.auth.note_refusal("one", why);
-    service.auth.record_waiting().await.unwrap();
+    service.auth.record_audit().await.unwrap();
     assert_eq!(of(&service, "one").await, []);
 }
 

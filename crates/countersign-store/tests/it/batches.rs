@@ -76,8 +76,7 @@ async fn hold(database: &Database, condition: &str) -> tokio_postgres::Client {
 async fn occupy(database: &Database, store: &Store) -> (tokio_postgres::Client, JoinSet<bool>) {
     let lock = hold(database, &format!("id = '{}'", id(0))).await;
     let (store, mut waiting) = (store.clone(), JoinSet::new());
-    waiting
-        .spawn(async move { store.touch_sessions(vec![id(0)], after_noon(1), after_noon(2)).await.unwrap() });
+    waiting.spawn(async move { store.touch_session(id(0), after_noon(1), after_noon(2)).await.unwrap() });
     until_one_waits(database).await;
     (lock, waiting)
 }

@@ -252,7 +252,7 @@ async fn begin_session(store: &Store) {
 
 /// Notes that the session is in use.
 async fn touch(store: &Store) -> Result<bool, StoreError> {
-    store.touch_sessions(vec![session()], noon(), after_noon(1)).await
+    store.touch_session(session(), noon(), after_noon(1)).await
 }
 
 async fn until_it_is_touched(database: &Database) {

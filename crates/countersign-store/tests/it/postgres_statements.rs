@@ -109,7 +109,7 @@ async fn what_goes_together_is_looked_up_by_key_in_a_new_database_too() {
     let database = cluster.database();
     Store::open(&database.url().parse().unwrap(), &PoolOptions::default()).await.unwrap();
     let together: Vec<_> = all_statements().into_iter().filter(|sql| sql.contains("unnest(")).collect();
-    assert_eq!(together.len(), 5);
+    assert_eq!(together.len(), 4);
     for sql in together {
         let plan = plan(&database, &sql);
         assert!(!scans(&plan), "{plan:#?}");

@@ -124,7 +124,7 @@ fn a_write_of_one_statement_that_fails_does_not_undo_its_neighbours() {
     let ada = begin_insert(&store, "ada");
     let touching = store.clone();
     let session = SessionId::parse("0123456789abcdef0123456789abcdef").unwrap();
-    let touch = begin(async move { touching.touch_sessions(vec![session], noon(), noon()).await });
+    let touch = begin(async move { touching.touch_session(session, noon(), noon()).await });
     let bob = begin_insert(&store, "bob");
     let before = commits(&place);
     lock.release();

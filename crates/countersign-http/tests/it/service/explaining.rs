@@ -14,7 +14,7 @@ fn name(answer: &Answer) -> String {
 
 /// Why this answer was a refusal, a line for each thing that is known.
 async fn why(world: &World, answer: &Answer) -> Vec<String> {
-    world.service.auth().record_waiting().await.unwrap();
+    world.service.auth().record_audit().await.unwrap();
     let refusals = world.store.refusals_of(&name(answer)).await.unwrap();
     let lines = refusals.into_iter().flat_map(|refusal| refusal.details);
     lines.map(|(name, value)| format!("{name}: {value}")).collect()

@@ -18,7 +18,6 @@ async fn a_user_sees_their_sessions_with_this_one_marked() {
     world.clock.advance_secs(90);
     let phone = laptop.another_device("ada").await;
     laptop.me().await.is(200);
-    world.service.auth().record_waiting().await.unwrap();
     let list = laptop.get(SESSIONS).await.is(200).json();
     let [newest, current] = ids(&list).try_into().unwrap();
     assert_eq!(
