@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{FORWARDED, STRICT_TRANSPORT_SECURITY};
-use http::{HeaderValue, Request, Response};
+use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Body;
 use hyper::server::conn::http1;
@@ -91,8 +91,6 @@ pub(crate) struct Connection {
     /// If there was no place for it, there is none, and it is answered once.
     seat: Option<Arc<Taken>>,
     peer: Behind,
-    /// What says that the connection is encrypted, and is to stay so.
-    hsts: Option<HeaderValue>,
 }
 
 /// Why a connection ended before its time; nobody but its client can do anything about it.
@@ -104,31 +102,35 @@ pub(crate) struct Beside {
     _place: Place,
 }
 
-/// Serves a connection to its end. One without a `seat` had no place, and is answered once. Once `stopping` is true, requests in flight are its last.
-pub(crate) async fn converse(
+/// What is left of a connection once it is known what is spoken on it: it is to be served to its end.
+pub(crate) type Conversation = Pin<Box<dyn Future<Output = Result<(), Ended>> + Send>>;
+
+/// Finds out what is spoken on a connection, unless `stopping` comes before. One without a `seat` had no place, and is answered once.
+/// Once `stopping` is true, requests in flight are its last.
+pub(crate) async fn begin(
     stream: TcpStream,
     shared: Arc<Shared>,
     peer: Behind,
     seat: Option<Arc<Taken>>,
     mut stopping: watch::Receiver<bool>,
-) -> Result<(), Ended> {
+) -> Result<Option<Conversation>, Ended> {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY was refused");
     }
     let opening = tokio::select! {
         biased;
         opening = timeout(shared.limits.head, first_bytes(&stream, shared.tls.is_some())) => opening??,
-        () = is_true(&mut stopping) => return Ok(()),
+        () = is_true(&mut stopping) => return Ok(None),
     };
     let peer = Behind { address: peer.address.to_canonical(), ..peer };
-    let connection = Connection { seat, peer, hsts: None, shared };
+    let connection = Connection { shared, seat, peer };
     let is_http2 = opening.is_http2();
     let stream = Lingering::new(stream, opening);
-    match connection.shared.tls.clone() {
-        Some(tls) => Box::pin(encrypted(&tls, stream, connection, stopping)).await,
-        None if is_http2 => Box::pin(http2::serve(stream, connection, stopping)).await,
-        None => Box::pin(serve_http1(stream, connection, stopping)).await,
-    }
+    Ok(Some(match connection.shared.tls.clone() {
+        Some(tls) => Box::pin(encrypted(tls, stream, connection, stopping)),
+        None if is_http2 => Box::pin(http2::serve(stream, connection, stopping)),
+        None => Box::pin(serve_http1(stream, connection, stopping)),
+    }))
 }
 
 /// Waits for the first bytes. Those of TLS are for rustls.
@@ -141,9 +143,9 @@ async fn first_bytes(stream: &TcpStream, is_encrypted: bool) -> io::Result<Openi
 }
 
 async fn encrypted(
-    tls: &Tls,
+    tls: Arc<Tls>,
     stream: Lingering,
-    mut connection: Connection,
+    connection: Connection,
     mut stopping: watch::Receiver<bool>,
 ) -> Result<(), Ended> {
     let (stream, is_http2) = tokio::select! {
@@ -151,7 +153,6 @@ async fn encrypted(
         shaken = timeout(connection.shared.limits.handshake, tls.accept(stream)) => shaken??,
         () = is_true(&mut stopping) => return Ok(()),
     };
-    connection.hsts = tls.hsts();
     if is_http2 {
         Box::pin(http2::serve(stream, connection, stopping)).await
     } else {
@@ -159,11 +160,12 @@ async fn encrypted(
     }
 }
 
-async fn serve_http1<I>(
+/// Not an `async fn`, whose future would have room for the stream twice.
+fn serve_http1<I>(
     stream: I,
     connection: Connection,
     mut stopping: watch::Receiver<bool>,
-) -> Result<(), Ended>
+) -> impl Future<Output = Result<(), Ended>> + Send
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -173,19 +175,22 @@ where
         let connection = Arc::clone(&connection);
         answering(async move { Ok(connection.answer(request, None).await) })
     });
-    let serving = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(head)
-        .keep_alive(has_place)
-        .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), answer);
-    let mut serving = std::pin::pin!(serving);
-    tokio::select! {
-        biased;
-        ended = serving.as_mut() => return Ok(ended?),
-        () = is_true(&mut stopping) => serving.as_mut().graceful_shutdown(),
+    let mut serving = Box::pin(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(head)
+            .keep_alive(has_place)
+            .max_buf_size(MAX_HEAD)
+            .serve_connection(TokioIo::new(stream), answer),
+    );
+    async move {
+        tokio::select! {
+            biased;
+            ended = serving.as_mut() => return Ok(ended?),
+            () = is_true(&mut stopping) => serving.as_mut().graceful_shutdown(),
+        }
+        Ok(serving.await?)
     }
-    Ok(serving.await?)
 }
 
 impl Connection {
@@ -239,7 +244,7 @@ impl Connection {
     }
 
     fn marked(&self, mut answer: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
-        if let Some(hsts) = &self.hsts {
+        if let Some(hsts) = self.shared.tls.as_ref().and_then(|tls| tls.hsts()) {
             answer.headers_mut().insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
         }
         answer

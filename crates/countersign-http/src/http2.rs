@@ -27,7 +27,7 @@ const SEND_BUFFER_BYTES: usize = 64 * 1024;
 /// still come.
 const MAX_RESET_STREAMS: usize = 32;
 
-/// Serves the connection to its end, as `converse` does.
+/// Serves the connection to its end. Once `stopping` is true, requests in flight are its last.
 pub(crate) async fn serve<I>(
     stream: I,
     connection: Connection,

@@ -13,9 +13,9 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 
-use crate::connection::{Ended, MOMENT, Shared, converse, cut_off, is_true};
+use crate::connection::{Conversation, Ended, MOMENT, Shared, begin, cut_off, is_true};
 use crate::places::{Place, Places};
-use crate::seats::Seats;
+use crate::seats::{Seats, Taken};
 use crate::tls::Tls;
 use crate::{Limits, Service};
 
@@ -59,14 +59,8 @@ pub async fn serve(
             accepted = accept(&listener, &shared.places) => accepted,
             () = &mut stop => break,
         };
-        let open = Open::counted_in(open.clone());
-        let (shared, stopping) = (Arc::clone(&shared), stopping.subscribe());
-        connections.spawn(async move {
-            if let Err(error) = attend(stream, peer, shared, place, stopping).await {
-                tracing::debug!(error, "connection ended");
-            }
-            drop(open);
-        });
+        let welcome = welcome(stream, peer, Arc::clone(&shared), place, stopping.subscribe());
+        connections.spawn(attend(Open::counted_in(open.clone()), welcome));
         while let Some(ended) = connections.try_join_next() {
             tell(ended);
         }
@@ -86,24 +80,64 @@ pub async fn serve(
     }
 }
 
-/// Serves a connection for as long as it has a place. If it has none, another one gives way that is not being served; if
-/// there is no such, it is answered once.
-async fn attend(
+/// Serves a connection to its end. What it takes to welcome it is in a piece of memory of its own, which is given back by then:
+/// most connections wait most of their time.
+fn attend(
+    open: Open,
+    welcome: impl Future<Output = Result<Option<Guest>, Ended>> + Send,
+) -> impl Future<Output = ()> + Send {
+    let welcome = Box::pin(welcome);
+    async {
+        let ended = match welcome.await {
+            Ok(Some(mut guest)) => guest.stay().await,
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = ended {
+            tracing::debug!(error, "connection ended");
+        }
+        drop(open);
+    }
+}
+
+/// Who has a place, and is served for as long as that is so.
+struct Guest {
+    taken: Arc<Taken>,
+    conversation: Conversation,
+    _place: Place,
+}
+
+impl Guest {
+    async fn stay(&mut self) -> Result<(), Ended> {
+        tokio::select! {
+            biased;
+            ended = &mut self.conversation => ended,
+            () = self.taken.is_to_go() => Err(cut_off("another client needed the place")),
+        }
+    }
+}
+
+/// Finds a place for a connection, then who it is, then what is spoken on it; nothing, if it is over by then. If there is
+/// no place, another one gives way that is not being served; if there is no such, it is answered once.
+async fn welcome(
     stream: TcpStream,
     peer: IpAddr,
     shared: Arc<Shared>,
     mut place: Place,
     mut stopping: watch::Receiver<bool>,
-) -> Result<(), Ended> {
+) -> Result<Option<Guest>, Ended> {
     if place.is_beyond {
         place = shared.place_of_another().await.unwrap_or(place);
     }
     if place.is_beyond {
         let once = async {
             let client = shared.client_behind(peer, &stream).await?;
-            converse(stream, shared, client, None, stopping).await
+            match begin(stream, shared, client, None, stopping).await? {
+                Some(conversation) => conversation.await,
+                None => Ok(()),
+            }
         };
-        return timeout(MOMENT, once).await.unwrap_or(Ok(()));
+        return timeout(MOMENT, once).await.unwrap_or(Ok(())).map(|()| None);
     }
     let mut taken = Arc::new(shared.seats.take(shared.service.one_client(peer)));
     let client = tokio::select! {
@@ -111,16 +145,17 @@ async fn attend(
         // First: with the seat it would be forgotten that somebody waits for the place.
         () = taken.is_to_go() => return Err(cut_off("another client needed the place")),
         client = shared.client_behind(peer, &stream) => client?,
-        () = is_true(&mut stopping) => return Ok(()),
+        () = is_true(&mut stopping) => return Ok(None),
     };
     if client.address != peer {
         taken = Arc::new(shared.seats.take(shared.service.one_client(client.address)));
     }
-    tokio::select! {
+    let begun = tokio::select! {
         biased;
-        ended = converse(stream, shared, client, Some(Arc::clone(&taken)), stopping) => ended,
-        () = taken.is_to_go() => Err(cut_off("another client needed the place")),
-    }
+        begun = begin(stream, shared, client, Some(Arc::clone(&taken)), stopping) => begun?,
+        () = taken.is_to_go() => return Err(cut_off("another client needed the place")),
+    };
+    Ok(begun.map(|conversation| Guest { taken, conversation, _place: place }))
 }
 
 fn tell(ended: Result<(), JoinError>) {

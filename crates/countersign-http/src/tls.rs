@@ -124,8 +124,9 @@ impl Tls {
         Ok((stream, is_http2))
     }
 
-    pub(crate) fn hsts(&self) -> Option<HeaderValue> {
-        self.hsts.clone()
+    /// What says that a connection is encrypted, and is to stay so (RFC 6797).
+    pub(crate) fn hsts(&self) -> Option<&HeaderValue> {
+        self.hsts.as_ref()
     }
 
     fn stamps(&self) -> [Option<SystemTime>; 2] {
