@@ -1,15 +1,13 @@
-//! Which sessions were in use: noted a moment later, so that no request waits for a commit that it does not need. What cannot be
-//! noted then, or was not when the server was killed, is noted at a later use.
+//! Which sessions were in use: noted a moment later, so that no request waits for a commit that it does not need. What was not
+//! when the server was killed is noted at a later use.
 
 use std::collections::HashSet;
 use std::convert::Infallible;
-use std::mem;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use countersign_domain::{Session, SessionId};
 use jiff::Timestamp;
-use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use crate::Auth;
@@ -18,10 +16,10 @@ use crate::Auth;
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Sessions that wait to be noted, at the most; of more, that is noted at a later use.
 const MOST: usize = 10_000;
-/// Sessions that are noted at once, by a statement each: nobody waits for another's row, and on SQLite they share a commit.
-const AT_ONCE: usize = 64;
+/// Sessions that are noted together.
+const TOGETHER: usize = 100;
 
-/// The sessions that wait to be noted.
+/// The sessions that wait to be noted, also while that is being done.
 #[derive(Default)]
 pub(crate) struct LastSeen(Mutex<HashSet<SessionId>>);
 
@@ -57,22 +55,22 @@ impl Auth {
         sessions
     }
 
-    /// Notes which sessions were in use since the last time. To be called when a server ends; before, it is done once a second.
+    /// Notes which sessions were in use since the last time; what cannot be noted goes on waiting. To be called when a server ends;
+    /// before, it is done once a second.
     pub async fn note_last_seen(&self) {
-        let mut seen: Vec<_> = self.last_seen.with(mem::take).into_iter().collect();
+        let seen: Vec<_> = self.last_seen.with(|seen| seen.iter().cloned().collect());
         let now = self.clock.now();
         let since = now.checked_sub(Session::SEEN_EVERY).unwrap_or(Timestamp::MIN);
-        while !seen.is_empty() {
-            let mut noting = JoinSet::new();
-            for id in seen.split_off(seen.len().saturating_sub(AT_ONCE)) {
-                let store = self.store.clone();
-                noting.spawn(async move { store.touch_session(id, since, now).await });
-            }
-            let noted = noting.join_all().await;
-            if let Some(error) = noted.into_iter().find_map(Result::err) {
+        for some in seen.chunks(TOGETHER) {
+            if let Err(error) = self.store.touch_sessions(some.to_vec(), since, now).await {
                 tracing::debug!(%error, "the last use of sessions was not noted");
                 return;
             }
+            self.last_seen.with(|seen| {
+                for id in some {
+                    seen.remove(id);
+                }
+            });
         }
     }
 

@@ -148,7 +148,7 @@ pub enum Rotation {
 }
 
 impl Session {
-    /// How long "last seen" may lag behind, so that it costs at most one write a minute.
+    /// How old "last seen" is when a use is to be noted again, so that it costs at most one write a minute. It is noted a moment later.
     pub const SEEN_EVERY: SignedDuration = SignedDuration::from_secs(60);
 
     /// Whether a presented refresh token was exchanged for the present one, or for one before it.

@@ -167,6 +167,12 @@ impl Postgres {
         }
     }
 
+    /// The same for what nobody was promised: one that takes too long is told to stop.
+    pub(crate) async fn try_to_write(&self, sql: &str, values: &[Value<'_>]) -> Result<(), StoreError> {
+        let (client, answered) = Box::pin(self.answered(sql, values)).await?;
+        self.kept_unless_in_doubt(client, self.note(answered)).await.map(drop)
+    }
+
     /// Runs one statement, and again on another connection for each that turns out to be broken: when a server is started
     /// anew, all those of the pool are. And again where the server undid it for another's sake.
     ///

@@ -151,18 +151,27 @@ impl Store {
             .await
     }
 
-    /// Notes that a session is in use; false, and nothing is written, if that was noted after `since`, or it has ended.
-    pub async fn touch_session(
+    /// Notes that sessions are in use: those that have not ended, and of which that was not noted after `since`. On PostgreSQL it
+    /// waits for nobody's row (what another writes to is noted at a later use), nor for a follower.
+    pub async fn touch_sessions(
         &self,
-        id: SessionId,
+        ids: Vec<SessionId>,
         since: Timestamp,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let sql = "UPDATE countersign_session SET last_seen_at = $3
-                    WHERE id = $1 AND last_seen_at <= $2 AND ended_at IS NULL RETURNING id";
+    ) -> Result<(), StoreError> {
+        let (since, now) = (since.as_microsecond(), now.as_microsecond());
+        if let Engine::Postgres(postgres) = &*self.engine {
+            let ids: Vec<_> = ids.iter().map(|id| Some(id.as_str())).collect();
+            let sql = "UPDATE countersign_session SET last_seen_at = $3
+                         FROM (SELECT set_config('synchronous_commit', 'off', 't')) AS unpromised
+                        WHERE id IN (SELECT id FROM countersign_session
+                                      WHERE id = ANY ($1) AND last_seen_at <= $2 AND ended_at IS NULL
+                                        FOR NO KEY UPDATE SKIP LOCKED)";
+            return postgres.try_to_write(sql, &[Value::Texts(&ids), since.into(), now.into()]).await;
+        }
         self.engine
-            .write_one(sql, (id, since, now), |(id, since, now)| {
-                vec![id.as_str().into(), since.as_microsecond().into(), now.as_microsecond().into()]
+            .write(move |transaction| {
+                Box::pin(async move { touch_each(transaction, &ids, since, now).await })
             })
             .await
     }
@@ -301,6 +310,20 @@ pub(crate) async fn exchange_together(
     let rows = postgres.write_one(sql, &values).await?;
     let places: Vec<i64> = rows.iter().map(|row| Row::Postgres(row).get(0)).collect::<Result<_, _>>()?;
     Ok((1..).zip(exchanges).map(|(place, _)| places.contains(&place)).collect())
+}
+
+async fn touch_each(
+    transaction: &mut Transaction<'_>,
+    ids: &[SessionId],
+    since: i64,
+    now: i64,
+) -> Result<(), StoreError> {
+    for id in ids {
+        let sql = "UPDATE countersign_session SET last_seen_at = $3
+                    WHERE id = $1 AND last_seen_at <= $2 AND ended_at IS NULL";
+        transaction.execute(sql, &[id.as_str().into(), since.into(), now.into()]).await?;
+    }
+    Ok(())
 }
 
 /// Run a second time, it finds that the session has moved on.

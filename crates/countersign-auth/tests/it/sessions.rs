@@ -1,7 +1,7 @@
 //! Sessions: what their user sees of them, how they end, and who is refused from then on.
 
 use countersign_auth::{ClaimSource, Error, Rules, TokenClaim, UserIdField};
-use countersign_domain::{EndReason, User};
+use countersign_domain::{EndReason, SessionId, User};
 use countersign_store::{Ended, UserChange};
 use countersign_token::Kind;
 use countersign_token::json::{Value, to_compact};
@@ -165,10 +165,8 @@ async fn last_seen_is_noted_once_a_minute() {
     assert_eq!(seen(&ada).await, 120);
 }
 
-#[tokio::test]
-async fn all_sessions_that_were_in_use_are_noted_and_no_others_and_are_seen_at_once() {
-    let service = Service::start(rules());
-    let idle = service.welcome("ada").await;
+/// Uses 150 sessions of Ada's, a minute after each began.
+async fn use_many(service: &Service) {
     let mut devices = Vec::new();
     for _ in 0..150 {
         let mut device = service.stranger("ada");
@@ -179,14 +177,38 @@ async fn all_sessions_that_were_in_use_are_noted_and_no_others_and_are_seen_at_o
     for device in &devices {
         device.whoami().await.unwrap();
     }
-    let unseen = async || {
-        let sessions = service.auth.list_sessions(&idle.row().await).await.unwrap();
-        let unseen = sessions.into_iter().filter(|session| session.last_seen_at == session.created_at);
-        unseen.map(|session| session.id).collect::<Vec<_>>()
-    };
-    assert_eq!(unseen().await, [idle.session().await.id], "before it is noted");
+}
+
+/// Ada's sessions that were not seen since they began.
+async fn unseen(ada: &Person<'_>, service: &Service) -> Vec<SessionId> {
+    let sessions = service.auth.list_sessions(&ada.row().await).await.unwrap();
+    let unseen = sessions.into_iter().filter(|session| session.last_seen_at == session.created_at);
+    unseen.map(|session| session.id).collect()
+}
+
+#[tokio::test]
+async fn all_sessions_that_were_in_use_are_noted_and_no_others_and_are_seen_at_once() {
+    let service = Service::start(rules());
+    let idle = service.welcome("ada").await;
+    use_many(&service).await;
+    assert_eq!(unseen(&idle, &service).await, [idle.session().await.id], "before it is noted");
     service.auth.note_last_seen().await;
-    assert_eq!(unseen().await, [idle.session().await.id]);
+    assert_eq!(unseen(&idle, &service).await, [idle.session().await.id]);
+}
+
+#[tokio::test]
+async fn sessions_that_are_being_noted_when_a_server_ends_are_noted_then() {
+    let service = Service::start(rules());
+    let idle = service.welcome("ada").await;
+    use_many(&service).await;
+    tokio::select! {
+        biased;
+        () = service.auth.note_last_seen() => panic!("writes take their time"),
+        () = std::future::ready(()) => {}
+    }
+    assert_eq!(unseen(&idle, &service).await, [idle.session().await.id], "while they are being noted");
+    service.auth.note_last_seen().await;
+    assert_eq!(unseen(&idle, &service).await, [idle.session().await.id]);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use countersign_store::{
 use tokio::task::JoinSet;
 
 use crate::cluster::{Cluster, Database, Extras, skipped};
-use crate::outages::until_one_waits;
+use crate::outages::{THE_MAIL, claim_mail, hold, put_off, until_one_waits};
 use crate::place::{after_noon, noon, person, token};
 
 /// With one connection, on which what comes while it is in use has to wait.
@@ -62,21 +62,17 @@ fn assert_is_of(found: &Held, number: usize, user: UserId) {
     assert!(!is_blacklisted);
 }
 
-/// Another program's transaction that keeps everybody from some sessions, until it is dropped.
-async fn hold(database: &Database, condition: &str) -> tokio_postgres::Client {
-    let (client, connection) = tokio_postgres::connect(&database.url(), tokio_postgres::NoTls).await.unwrap();
-    #[expect(clippy::disallowed_methods, reason = "it ends with its client")]
-    tokio::spawn(connection);
-    let held = format!("BEGIN; SELECT 1 FROM countersign_session WHERE {condition} FOR UPDATE");
-    client.batch_execute(&held).await.unwrap();
-    client
+/// Another program's transaction that keeps everybody from a session, until it is dropped.
+async fn hold_session(database: &Database, number: usize) -> tokio_postgres::Client {
+    hold(database, &format!("SELECT 1 FROM countersign_session WHERE id = '{}' FOR UPDATE", id(number))).await
 }
 
 /// Keeps the one connection of a narrow store at work until the lock is dropped; then everything that was begun goes on.
-async fn occupy(database: &Database, store: &Store) -> (tokio_postgres::Client, JoinSet<bool>) {
-    let lock = hold(database, &format!("id = '{}'", id(0))).await;
+async fn occupy(database: &Database, store: &Store) -> (tokio_postgres::Client, JoinSet<()>) {
+    let mail = claim_mail(store).await;
+    let lock = hold(database, THE_MAIL).await;
     let (store, mut waiting) = (store.clone(), JoinSet::new());
-    waiting.spawn(async move { store.touch_session(id(0), after_noon(1), after_noon(2)).await.unwrap() });
+    waiting.spawn(async move { put_off(&store, &mail).await.unwrap() });
     until_one_waits(database).await;
     (lock, waiting)
 }
@@ -256,12 +252,29 @@ async fn who_goes_away_does_not_keep_others_from_their_answers() {
 }
 
 #[tokio::test]
+async fn the_use_of_a_session_whose_row_is_held_is_noted_later_and_that_of_others_now() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let database = cluster.database();
+    let store = open(&database, &narrow()).await;
+    with_sessions(&store, 3).await;
+    let lock = hold_session(&database, 1).await;
+    let in_use = || store.touch_sessions((0..3).map(id).collect(), noon(), after_noon(60));
+    let store = &store;
+    let seen = |number| async move { store.find_session(&id(number)).await.unwrap().unwrap().last_seen_at };
+    in_use().await.unwrap();
+    assert_eq!([seen(0).await, seen(1).await, seen(2).await], [after_noon(60), noon(), after_noon(60)]);
+    lock.batch_execute("ROLLBACK").await.unwrap();
+    in_use().await.unwrap();
+    assert_eq!(seen(1).await, after_noon(60));
+}
+
+#[tokio::test]
 async fn an_exchange_whose_row_is_held_does_not_hold_up_those_beside_it() {
     let Some(cluster) = Cluster::shared() else { return };
     let database = cluster.database();
     let store = open(&database, &PoolOptions::default()).await;
     with_sessions(&store, 12).await;
-    let lock = hold(&database, &format!("id = '{}'", id(5))).await;
+    let lock = hold_session(&database, 5).await;
     let mut exchanging = JoinSet::new();
     for number in 0..12 {
         let store = store.clone();

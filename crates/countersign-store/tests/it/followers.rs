@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use countersign_domain::SessionId;
 use countersign_store::{InsertUserError, PoolOptions, Store, StoreError};
 
 use crate::cluster::{Cluster, Database, Extras};
 use crate::patience::until;
-use crate::place::person;
+use crate::place::{after_noon, noon, person};
 
 const COMMITS: &str = "SELECT wait_event FROM pg_stat_activity WHERE query = 'COMMIT' AND state = 'active'";
 
@@ -48,4 +49,18 @@ async fn a_commit_whose_caller_goes_away_neither_holds_up_the_next_one_nor_is_st
     let found = store.username_exists("ada").await;
     assert!(matches!(found, Ok(false)), "{found:?}");
     assert_eq!(database.rows(COMMITS), ["SyncRep"], "it was stopped");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn that_a_session_is_in_use_is_noted_without_a_follower() {
+    let Some((database, store)) = without_a_follower().await else { return };
+    let session = "a".repeat(32);
+    database.rows(&format!(
+        "INSERT INTO countersign_session (id, user_id, generation, rotated_at, created_at, last_seen_at, expires_at, client)
+         VALUES ('{session}', 1, 0, 0, 0, 0, 1, '')"
+    ));
+    let ids = vec![SessionId::parse(&session).unwrap()];
+    store.touch_sessions(ids, noon(), after_noon(1)).await.unwrap();
+    let seen = database.rows("SELECT last_seen_at FROM countersign_session");
+    assert_eq!(seen, [after_noon(1).as_microsecond().to_string()]);
 }

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use countersign_domain::{Actor, Client, Event, EventKind, SessionId, UserId};
-use countersign_store::{DatabaseUrl, Named, NamedUser, NewSession, PoolOptions, Store, StoreError};
+use countersign_domain::{Actor, Client, Email, Event, EventKind, MailKind, RawText, SessionId, UserId};
+use countersign_store::{DatabaseUrl, Mail, Named, NamedUser, NewSession, PoolOptions, Store, StoreError};
+use jiff::SignedDuration;
 use tokio::net::TcpListener;
 
 use crate::cluster::{Cluster, Database, Extras};
@@ -235,29 +236,28 @@ async fn a_server_that_never_answers_is_given_up() {
 }
 
 /// Keeps others from writing to the row.
-const THE_SESSION: &str = "SELECT 1 FROM countersign_session FOR UPDATE";
+pub const THE_MAIL: &str = "SELECT 1 FROM countersign_mail FOR UPDATE";
 
 fn session() -> SessionId {
     SessionId::parse(&"a".repeat(32)).unwrap()
 }
 
-/// The session of Ada, last seen at noon.
-async fn begin_session(store: &Store) {
-    let ada = store.insert_user(person("ada")).await.unwrap();
-    let ada = store.find_user(ada).await.unwrap().unwrap();
-    let (created_at, expires_at, client) = (noon(), after_noon(60), Client::new(None, ""));
-    let session = NewSession { id: session(), user: ada.id, created_at, expires_at, client };
-    assert!(store.record_login(Some(session), None, &ada, None).await.unwrap());
+/// A mail that is being sent since noon.
+pub async fn claim_mail(store: &Store) -> Mail {
+    let ada = Email::parse(&RawText::from("ada@example.com")).unwrap();
+    store.queue_mail(MailKind::Registration, &ada, noon()).await.unwrap();
+    store.claim_mail(&MailKind::ALL, noon(), SignedDuration::from_secs(1)).await.unwrap().unwrap()
 }
 
-/// Notes that the session is in use.
-async fn touch(store: &Store) -> Result<bool, StoreError> {
-    store.touch_session(session(), noon(), after_noon(1)).await
+/// Has it wait until one: a write of one statement.
+pub async fn put_off(store: &Store, mail: &Mail) -> Result<(), StoreError> {
+    store.postpone_mail(mail, after_noon(60)).await
 }
 
-async fn until_it_is_touched(database: &Database) {
-    let touched = "SELECT 1 FROM countersign_session WHERE last_seen_at > created_at";
-    until("the session is seen in use", || !database.rows(touched).is_empty()).await;
+async fn until_it_is_put_off(database: &Database) {
+    let put_off =
+        format!("SELECT 1 FROM countersign_mail WHERE next_attempt_at = {}", after_noon(60).as_microsecond());
+    until("the mail is put off", || !database.rows(&put_off).is_empty()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -265,17 +265,17 @@ async fn a_write_whose_caller_goes_away_neither_holds_up_the_next_one_nor_is_sto
     let Some(cluster) = Cluster::shared() else { return };
     let database = cluster.database();
     let store = open(&database, &PoolOptions { size: 1, ..few() }).await;
-    begin_session(&store).await;
-    let lock = hold(&database, THE_SESSION).await;
+    let mail = claim_mail(&store).await;
+    let lock = hold(&database, THE_MAIL).await;
     tokio::select! {
-        touched = touch(&store) => panic!("there is a lock: {touched:?}"),
+        put_off = put_off(&store, &mail) => panic!("there is a lock: {put_off:?}"),
         () = until_one_waits(&database) => {}
     }
-    let found = store.find_session(&session()).await;
-    assert!(matches!(found, Ok(Some(_))), "{found:?}");
+    let waiting = store.waiting_mails().await;
+    assert!(matches!(waiting, Ok(1)), "{waiting:?}");
     assert!(one_waits(&database), "it was stopped");
     drop(lock);
-    until_it_is_touched(&database).await;
+    until_it_is_put_off(&database).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -283,7 +283,7 @@ async fn a_read_whose_caller_goes_away_does_not_hold_up_the_next_one() {
     let Some(cluster) = Cluster::shared() else { return };
     let database = cluster.database();
     let store = open(&database, &PoolOptions { size: 1, ..few() }).await;
-    begin_session(&store).await;
+    store.insert_user(person("ada")).await.unwrap();
     let lock = hold(&database, "LOCK TABLE countersign_session").await;
     let id = session();
     tokio::select! {
@@ -299,16 +299,16 @@ async fn a_single_write_that_takes_too_long_is_not_stopped() {
     let Some(cluster) = Cluster::shared() else { return };
     let database = cluster.database();
     let store = open(&database, &hasty()).await;
-    begin_session(&store).await;
-    let lock = hold(&database, THE_SESSION).await;
-    let touched = touch(&store).await;
-    assert!(matches!(touched, Err(StoreError::TooSlow)), "{touched:?}");
+    let mail = claim_mail(&store).await;
+    let lock = hold(&database, THE_MAIL).await;
+    let put_off = put_off(&store, &mail).await;
+    assert!(matches!(put_off, Err(StoreError::TooSlow)), "{put_off:?}");
     // A word to stop would have come before these connections did.
     for _ in 0..10 {
         assert!(one_waits(&database), "it was stopped");
     }
     drop(lock);
-    until_it_is_touched(&database).await;
+    until_it_is_put_off(&database).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -316,14 +316,15 @@ async fn a_connection_without_an_answer_takes_those_that_lie_idle_with_it() {
     let Some(cluster) = Cluster::shared() else { return };
     let database = cluster.database();
     let store = open(&database, &hasty()).await;
-    begin_session(&store).await;
+    store.insert_user(person("ada")).await.unwrap();
+    let mail = claim_mail(&store).await;
     let [one, two, three] = ["ada", "bob", "eve"].map(|name| store.username_exists(name));
     let (one, two, three) = tokio::join!(one, two, three);
     assert!(one.unwrap() && !two.unwrap() && !three.unwrap());
     let idle = format!("SELECT 1 FROM pg_stat_activity WHERE {OF_THE_STORE} AND state = 'idle'");
     assert!(database.rows(&idle).len() > 1, "nothing lies idle beside the one that will be in use");
-    let _lock = hold(&database, THE_SESSION).await;
-    assert!(matches!(touch(&store).await, Err(StoreError::TooSlow)));
+    let _lock = hold(&database, THE_MAIL).await;
+    assert!(matches!(put_off(&store, &mail).await, Err(StoreError::TooSlow)));
     until("those that lay idle are closed", || database.rows(&idle).is_empty()).await;
 }
 
@@ -333,17 +334,18 @@ async fn a_single_write_that_the_server_undid_for_anothers_sake_is_run_again() {
     for code in ["40001", "40P01"] {
         let database = cluster.database();
         let store = open(&database, &few()).await;
-        begin_session(&store).await;
+        let mail = claim_mail(&store).await;
         database.rows(&format!(
             "CREATE SEQUENCE tries;
              CREATE FUNCTION give_way_once() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
                  IF nextval('tries') = 1 THEN RAISE EXCEPTION 'another was first' USING ERRCODE = '{code}'; END IF;
                  RETURN NEW;
              END $$;
-             CREATE TRIGGER giving_way BEFORE UPDATE ON countersign_session
+             CREATE TRIGGER giving_way BEFORE UPDATE ON countersign_mail
                  FOR EACH ROW EXECUTE FUNCTION give_way_once()"
         ));
-        assert!(touch(&store).await.unwrap());
+        put_off(&store, &mail).await.unwrap();
+        until_it_is_put_off(&database).await;
         assert_eq!(database.rows("SELECT last_value FROM tries"), ["2"]);
     }
 }

@@ -4,8 +4,9 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use countersign_domain::{Actor, Event, EventKind, SessionId, UserId};
+use countersign_domain::{Actor, Event, EventKind, MailKind, UserId};
 use countersign_store::{Break, DatabaseUrl, InsertUserError, Store, StoreError, TokensOf};
+use jiff::SignedDuration;
 use rusqlite::Connection;
 
 use crate::place::{Place, Waiting, begin, noon, person, token, wait};
@@ -109,31 +110,29 @@ fn a_write_that_fails_does_not_undo_its_neighbours() {
 #[test]
 fn a_write_of_one_statement_that_fails_does_not_undo_its_neighbours() {
     let (place, store) = Place::open();
-    let eve = wait(store.insert_user(person("eve"))).unwrap();
     place
         .outside()
-        .execute_batch(&format!(
-            "INSERT INTO countersign_session
-                    (id, user_id, generation, rotated_at, created_at, last_seen_at, expires_at, address, client)
-             VALUES ('0123456789abcdef0123456789abcdef', {eve}, 0, 0, 0, 0, 1, NULL, '');
-             CREATE TRIGGER refusal AFTER UPDATE ON countersign_session
-             BEGIN SELECT RAISE(ABORT, 'nobody is seen today'); END"
-        ))
+        .execute_batch(
+            "INSERT INTO countersign_mail (id, kind, address, created_at, next_attempt_at, attempts)
+             VALUES ('a', 'registration', 'eve@example.com', 0, 0, 0);
+             CREATE TRIGGER refusal AFTER UPDATE ON countersign_mail
+             BEGIN SELECT RAISE(ABORT, 'nothing is put off today'); END",
+        )
         .unwrap();
     let lock = Lock::take(&place);
     let ada = begin_insert(&store, "ada");
-    let touching = store.clone();
-    let session = SessionId::parse("0123456789abcdef0123456789abcdef").unwrap();
-    let touch = begin(async move { touching.touch_session(session, noon(), noon()).await });
+    let sending = store.clone();
+    let claim =
+        begin(async move { sending.claim_mail(&MailKind::ALL, noon(), SignedDuration::from_secs(60)).await });
     let bob = begin_insert(&store, "bob");
     let before = commits(&place);
     lock.release();
     assert!(wait(ada).is_ok());
-    assert!(matches!(wait(touch), Err(StoreError::Statement(_))));
+    assert!(matches!(wait(claim), Err(StoreError::Statement(_))));
     assert!(wait(bob).is_ok());
     assert_eq!(commits(&place) - before, 1, "they were neighbours");
-    assert_eq!(place.rows("SELECT username FROM auth_user"), ["ada", "bob", "eve"]);
-    assert_eq!(place.rows("SELECT last_seen_at FROM countersign_session"), ["0"]);
+    assert_eq!(place.rows("SELECT username FROM auth_user"), ["ada", "bob"]);
+    assert_eq!(place.rows("SELECT attempts FROM countersign_mail"), ["0"]);
 }
 
 #[test]

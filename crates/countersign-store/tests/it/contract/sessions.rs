@@ -249,12 +249,13 @@ async fn the_blacklisting_of_a_sessions_token_ends_it() {
 #[tokio::test]
 async fn last_seen_moves_forward_only_and_once_in_a_while() {
     let Some((_place, store, ..)) = with_sessions().await else { return };
-    let touch = |seconds| store.touch_session(id('a'), after_noon(seconds - 60), after_noon(seconds));
-    assert!(touch(60).await.unwrap());
-    assert!(!touch(61).await.unwrap(), "it is a second since");
-    assert!(!touch(30).await.unwrap());
-    assert_eq!(found(&store, 'a').await.last_seen_at, after_noon(60));
-    assert_eq!(found(&store, 'b').await.last_seen_at, noon());
+    let touch = |ids, seconds| store.touch_sessions(ids, after_noon(seconds - 60), after_noon(seconds));
+    touch(vec![id('a')], 60).await.unwrap();
+    touch(vec![id('b'), id('a'), id('f')], 61).await.unwrap();
+    touch(vec![id('a'), id('b')], 30).await.unwrap();
+    assert_eq!(found(&store, 'a').await.last_seen_at, after_noon(60), "it was a second since");
+    assert_eq!(found(&store, 'b').await.last_seen_at, after_noon(61));
+    assert_eq!(found(&store, 'c').await.last_seen_at, noon());
 }
 
 #[tokio::test]
@@ -262,7 +263,7 @@ async fn a_session_that_has_ended_is_not_seen_any_more() {
     let Some((_place, store, ada, _)) = with_sessions().await else { return };
     let current = token(&refresh_id(id('a').as_str(), 0), Some(ada));
     store.blacklist_token(current, Some(id('a')), after_noon(1)).await.unwrap();
-    assert!(!store.touch_session(id('a'), after_noon(1), after_noon(61)).await.unwrap());
+    store.touch_sessions(vec![id('a')], after_noon(1), after_noon(61)).await.unwrap();
     assert_eq!(found(&store, 'a').await.last_seen_at, noon());
 }
 
