@@ -1,7 +1,7 @@
 -- What wrk sends: wrk --script load.lua URL -- MODE PATH FILE, where FILE has a line for each request.
 --   post      each line is a body
 --   bearer    each line is an access token, for GET
---   rotate    each line is a refresh token, which its successor replaces
+--   rotate    each line is a refresh token, which its successor replaces, or another one where there is none (bare axum)
 --   register  the line is a body in which %n is to be another number each time
 -- What is not said here is made ready before the clock runs.
 
@@ -40,7 +40,7 @@ function init(arguments)
       return body('{"refresh":"' .. table.remove(lines, 1) .. '"}')
     end
     response = function(_, _, answer)
-      lines[#lines + 1] = string.match(answer, '"refresh": *"([^"]+)"')
+      lines[#lines + 1] = string.match(answer, '"refresh": *"([^"]+)"') or lines[1]
     end
   elseif mode == "register" then
     request = function()

@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 HERE = Path(__file__).parent
+RESULTS = HERE / "results"
 KEYS = HERE.parent / "conformance/keys"
 KEY_FILES = {"EdDSA": "ed25519", "ES256": "p256", "RS256": "rsa2048"}
 # Measurement, whose figure, beside whose, and the ratio to reach.
@@ -18,8 +19,8 @@ BARS = [
     ("rotate", "countersign", ("rotate", "bare axum"), 0.22),
     ("rotate", "countersign", ("commits", "raw, 32 to a commit"), 0.8),
     ("verify", "countersign", ("verify", "bare axum"), 0.75),
-    ("login", "countersign", ("hashing", "ours"), 0.95),
-    ("register", "countersign", ("hashing", "ours"), 0.95),
+    ("login", "countersign", ("hashes", "raw"), 0.95),
+    ("register", "countersign", ("hashes", "raw"), 0.95),
     ("hashing", "ours", ("hashing", "fresh"), 1.5),
     ("me, 64 connections", "PostgreSQL", ("me, 64 connections", "SQLite"), 0.5),
     ("refresh, 64 connections", "PostgreSQL", ("refresh, 64 connections", "SQLite"), 0.5),
@@ -91,18 +92,19 @@ def table(bench):
     return "\n".join(lines)
 
 
-def write(bench):
-    """Into `results`: the table, the figures, a plot."""
-    results = HERE / "results"
+def write(bench, results):
+    """Into a directory: the table, the figures, a plot."""
     results.mkdir(exist_ok=True)
     day = datetime.date.today().isoformat()
     if (results / f"{day}.md").exists():
         day += f"-{len(list(results.glob(f'{day}*.md'))) + 1}"
-    head = f"# {day}\n\n{_machine()}\n"
+    plan = bench.plan
+    how = f"{plan.rounds} rounds of {plan.seconds} s, {plan.hash_seconds} s where passwords are hashed."
+    head = f"# {day}\n\n{_machine()} {how}\n"
     (results / f"{day}.md").write_text(head + table(bench) + f"\n\n![The ratios]({day}.svg)\n")
     (results / f"{day}.json").write_text(json.dumps({"figures": bench.figures, "facts": bench.facts}, indent=1) + "\n")
     _plot(bench, results / f"{day}.svg")
-    print(f"\nwritten to bench/results/{day}.md")
+    print(f"\nwritten to {os.path.relpath(results)}/{day}.md")
 
 
 def _machine():

@@ -122,11 +122,12 @@ class Server(Process):
         return ticks / os.sysconf("SC_CLK_TCK")
 
     def memory_mib(self):
-        """Resident memory; what processes share counts once."""
-        kib = 0
-        for process in self.processes():
+        """Resident memory; what its processes share with each other counts once."""
+        processes, kib = self.processes(), 0
+        kind = "Rss:" if len(processes) == 1 else "Pss:"  # of one, nothing is left out that it shares with another server
+        for process in processes:
             rollup = (process / "smaps_rollup").read_text()
-            kib += next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+            kib += next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith(kind))
         return kib / 1024
 
 
