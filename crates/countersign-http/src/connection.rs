@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{FORWARDED, STRICT_TRANSPORT_SECURITY};
-use http::{Request, Response};
+use http::header::{CONNECTION, FORWARDED, STRICT_TRANSPORT_SECURITY};
+use http::{HeaderValue, Request, Response};
 use http_body_util::Full;
 use hyper::body::Body;
 use hyper::server::conn::http1;
@@ -33,6 +33,8 @@ use crate::{Limits, Service, http2, proxy_protocol};
 
 /// The largest head of a request, in bytes.
 pub(crate) const MAX_HEAD: usize = 64 * 1024;
+
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
 
 /// What all connections share.
 pub(crate) struct Shared {
@@ -173,7 +175,13 @@ where
     let connection = Arc::new(connection);
     let answer = service_fn(move |request| {
         let connection = Arc::clone(&connection);
-        answering(async move { Ok(connection.answer(request, None).await) })
+        answering(async move {
+            let mut answer = connection.answer(request, None).await;
+            if connection.shared.service.readiness().is_draining() {
+                answer.headers_mut().insert(CONNECTION, CLOSE);
+            }
+            Ok(answer)
+        })
     });
     let mut serving = Box::pin(
         http1::Builder::new()

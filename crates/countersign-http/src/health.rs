@@ -4,6 +4,7 @@
 //! the server, so that asking costs nothing. They are asked by address, so that `ALLOWED_HOSTS` does not count; nothing
 //! in the answers depends on the host.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -68,28 +69,39 @@ pub(crate) enum Probe {
 
 /// What `/readyz` answers with.
 #[derive(Default)]
-pub(crate) struct Readiness(Mutex<State>);
-
-#[derive(Default)]
-struct State {
-    is_draining: bool,
-    checked: Option<(Instant, Health)>,
+pub(crate) struct Readiness {
+    is_draining: AtomicBool,
+    /// The last check.
+    checked: Mutex<Option<(Instant, Health)>>,
 }
 
 impl Readiness {
     /// What a check came to just now.
     pub(crate) fn found(&self, health: Health) {
-        self.state(|state| state.checked = Some((Instant::now(), health)));
+        *self.checked.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), health));
+    }
+
+    /// From now on nobody new is to come, and who is there is to go.
+    pub(crate) fn drain(&self) {
+        self.is_draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether who has been answered is to connect elsewhere.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.is_draining.load(Ordering::Relaxed)
     }
 
     /// What it comes to, in a word or a few.
     pub(crate) fn word(&self) -> &'static str {
-        self.state(|state| state.word())
-    }
-
-    /// From now on nobody new is to come.
-    pub(crate) fn drain(&self) {
-        self.state(|state| state.is_draining = true);
+        let checked = self.checked();
+        let fresh = checked.filter(|(when, _)| when.elapsed() < STALE_AFTER);
+        match (self.is_draining(), fresh, checked) {
+            (true, ..) => "draining",
+            (_, None, None) => "starting",
+            (_, None, Some(_)) => "the check does not end",
+            (_, Some((_, health)), _) if health.is_good() => "ready",
+            _ => "unavailable",
+        }
     }
 
     /// The answer to a probe.
@@ -99,7 +111,7 @@ impl Readiness {
         }
         let (status, body) = match probe {
             Probe::Alive => (StatusCode::OK, object([("status", "ok".into())]).into()),
-            Probe::Ready => self.state(|state| state.report()),
+            Probe::Ready => self.report(),
         };
         let mut head = response::framed(status)
             .header(CACHE_CONTROL, "no-store")
@@ -110,32 +122,18 @@ impl Readiness {
         response::finish(head, to_response(&body, None))
     }
 
-    fn state<T>(&self, with: impl FnOnce(&mut State) -> T) -> T {
-        with(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl State {
-    /// What it comes to, in a word or a few.
-    fn word(&self) -> &'static str {
-        let fresh = self.checked.filter(|(when, _)| when.elapsed() < STALE_AFTER);
-        match (self.is_draining, fresh, self.checked) {
-            (true, ..) => "draining",
-            (_, None, None) => "starting",
-            (_, None, Some(_)) => "the check does not end",
-            (_, Some((_, health)), _) if health.is_good() => "ready",
-            _ => "unavailable",
-        }
-    }
-
     fn report(&self) -> (StatusCode, Value) {
         let word = self.word();
         let status = if word == "ready" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-        let checks = self.checked.map(|(_, health)| {
+        let checks = self.checked().map(|(_, health)| {
             let verdict = |(name, verdict): (&'static str, Verdict)| (name, said(verdict).into());
             ("checks", object(health.verdicts().map(verdict)).into())
         });
         (status, object([("status", word.into())].into_iter().chain(checks)).into())
+    }
+
+    fn checked(&self) -> Option<(Instant, Health)> {
+        *self.checked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

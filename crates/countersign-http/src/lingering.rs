@@ -19,6 +19,8 @@ use crate::opening::Opening;
 
 /// A client that is still sending by then is cut off.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// One that has sent this much since then, in bytes, does not listen: it is cut off, too.
+const MOST_DISCARDED: usize = 16 * 1024 * 1024;
 /// A client that has taken nothing of its answers for this long is cut off.
 const WRITE_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -29,14 +31,15 @@ pub(crate) struct Lingering {
     opening: Opening,
     /// When to give up; set once the sending half is closed.
     deadline: Option<Pin<Box<Sleep>>>,
-    has_discarded: bool,
+    /// Bytes that were thrown away.
+    discarded: usize,
     /// When to give up writing; set while the client takes nothing.
     write_deadline: Option<Pin<Box<Sleep>>>,
 }
 
 impl Lingering {
     pub(crate) fn new(stream: TcpStream, opening: Opening) -> Self {
-        Self { stream, opening, deadline: None, has_discarded: false, write_deadline: None }
+        Self { stream, opening, deadline: None, discarded: 0, write_deadline: None }
     }
 
     /// The outcome of a write, or an error once the client has taken nothing for too long.
@@ -54,14 +57,16 @@ impl Lingering {
         deadline.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// Ready when the client has closed its half, or is silent and always was, or takes too long.
+    /// Ready when the client has closed its half, or is silent and always was, or takes too long, or sends too much.
     fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut buffer = [0; 16 * 1024];
         loop {
             let mut unread = ReadBuf::new(&mut buffer);
             match pin!(&mut self.stream).poll_read(cx, &mut unread) {
-                Poll::Ready(Ok(())) if !unread.filled().is_empty() => self.has_discarded = true,
-                Poll::Pending if self.has_discarded => break,
+                Poll::Ready(Ok(())) if !unread.filled().is_empty() && self.discarded < MOST_DISCARDED => {
+                    self.discarded += unread.filled().len();
+                }
+                Poll::Pending if self.discarded > 0 => break,
                 _ => return Poll::Ready(()),
             }
         }

@@ -7,6 +7,7 @@ mod systemd;
 mod watch;
 
 use std::convert::Infallible;
+use std::io;
 use std::net::TcpListener as StdListener;
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use std::time::Duration;
 use countersign_auth::{Auth, MailServer};
 use countersign_http::{Limits, Manners, Service, Tls};
 use countersign_store::Mail;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket, lookup_host};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
@@ -156,11 +157,29 @@ async fn listener(given: Option<StdListener>, address: &str) -> Result<TcpListen
             Failure::Other(format!("the socket that was passed is no use: {error}; see ListenStream="))
         });
     }
-    TcpListener::bind(address).await.map_err(|error| {
+    listen_on(address).await.map_err(|error| {
         Failure::Other(format!(
             "cannot listen on {address}: {error}; choose another with --addr, BIND or PORT"
         ))
     })
+}
+
+/// Connections that may wait to be accepted, as far as the system lets them. Tokio lets fewer: of many who come at once, some would
+/// have to ask again after a second.
+const BACKLOG: u32 = 4096;
+
+/// On the first of its addresses that can be had.
+async fn listen_on(address: &str) -> io::Result<TcpListener> {
+    let mut refused = io::Error::new(io::ErrorKind::InvalidInput, "it is no address");
+    for address in lookup_host(address).await? {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.set_reuseaddr(true)?;
+        match socket.bind(address).and_then(|()| socket.listen(BACKLOG)) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => refused = error,
+        }
+    }
+    Err(refused)
 }
 
 /// As one text; an IPv6 address gets its brackets.

@@ -223,8 +223,9 @@ pub const SETTINGS: &[Setting] = &[
     ).of(Kind::Address),
     own(
         "LOG",
-        "info",
-        "What to log: `error`, `warn`, `info`, `debug`, `trace`, or tracing-subscriber directives.",
+        "info,h2=error",
+        "What to log: `error`, `warn`, `info`, `debug`, `trace`, or tracing-subscriber directives. (h2 warns of what any client can do, \
+         a line for each connection.)",
     ),
     own(
         "LOG_FORMAT",

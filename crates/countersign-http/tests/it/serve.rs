@@ -363,6 +363,22 @@ async fn a_refused_client_that_sends_on_and_on_is_cut_off() {
     assert_eq!(begun.elapsed().as_secs(), 5);
 }
 
+#[tokio::test]
+async fn a_refused_client_that_sends_much_and_fast_is_cut_off_before() {
+    let world = World::new();
+    let server = Server::start(&world).await;
+    let mut client = server.client().await;
+    let megabyte = "x".repeat(1_000_000);
+    client.send(post("/nowhere/", "Content-Length: 10000000000") + &megabyte).await;
+    client.receive().await.is(404);
+    let mut megabytes = 1;
+    while client.stream.write_all(megabyte.as_bytes()).await.is_ok() {
+        megabytes += 1;
+        assert!(megabytes < 100, "all of it is read");
+    }
+    assert!(megabytes >= 16, "it is heard out for a while");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_client_that_does_not_finish_its_head_is_let_go() {
     let world = World::new();

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -207,16 +208,26 @@ fn probes_are_answered_while_logins_wait_for_their_turn() {
 }
 
 #[test]
-fn before_the_end_readiness_is_taken_back_while_requests_are_still_answered() {
+fn before_the_end_readiness_is_taken_back_and_requests_are_still_answered_each_the_last_of_its_connection() {
     let here = Installation::new().with("DRAIN_DELAY", "1h");
     let mut server = here.serve();
     let anon = server.anon();
     assert_eq!(anon.register("ada", PASSWORD).0, 201);
+    let mut kept = TcpStream::connect(&server.address).expect("it listens");
+    let asked = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    kept.write_all(asked).expect("it reads");
+    let mut first = [0; 1024];
+    let length = kept.read(&mut first).expect("it answers");
+    assert!(!String::from_utf8_lossy(&first[..length]).contains("connection: close"));
     server.signal("TERM");
     until(|| anon.readiness().0 == 503);
     assert_eq!(anon.readiness().1["status"], "draining");
     assert_eq!(anon.probe("/healthz").0, 200);
     assert_eq!(anon.login("ada", PASSWORD).0, 200);
+    kept.write_all(asked).expect("it reads");
+    let mut last = String::new();
+    kept.read_to_string(&mut last).expect("it closes");
+    assert!(last.starts_with("HTTP/1.1 200 OK\r\n") && last.contains("connection: close\r\n"), "{last}");
     server.insist();
     assert!(server.wait().0.contains("stopped at once"));
 }
@@ -272,4 +283,23 @@ impl Installation {
     fn write(&self, name: &str, text: &str) {
         std::fs::write(self.path().join(name), text).expect("the directory is writable");
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn many_who_connect_at_once_are_let_in_without_asking_again() {
+    let most = std::fs::read_to_string("/proc/sys/net/core/somaxconn").expect("it is Linux");
+    if most.trim().parse::<u32>().expect("a number") < 1024 {
+        return eprintln!("SKIPPED: net.core.somaxconn is {most}, and no more may wait");
+    }
+    let here = Installation::new();
+    let server = here.serve();
+    let address = server.anon().address.parse().expect("an address");
+    server.signal("STOP"); // it accepts nobody meanwhile
+    let mut connected = Vec::new();
+    for number in 0..500 {
+        let stream = TcpStream::connect_timeout(&address, Duration::from_secs(10));
+        connected.push(stream.unwrap_or_else(|error| panic!("{number} are let in: {error}")));
+    }
+    server.signal("CONT");
 }
