@@ -21,6 +21,7 @@ from processes import Postgres, directory
 from systems import BareHttp, Server, described, yardstick
 
 ENDPOINTS = ["me", "refresh", "verify", "rotate", "login", "register"]
+NAMES = [*ENDPOINTS, "hashing", "postgresql", "storm", "memory", "growth", "variants"]
 # Logins that are offered in the storm: ten times what two cores can hash.
 STORM_PER_SECOND = 1300
 # More than may wait for a hash, so that some are left who are refused, and ask again.
@@ -184,8 +185,10 @@ class Bench:
             time.sleep(2)
             beside = Steady(server, "me", 500, 16, self.plan.hash_seconds).p99_ms()
             statuses = storm.result()["statusCodeDistribution"]
-            if set(statuses) != {"200", "503"} or sum(statuses.values()) < STORM_PER_SECOND * seconds / 2:
+            if not {"200"} <= set(statuses) <= {"200", "503"}:
                 raise RuntimeError(f"logins in a storm are answered {statuses}")
+            self.note("logins of the storm", "answered", sum(statuses.values()) / seconds)
+            self.note("logins of the storm", "of which hashed", statuses["200"] / seconds)
             self.figures.setdefault("p99 of me, ms", {}).setdefault("quiet", []).append(quiet)
             self.figures["p99 of me, ms"].setdefault("beside a storm of logins", []).append(beside)
             print(f"  p99 of me: {quiet:.2f} ms, beside a storm of logins {beside:.2f} ms ({statuses})", flush=True)
@@ -270,8 +273,8 @@ class Bench:
 def main():
     parser = argparse.ArgumentParser(prog="bench/run")
     parser.add_argument("--quick", action="store_true", help="only whether it works")
-    parser.add_argument("--only", default="", help="one measurement, such as me or storm")
-    parser.add_argument("--without", action="append", default=[], help="a measurement to leave out, such as growth")
+    parser.add_argument("--only", default="", choices=NAMES, help="one measurement")
+    parser.add_argument("--without", action="append", default=[], choices=NAMES, help="a measurement to leave out")
     parser.add_argument("--rounds", type=int, help="how often each is measured")
     arguments = parser.parse_args()
     plan = QUICK if arguments.quick else FULL

@@ -96,15 +96,17 @@ def write(bench, results):
     """Into a directory: the table, the figures, a plot."""
     results.mkdir(exist_ok=True)
     day = datetime.date.today().isoformat()
-    if (results / f"{day}.md").exists():
-        day += f"-{len(list(results.glob(f'{day}*.md'))) + 1}"
+    there = [path.stem.removeprefix(day).lstrip("-") or "1" for path in results.glob(f"{day}*.md")]
+    if there:
+        day += f"-{max(map(int, there)) + 1}"
     plan = bench.plan
     how = f"{plan.rounds} rounds of {plan.seconds} s, {plan.hash_seconds} s where passwords are hashed."
     head = f"# {day}\n\n{_machine()} {how}\n"
     (results / f"{day}.md").write_text(head + table(bench) + f"\n\n![The ratios]({day}.svg)\n")
     (results / f"{day}.json").write_text(json.dumps({"figures": bench.figures, "facts": bench.facts}, indent=1) + "\n")
     _plot(bench, results / f"{day}.svg")
-    print(f"\nwritten to {os.path.relpath(results)}/{day}.md")
+    if results == RESULTS:  # others are thrown away
+        print(f"\nwritten to bench/results/{day}.md")
 
 
 def _machine():

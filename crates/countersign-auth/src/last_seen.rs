@@ -1,7 +1,7 @@
 //! Which sessions were in use: noted a moment later, so that no request waits for a commit that it does not need. What was not
-//! when the server was killed is noted at a later use.
+//! noted when the server was killed is noted at a later use.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -19,20 +19,22 @@ const MOST: usize = 10_000;
 /// Sessions that are noted together.
 const TOGETHER: usize = 100;
 
-/// The sessions that wait to be noted, also while that is being done.
+/// The sessions that wait to be noted, also while that is being done, and when they were in use.
 #[derive(Default)]
-pub(crate) struct LastSeen(Mutex<HashSet<SessionId>>);
+pub(crate) struct LastSeen(Mutex<HashMap<SessionId, Timestamp>>);
 
 impl LastSeen {
-    fn add(&self, id: &SessionId) {
+    fn add(&self, id: &SessionId, now: Timestamp) {
         self.with(|seen| {
-            if seen.len() < MOST && !seen.contains(id) {
-                seen.insert(id.clone());
+            if let Some(at) = seen.get_mut(id) {
+                *at = now;
+            } else if seen.len() < MOST {
+                seen.insert(id.clone(), now);
             }
         });
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut HashSet<SessionId>) -> T) -> T {
+    fn with<T>(&self, act: impl FnOnce(&mut HashMap<SessionId, Timestamp>) -> T) -> T {
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -41,15 +43,17 @@ impl Auth {
     /// Has it noted that a session is in use, at most once a minute.
     pub(crate) fn touch(&self, session: Option<&Session>, now: Timestamp) {
         if let Some(session) = session.filter(|session| session.is_to_be_seen(now)) {
-            self.last_seen.add(&session.id);
+            self.last_seen.add(&session.id, now);
         }
     }
 
-    /// The same sessions, of which those that wait to be noted are seen now.
-    pub(crate) fn as_seen(&self, mut sessions: Vec<Session>, now: Timestamp) -> Vec<Session> {
+    /// The same sessions, also those that wait to be noted as they were seen.
+    pub(crate) fn as_seen(&self, mut sessions: Vec<Session>) -> Vec<Session> {
         self.last_seen.with(|seen| {
-            for session in sessions.iter_mut().filter(|session| seen.contains(&session.id)) {
-                session.last_seen_at = now;
+            for session in &mut sessions {
+                if let Some(at) = seen.get(&session.id) {
+                    session.last_seen_at = session.last_seen_at.max(*at);
+                }
             }
         });
         sessions
@@ -58,16 +62,15 @@ impl Auth {
     /// Notes which sessions were in use since the last time; what cannot be noted goes on waiting. To be called when a server ends;
     /// before, it is done once a second.
     pub async fn note_last_seen(&self) {
-        let seen: Vec<_> = self.last_seen.with(|seen| seen.iter().cloned().collect());
-        let now = self.clock.now();
-        let since = now.checked_sub(Session::SEEN_EVERY).unwrap_or(Timestamp::MIN);
+        let seen: Vec<_> =
+            self.last_seen.with(|seen| seen.iter().map(|(id, at)| (id.clone(), *at)).collect());
         for some in seen.chunks(TOGETHER) {
-            if let Err(error) = self.store.touch_sessions(some.to_vec(), since, now).await {
+            if let Err(error) = self.store.touch_sessions(some.to_vec(), Session::SEEN_EVERY).await {
                 tracing::debug!(%error, "the last use of sessions was not noted");
                 return;
             }
             self.last_seen.with(|seen| {
-                for id in some {
+                for (id, _) in some {
                     seen.remove(id);
                 }
             });
@@ -94,8 +97,8 @@ mod tests {
         let seen = LastSeen::default();
         for number in 0..MOST + 10 {
             let id = SessionId::parse(&format!("{number:032x}")).expect("it is one");
-            seen.add(&id);
-            seen.add(&id);
+            seen.add(&id, Timestamp::UNIX_EPOCH);
+            seen.add(&id, Timestamp::UNIX_EPOCH);
             assert_eq!(seen.with(|seen| seen.len()), MOST.min(number + 1));
         }
     }

@@ -13,7 +13,7 @@ impl Auth {
     /// The sessions of a user that have not ended or expired, the newest first; no more than the newest thousand.
     pub async fn list_sessions(&self, user: &User) -> Result<Vec<Session>, Error> {
         let now = self.clock.now();
-        Ok(self.as_seen(self.store.list_sessions(user.id, now, MAX_LISTED).await?, now))
+        Ok(self.as_seen(self.store.list_sessions(user.id, now, MAX_LISTED).await?))
     }
 
     /// Ends one session of a user: neither its refresh token nor its access tokens are accepted from now on.

@@ -1,7 +1,7 @@
 //! `countersign_session`: one row per login.
 
 use countersign_domain::{Actor, Client, EndReason, Session, SessionId, UserId};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::engine::{Engine, Row, Transaction, Value, to_time};
 use crate::events::{append, of_session, with_ended};
@@ -151,28 +151,30 @@ impl Store {
             .await
     }
 
-    /// Notes that sessions are in use: those that have not ended, and of which that was not noted after `since`. On PostgreSQL it
+    /// Notes when sessions were in use: those that have not ended, and of which no use is noted since `every` before. On PostgreSQL it
     /// waits for nobody's row (what another writes to is noted at a later use), nor for a follower.
     pub async fn touch_sessions(
         &self,
-        ids: Vec<SessionId>,
-        since: Timestamp,
-        now: Timestamp,
+        seen: Vec<(SessionId, Timestamp)>,
+        every: SignedDuration,
     ) -> Result<(), StoreError> {
-        let (since, now) = (since.as_microsecond(), now.as_microsecond());
+        let every = i64::try_from(every.as_micros()).unwrap_or(i64::MAX);
         if let Engine::Postgres(postgres) = &*self.engine {
-            let ids: Vec<_> = ids.iter().map(|id| Some(id.as_str())).collect();
-            let sql = "UPDATE countersign_session SET last_seen_at = $3
-                         FROM (SELECT set_config('synchronous_commit', 'off', 't')) AS unpromised
-                        WHERE id IN (SELECT id FROM countersign_session
-                                      WHERE id = ANY ($1) AND last_seen_at <= $2 AND ended_at IS NULL
-                                        FOR NO KEY UPDATE SKIP LOCKED)";
-            return postgres.try_to_write(sql, &[Value::Texts(&ids), since.into(), now.into()]).await;
+            let ids: Vec<_> = seen.iter().map(|(id, _)| Some(id.as_str())).collect();
+            let times: Vec<_> = seen.iter().map(|(_, at)| Some(at.as_microsecond())).collect();
+            // The range of places is for the planner, as in `find_together`.
+            let sql = "WITH free AS (
+                           SELECT seen.* FROM unnest($1, $2) WITH ORDINALITY AS seen (id, at, place)
+                             JOIN countersign_session AS s ON s.id = seen.id,
+                                  (SELECT set_config('synchronous_commit', 'off', 't')) AS unpromised
+                            WHERE seen.place BETWEEN 1 AND 1000 AND s.last_seen_at <= seen.at - $3 AND s.ended_at IS NULL
+                              FOR NO KEY UPDATE OF s SKIP LOCKED)
+                       UPDATE countersign_session AS s SET last_seen_at = free.at FROM free WHERE s.id = free.id";
+            let values = [Value::Texts(&ids), Value::Ints(&times), every.into()];
+            return postgres.try_to_write(sql, &values).await;
         }
         self.engine
-            .write(move |transaction| {
-                Box::pin(async move { touch_each(transaction, &ids, since, now).await })
-            })
+            .write(move |transaction| Box::pin(async move { touch_each(transaction, &seen, every).await }))
             .await
     }
 
@@ -314,14 +316,13 @@ pub(crate) async fn exchange_together(
 
 async fn touch_each(
     transaction: &mut Transaction<'_>,
-    ids: &[SessionId],
-    since: i64,
-    now: i64,
+    seen: &[(SessionId, Timestamp)],
+    every: i64,
 ) -> Result<(), StoreError> {
-    for id in ids {
-        let sql = "UPDATE countersign_session SET last_seen_at = $3
-                    WHERE id = $1 AND last_seen_at <= $2 AND ended_at IS NULL";
-        transaction.execute(sql, &[id.as_str().into(), since.into(), now.into()]).await?;
+    for (id, at) in seen {
+        let sql = "UPDATE countersign_session SET last_seen_at = $2
+                    WHERE id = $1 AND last_seen_at <= $2 - $3 AND ended_at IS NULL";
+        transaction.execute(sql, &[id.as_str().into(), at.as_microsecond().into(), every.into()]).await?;
     }
     Ok(())
 }

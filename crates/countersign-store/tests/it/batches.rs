@@ -4,6 +4,7 @@ use countersign_domain::{Client, SessionId, UserId};
 use countersign_store::{
     Exchange, Exchanged, Held, Named, NamedUser, NewSession, PoolOptions, Store, StoreError,
 };
+use jiff::SignedDuration;
 use tokio::task::JoinSet;
 
 use crate::cluster::{Cluster, Database, Extras, skipped};
@@ -258,7 +259,10 @@ async fn the_use_of_a_session_whose_row_is_held_is_noted_later_and_that_of_other
     let store = open(&database, &narrow()).await;
     with_sessions(&store, 3).await;
     let lock = hold_session(&database, 1).await;
-    let in_use = || store.touch_sessions((0..3).map(id).collect(), noon(), after_noon(60));
+    let in_use = || {
+        let seen = (0..3).map(|number| (id(number), after_noon(60))).collect();
+        store.touch_sessions(seen, SignedDuration::from_secs(60))
+    };
     let store = &store;
     let seen = |number| async move { store.find_session(&id(number)).await.unwrap().unwrap().last_seen_at };
     in_use().await.unwrap();

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use countersign_domain::SessionId;
 use countersign_store::{InsertUserError, PoolOptions, Store, StoreError};
+use jiff::SignedDuration;
 
 use crate::cluster::{Cluster, Database, Extras};
 use crate::patience::until;
-use crate::place::{after_noon, noon, person};
+use crate::place::{after_noon, person};
 
 const COMMITS: &str = "SELECT wait_event FROM pg_stat_activity WHERE query = 'COMMIT' AND state = 'active'";
 
@@ -59,8 +60,8 @@ async fn that_a_session_is_in_use_is_noted_without_a_follower() {
         "INSERT INTO countersign_session (id, user_id, generation, rotated_at, created_at, last_seen_at, expires_at, client)
          VALUES ('{session}', 1, 0, 0, 0, 0, 1, '')"
     ));
-    let ids = vec![SessionId::parse(&session).unwrap()];
-    store.touch_sessions(ids, noon(), after_noon(1)).await.unwrap();
+    let seen = vec![(SessionId::parse(&session).unwrap(), after_noon(1))];
+    store.touch_sessions(seen, SignedDuration::from_secs(60)).await.unwrap();
     let seen = database.rows("SELECT last_seen_at FROM countersign_session");
     assert_eq!(seen, [after_noon(1).as_microsecond().to_string()]);
 }

@@ -312,6 +312,18 @@ async fn a_single_write_that_takes_too_long_is_not_stopped() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn that_a_session_is_in_use_is_not_noted_at_any_price() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let database = cluster.database();
+    let store = open(&database, &hasty()).await;
+    let lock = hold(&database, "LOCK TABLE countersign_session IN SHARE MODE").await;
+    let noted = store.touch_sessions(vec![(session(), noon())], SignedDuration::from_secs(60)).await;
+    assert!(matches!(noted, Err(StoreError::TooSlow)), "{noted:?}");
+    until("it is told to stop", || !one_waits(&database)).await;
+    drop(lock);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_connection_without_an_answer_takes_those_that_lie_idle_with_it() {
     let Some(cluster) = Cluster::shared() else { return };
     let database = cluster.database();

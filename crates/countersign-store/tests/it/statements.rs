@@ -57,7 +57,7 @@ pub fn all_statements() -> Vec<String> {
 /// Whether PostgreSQL has a text of its own beside it.
 fn is_for_sqlite(text: &str) -> bool {
     text.contains("lower(email) = ")
-        || text.ends_with("WHERE id = $1 AND last_seen_at <= $2 AND ended_at IS NULL")
+        || text.ends_with("WHERE id = $1 AND last_seen_at <= $2 - $3 AND ended_at IS NULL")
 }
 
 /// The statements that are known to read all of a table on PostgreSQL, or on SQLite.

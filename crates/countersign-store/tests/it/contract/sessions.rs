@@ -2,7 +2,7 @@
 
 use countersign_domain::{Client, EndReason, PasswordHash, Session, SessionId, UserId};
 use countersign_store::{Account, Ended, Exchange, Exchanged, NewSession, Store, UserChange};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::place::{Place, after_noon, ending, noon, person, token};
 
@@ -249,12 +249,16 @@ async fn the_blacklisting_of_a_sessions_token_ends_it() {
 #[tokio::test]
 async fn last_seen_moves_forward_only_and_once_in_a_while() {
     let Some((_place, store, ..)) = with_sessions().await else { return };
-    let touch = |ids, seconds| store.touch_sessions(ids, after_noon(seconds - 60), after_noon(seconds));
-    touch(vec![id('a')], 60).await.unwrap();
-    touch(vec![id('b'), id('a'), id('f')], 61).await.unwrap();
-    touch(vec![id('a'), id('b')], 30).await.unwrap();
+    let minute = SignedDuration::from_secs(60);
+    let touch = async |seen: &[(char, i64)]| {
+        let seen = seen.iter().map(|(name, seconds)| (id(*name), after_noon(*seconds))).collect();
+        store.touch_sessions(seen, minute).await.unwrap();
+    };
+    touch(&[('a', 60)]).await;
+    touch(&[('b', 63), ('a', 61), ('f', 62)]).await;
+    touch(&[('a', 30), ('b', 30)]).await;
     assert_eq!(found(&store, 'a').await.last_seen_at, after_noon(60), "it was a second since");
-    assert_eq!(found(&store, 'b').await.last_seen_at, after_noon(61));
+    assert_eq!(found(&store, 'b').await.last_seen_at, after_noon(63));
     assert_eq!(found(&store, 'c').await.last_seen_at, noon());
 }
 
@@ -263,7 +267,8 @@ async fn a_session_that_has_ended_is_not_seen_any_more() {
     let Some((_place, store, ada, _)) = with_sessions().await else { return };
     let current = token(&refresh_id(id('a').as_str(), 0), Some(ada));
     store.blacklist_token(current, Some(id('a')), after_noon(1)).await.unwrap();
-    store.touch_sessions(vec![id('a')], after_noon(1), after_noon(61)).await.unwrap();
+    let seen = vec![(id('a'), after_noon(61))];
+    store.touch_sessions(seen, SignedDuration::from_secs(60)).await.unwrap();
     assert_eq!(found(&store, 'a').await.last_seen_at, noon());
 }
 
